@@ -1,0 +1,3 @@
+export * from './address.ts';
+export * from './geometry.ts';
+export * from './descriptor.ts';
