@@ -1,0 +1,74 @@
+/** What a walk does. Values of `arg` in `walk-began`. @source Linux kvm_pgtable_stage2_*() of the same name */
+export const OP = {
+  map: 1, unmap: 2, wrprotect: 3, relax: 4, mkyoung: 5, age: 6, split: 7, annotate: 8, destroy: 9, flush: 10, leaf: 11,
+  /** Teardown of an unlinked sub-tree (kernel: kvm_pgtable_stage2_free_unlinked). */
+  freeUnlinked: 12,
+  /** Building of a sub-tree that is not linked yet (kernel: kvm_pgtable_stage2_create_unlinked). */
+  createUnlinked: 13,
+} as const;
+
+/** Walk flags, bits of `aux` in `walk-began`. @source Linux 7.2 enum kvm_pgtable_walk_flags */
+export const WALK_FLAG = { leaf: 1, tablePre: 2, tablePost: 4, shared: 8, ignoreEagain: 16, skipBbmTlbi: 32, skipCmo: 64 } as const;
+
+/** Position of the PROT bits in `aux` of a map or relax walk: `aux >>> PROT_SHIFT`. */
+export const PROT_SHIFT = 16;
+
+/** Outcomes of walks and fault handling as `arg`, negative Linux errno in two's complement (`arg | 0` gives the number). */
+export const RESULT = {
+  ok: 0, eperm: -1, enoent: -2, e2big: -7, eagain: -11, enomem: -12, efault: -14, ebusy: -16, eexist: -17, einval: -22, erange: -34,
+} as const;
+
+/** Host operations, `arg` of `operation-began`: what the VMM thread was asked to do. */
+export const OPERATION = {
+  unmapRange: 1, dirtyLogOn: 2, dirtyLogOff: 3, dirtyLogClear: 4, memslotCreate: 5, memslotDelete: 6, ageRange: 7, destroy: 8,
+  map: 9, unmap: 10, wrprotect: 11, relax: 12, mkyoung: 13, split: 14, annotate: 15, flush: 16, tlbFlush: 17, waitGracePeriod: 18, testAgeRange: 19,
+} as const;
+
+/** TLB invalidations, `arg` of `tlbi-issued`, by Arm's names. @source Arm ARM DDI 0487 C5.5; Linux nvhe/tlb.c */
+export const TLBI = {
+  /** One IPA, all cores of the inner shareable domain, stage 2 only. */
+  ipas2e1is: 1,
+  /** One IPA, this core only. */
+  ipas2e1: 2,
+  /** A range of IPAs (`aux` pages), inner shareable. */
+  ripas2e1is: 3,
+  /** All stage-1 (combined) entries of this VMID, inner shareable. */
+  vmalle1is: 4,
+  /** All stage-1 (combined) entries of this VMID, this core only. */
+  vmalle1: 5,
+  /** Everything of this VMID, both stages, inner shareable. */
+  vmalls12e1is: 6,
+} as const;
+
+/** Data synchronisation barriers, `arg` of `dsb-completed`. */
+export const DSB = { ish: 1, ishst: 2, nsh: 3, nshst: 4 } as const;
+
+/** Kind of a stage-2 fault, `arg` of `fault-taken`. @source Arm ARM ESR_EL2.ISS fault status codes */
+export const FAULT = { translation: 1, permission: 2, accessFlag: 3 } as const;
+
+/** Kind of an access, bits: `arg` of `guest-accessed`, `aux` of `fault-taken`. */
+export const ACCESS = { read: 1, write: 2, execute: 4 } as const;
+
+/** Modes of a lock, `aux` of the lock events. */
+export const LOCK_MODE = { read: 1, write: 2 } as const;
+
+/** Locks, `arg` of the lock events. */
+export const LOCK = { mmu: 0 } as const;
+
+/** Phases of a scenario, `arg` of `phase-began`. */
+export const PHASE = { boot: 1, steady: 2, dirtyLogging: 3, collapse: 4, teardown: 5, recorded: 6 } as const;
+
+/** Faults that a scenario injects, `arg` of `fault-injected`. */
+export const INJECTED = { vcpuPreempted: 1, cacheExhausted: 2, slowTlbi: 3, transportStalled: 4, gracePeriodStalled: 5 } as const;
+
+/** Why a table was linked, `aux` of `table-linked`: into an empty slot, in place of a block, or inside a sub-tree not linked yet. */
+export const LINK_CAUSE = { grow: 1, split: 2, prebuilt: 3 } as const;
+
+/** Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation. */
+export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4 } as const;
+
+/** The name of `code` in one of the tables above, or `code N`. */
+export function codeName(table: Readonly<Record<string, number>>, code: number): string {
+  for (const name in table) if (table[name] === code) return name;
+  return `code ${code}`;
+}
