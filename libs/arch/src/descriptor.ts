@@ -98,8 +98,8 @@ export function leafAttributesLo(prot: number, shape: Geometry, features: LeafFe
   const normalNc = (prot & PROT.normalNc) !== 0;
   if ((device && normalNc) || ((device || normalNc) && (prot & PROT.x) !== 0)) return -1;
   if (!features.xnx && ((prot & PROT.px) !== 0) !== ((prot & PROT.ux) !== 0)) return -1;
-  const normal = features.fwb ? (features.asStage1 ? 7 : 6) : 0xf;
-  const memAttr = device ? 1 : normalNc ? 5 : normal;
+  // AS_S1 leaves the type to stage 1, device memory included.
+  const memAttr = features.fwb && features.asStage1 ? 7 : device ? 1 : normalNc ? 5 : features.fwb ? 6 : 0xf;
   return (
     (memAttr << 2) |
     ((prot & PROT.r) !== 0 ? LO_READ : 0) |
@@ -112,6 +112,11 @@ export function leafAttributesLo(prot: number, shape: Geometry, features: LeafFe
 /** High-half attributes of a leaf with `prot`: the XN field and the software bits. @source stage2_set_xn_attr() */
 export function leafAttributesHi(prot: number): number {
   return xnField(prot) | ((prot & PROT_SOFTWARE) << SOFTWARE_SHIFT);
+}
+
+/** The software bits of a leaf's high half as PROT bits. */
+export function softwareProt(hi: number): number {
+  return (hi & HI_SOFTWARE) >>> SOFTWARE_SHIFT;
 }
 
 /** XN field (bits 54:53) of `prot`, in place in the high half: 00 both, 01 EL0 only, 10 none, 11 EL1 only. */

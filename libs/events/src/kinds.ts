@@ -47,7 +47,7 @@ export const KINDS = {
     fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], pa: ['new', 'bytes'], flags: ['aux', 'count'] },
   },
   'memslot-deleted': { code: 13, doc: 'The memslot is gone; its range must hold no mapping when the operation that deleted it ends.', fields: { memslot: ['arg', 'count'] } },
-  'dirty-log-started': { code: 14, doc: 'From now on every guest write to the memslot must be logged.', fields: { memslot: ['arg', 'count'] } },
+  'dirty-log-started': { code: 14, doc: 'From now on every guest write to the memslot must be logged; allSet 1 = every page counts as dirty at first.', fields: { memslot: ['arg', 'count'], allSet: ['aux', 'count'] } },
   'dirty-log-stopped': { code: 15, doc: 'Dirty logging of the memslot ended.', fields: { memslot: ['arg', 'count'] } },
   'dirty-log-cleared': { code: 16, doc: 'The VMM took and cleared the dirty bits of [ipa, ipa+bytes).', fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'] } },
   'page-dirtied': { code: 17, doc: 'The fault handler set the dirty bit of the page at `ipa`.', fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'] } },

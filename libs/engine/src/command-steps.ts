@@ -1,0 +1,64 @@
+import { K, RESULT } from '@s2lab/events';
+import type { Machine } from './machine.ts';
+import { beginOperation } from './host-steps.ts';
+import { PC } from './pc.ts';
+import { stepGuest } from './guest-steps.ts';
+import { beginStraightWalk } from './straight-steps.ts';
+import type { Walker } from './walker.ts';
+import type { Command } from './workload.ts';
+import { COMMAND } from './workload.ts';
+
+/** An idle actor asks its workload what to do, and begins it. */
+export function stepIdle(machine: Machine, walker: Walker): void {
+  const { command } = machine;
+  resetCommand(command);
+  machine.workload.next(walker.actor, machine.at, walker.commandResult, command);
+  walker.command = command.kind;
+  walker.ipa = command.ipa;
+  walker.bytes = command.bytes;
+  switch (command.kind) {
+    case COMMAND.access:
+      walker.access = command.access;
+      walker.commandResult = RESULT.ok;
+      walker.pc = PC.guestAccess;
+      stepGuest(machine, walker);
+      return;
+    case COMMAND.delay: machine.spend(Math.max(1, command.durationNs)); return;
+    case COMMAND.done:
+      walker.pc = PC.finished;
+      machine.finished += 1;
+      return;
+    case COMMAND.phase: machine.note(walker, K.phaseBegan, 0, command.phase, command.pass); return;
+    case COMMAND.preempt: walker.preemptNs = command.durationNs; return;
+    case COMMAND.map: case COMMAND.unmap: case COMMAND.wrprotect: case COMMAND.relax: case COMMAND.mkyoung: case COMMAND.age:
+    case COMMAND.split: case COMMAND.annotate: case COMMAND.flush: case COMMAND.leaf:
+      beginStraightWalk(machine, walker, command);
+      return;
+    default: beginOperation(machine, walker, command);
+  }
+}
+
+function resetCommand(command: Command): void {
+  command.kind = COMMAND.done;
+  command.durationNs = 0;
+  command.ipa = 0;
+  command.bytes = 0;
+  command.pa = 0;
+  command.access = 0;
+  command.prot = 0;
+  command.flags = 0;
+  command.cachePages = 0;
+  command.memslot = 0;
+  command.hva = 0;
+  command.vmaShift = 0;
+  command.thp = 0;
+  command.readOnly = 0;
+  command.firstPage = 0;
+  command.maskLo = 0;
+  command.maskHi = 0;
+  command.makeOld = 0;
+  command.annotationType = 0;
+  command.annotation = 0;
+  command.phase = 0;
+  command.pass = 0;
+}

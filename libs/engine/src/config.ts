@@ -1,0 +1,67 @@
+import type { CostSet } from './costs.ts';
+import { DEFAULT_COSTS } from './costs.ts';
+
+/** Everything that shapes one machine; equal configuration, policy and workload give equal events. */
+export interface MachineConfig {
+  /** vCPUs, 1…1024. Actors are the vCPUs, then the VMM thread, then the reclaim worker. */
+  readonly vcpus: number;
+  /** log2 of the granule: 12, 14 or 16. */
+  readonly pageShift: number;
+  /** Bits of intermediate physical address, 32…52. */
+  readonly ipaBits: number;
+  readonly lpa2: boolean;
+  /** FEAT_S2FWB. */
+  readonly fwb: boolean;
+  /** FEAT_TLBIRANGE. */
+  readonly tlbRange: boolean;
+  /** FEAT_XNX. */
+  readonly xnx: boolean;
+  /** Normal memory takes stage 1's attributes (with FWB). */
+  readonly asStage1: boolean;
+  /** FEAT_HAF: the hardware walker sets the access flag. */
+  readonly hardwareAccessFlag: boolean;
+  /** FEAT_DIC: no instruction cache maintenance, so guest memory is mapped executable at once. */
+  readonly dic: boolean;
+  /** When only whole pages may be mapped: never, for every mapping, or unless the permissions are exactly rwx. */
+  readonly forcePages: 'none' | 'all' | 'nonrwx';
+  /** Cached translations per vCPU, a power of two. */
+  readonly tlbEntries: number;
+  /** Walk-cache entries per vCPU, a power of two. */
+  readonly walkCacheEntries: number;
+  /** Table pages a vCPU's cache is topped up to (kernel: KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE, 40). */
+  readonly cacheCapacity: number;
+  /** Chunk of eager splitting in bytes, 0 = off (kernel: KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE). */
+  readonly eagerSplitBytes: number;
+  /** Manual protect with the dirty log initially all set: logging on write-protects nothing yet. */
+  readonly initiallyAllSet: boolean;
+  /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
+  readonly reuseFrames: boolean;
+  readonly seed: number;
+  readonly costs: CostSet;
+}
+
+/** A small machine with today's common features; override what differs. */
+export const DEFAULT_CONFIG: MachineConfig = {
+  vcpus: 4, pageShift: 12, ipaBits: 40, lpa2: false, fwb: true, tlbRange: true, xnx: true, asStage1: false,
+  hardwareAccessFlag: true, dic: true, forcePages: 'none', tlbEntries: 64, walkCacheEntries: 16, cacheCapacity: 40,
+  eagerSplitBytes: 0, initiallyAllSet: false, reuseFrames: true, seed: 1, costs: DEFAULT_COSTS,
+};
+
+/**
+ * Completes and checks a configuration.
+ * @throws RangeError naming the field that cannot be.
+ */
+export function machineConfig(overrides: Partial<MachineConfig>): MachineConfig {
+  const config = { ...DEFAULT_CONFIG, ...overrides };
+  need(Number.isInteger(config.vcpus) && config.vcpus >= 1 && config.vcpus <= 1024, `vcpus ${config.vcpus}: must be 1 to 1024`);
+  for (const field of ['tlbEntries', 'walkCacheEntries'] as const) {
+    const n = config[field];
+    need(Number.isInteger(n) && n >= 1 && n <= 65536 && (n & (n - 1)) === 0, `${field} ${n}: must be a power of two up to 65536`);
+  }
+  need(config.cacheCapacity >= 4 && config.cacheCapacity <= 1024, `cacheCapacity ${config.cacheCapacity}: must be 4 to 1024 pages`);
+  return config;
+}
+
+function need(condition: boolean, message: string): void {
+  if (!condition) throw new RangeError(message);
+}

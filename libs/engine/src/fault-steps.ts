@@ -1,0 +1,148 @@
+import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
+import { ACCESS, FAULT, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { assert } from './assert.ts';
+import { chooseAttributes } from './attribute-steps.ts';
+import { finishCommand } from './control.ts';
+import { acquire, release } from './lock-steps.ts';
+import type { Machine } from './machine.ts';
+import type { Memslot } from './memslots.ts';
+import { PC } from './pc.ts';
+import type { Walker } from './walker.ts';
+import { beginWalk } from './control.ts';
+
+/*
+ * The fault handler above the page-table library: Linux arch/arm64/kvm/mmu.c kvm_handle_guest_abort(), user_mem_abort(),
+ * handle_access_fault(), kvm_s2_resolve_vma_size(), kvm_s2_fault_map().
+ */
+
+/** One step of handling a stage-2 fault. */
+export function stepFault(machine: Machine, walker: Walker): void {
+  switch (walker.pc) {
+    case PC.faultTaken: taken(machine, walker); return;
+    case PC.faultTopUp: topUp(machine, walker); return;
+    case PC.faultLocked: locked(machine, walker); return;
+    case PC.faultWalked: walked(machine, walker); return;
+    case PC.faultRelock: acquire(walker, LOCK_MODE.write, PC.faultLocked); return;
+    case PC.faultUnlocked: unlocked(machine, walker); return;
+    case PC.faultHandled: handled(machine, walker); return;
+    default: assert(false, `actor ${walker.actor}: no fault step at pc ${walker.pc}`);
+  }
+}
+
+function taken(machine: Machine, walker: Walker): void {
+  machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
+  const memslot = machine.world.root < 0 ? undefined : machine.world.memslotAt(walker.ipa);
+  const write = (walker.access & ACCESS.write) !== 0;
+  if (memslot === undefined || (write && memslot.readOnly)) {
+    machine.note(walker, K.guestAborted, walker.ipa, walker.access, 0);
+    finishCommand(walker, RESULT.efault);
+    return;
+  }
+  walker.memslot = memslot.id;
+  walker.sequence = machine.world.invalidateSeq;
+  walker.mapShift = mappingShift(machine, walker, memslot);
+  const logsWrite = memslot.logging && write;
+  const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
+  const minimum = LAST_LEVEL - machine.world.shape.startLevel;
+  if (walker.faultKind !== FAULT.accessFlag && needsPages && walker.memcache < minimum) walker.pc = PC.faultTopUp;
+  else acquire(walker, machine.policy.faultLock, PC.faultLocked);
+}
+
+/** @source kvm_mmu_topup_memory_cache(): to capacity whenever it is below the minimum */
+function topUp(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.cacheToppedUp, 0, walker.memcache, machine.config.cacheCapacity);
+  walker.memcache = machine.config.cacheCapacity;
+  acquire(walker, machine.policy.faultLock, PC.faultLocked);
+}
+
+/**
+ * log2 of the size to map: pages while logging; else the VMA's page size or a transparent huge page, as far as the memslot allows.
+ * @source kvm_s2_resolve_vma_size(), transparent_hugepage_adjust()
+ */
+function mappingShift(machine: Machine, walker: Walker, memslot: Memslot): number {
+  const { shape } = machine.world;
+  const page = shape.pageShift;
+  const backing = machine.backings.get(memslot.id);
+  if (memslot.logging || backing === undefined) return page;
+  for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
+    const shift = spanShift(page, level);
+    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
+  }
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(page, walker.faultLevel);
+  const block = spanShift(page, LAST_LEVEL - 1);
+  return backing.hugePageAt(memslot, walker.ipa, block) && backing.fitsBlock(memslot, walker.ipa, block) ? block : page;
+}
+
+/** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */
+function locked(machine: Machine, walker: Walker): void {
+  const memslot = machine.world.memslotById(walker.memslot);
+  if (memslot === undefined || walker.sequence !== machine.world.invalidateSeq) {
+    walker.result = RESULT.eagain;
+    release(walker, PC.faultUnlocked);
+    return;
+  }
+  const shared = walker.lockMode === LOCK_MODE.write ? 0 : WALK_FLAG.shared;
+  if (walker.faultKind === FAULT.accessFlag) {
+    walker.prot = 0;
+    walker.phys = 0;
+    beginWalk(walker, OP.mkyoung, WALK_FLAG.leaf | shared, walker.ipa, 1, PC.faultWalked);
+    chooseAttributes(walker);
+    return;
+  }
+  const write = (walker.access & ACCESS.write) !== 0;
+  const execute = (walker.access & ACCESS.execute) !== 0;
+  const writable = !memslot.readOnly && (!memslot.logging || write);
+  walker.prot = PROT.r | (writable ? PROT.w : 0) | (execute || machine.config.dic ? PROT.x : 0);
+  const bytes = 2 ** walker.mapShift;
+  if (walker.faultKind === FAULT.permission && spanBytes(machine.world.shape, walker.faultLevel) === bytes) {
+    walker.phys = 0;
+    beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, walker.ipa, 1, PC.faultWalked);
+    chooseAttributes(walker);
+    return;
+  }
+  const ipa = alignDown(walker.ipa, bytes);
+  walker.phys = memslot.pa + (ipa - memslot.ipa);
+  walker.cachePages = walker.memcache;
+  beginMap(machine, walker, shared, ipa, bytes, PC.faultWalked);
+}
+
+/** Starts a map walk of the walker's `prot` and `phys`. */
+export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
+  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | flags, ipa, bytes, back);
+  const { shape, features } = machine.world;
+  walker.attrLo = leafAttributesLo(walker.prot, shape, features);
+  walker.attrHi = leafAttributesHi(walker.prot);
+  const force = machine.config.forcePages;
+  walker.forcePages = force === 'all' || (force === 'nonrwx' && walker.prot !== (PROT.r | PROT.w | PROT.x)) ? 1 : 0;
+}
+
+function walked(machine: Machine, walker: Walker): void {
+  walker.walkId = 0;
+  if (walker.op === OP.map) walker.memcache = walker.cachePages;
+  const alone = walker.result === RESULT.ebusy && walker.lockMode !== LOCK_MODE.write;
+  release(walker, alone ? PC.faultRelock : PC.faultUnlocked);
+  if (walker.pc === PC.faultUnlocked) unlocked(machine, walker);
+}
+
+function unlocked(machine: Machine, walker: Walker): void {
+  const memslot = machine.world.memslotById(walker.memslot);
+  const wrote = (walker.access & ACCESS.write) !== 0 && walker.faultKind !== FAULT.accessFlag;
+  walker.pc = PC.faultHandled;
+  if (walker.result === RESULT.ok && wrote && memslot !== undefined && memslot.logging) {
+    const page = alignDown(walker.ipa, machine.world.shape.pageBytes);
+    machine.note(walker, K.pageDirtied, page, walker.memslot, 0);
+  } else {
+    handled(machine, walker);
+  }
+}
+
+/** The vCPU goes back to its guest, which repeats the access; a race lost is no error. */
+function handled(machine: Machine, walker: Walker): void {
+  const result = walker.result === RESULT.eagain ? RESULT.ok : walker.result;
+  const bytes = 2 ** walker.mapShift;
+  machine.commit(walker, K.faultHandled, 0, 0, 0, bytes, bytes / 0x1_0000_0000, 0, 0, walker.ipa, result, 0);
+  // Out of table pages: the next fault tops the cache up whatever its kind.
+  walker.commandResult = result;
+  if (result === RESULT.enomem) walker.memcache = 0;
+  walker.pc = PC.guestAccess;
+}

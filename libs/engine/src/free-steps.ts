@@ -1,0 +1,55 @@
+import { OP, RESULT, K, WALK_FLAG } from '@s2lab/events';
+import { assert } from './assert.ts';
+import type { Machine } from './machine.ts';
+import { PC } from './pc.ts';
+import { putTable } from './unmap-steps.ts';
+import type { Walker } from './walker.ts';
+import { beginNestedWalk, visitDone } from './control.ts';
+
+/*
+ * The teardown visitor: Linux hyp/pgtable.c stage2_free_walker(), kvm_pgtable_stage2_free_unlinked(). Nobody else may be inside; no TLBI.
+ */
+
+/** Starts the teardown of the unlinked sub-tree under `table`, whose descriptors are of `level`; goes on at `back` when its root is freed. */
+export function beginTeardown(machine: Machine, walker: Walker, table: number, level: number, back: number): void {
+  beginNestedWalk(machine, walker, OP.freeUnlinked, WALK_FLAG.leaf | WALK_FLAG.tablePost, table, level);
+  walker.opReturn = back;
+}
+
+/** Entry of the visitor. */
+export function visitFree(walker: Walker): void {
+  if (walker.visit === WALK_FLAG.tablePost) walker.pc = PC.freeCount;
+  else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
+  else walker.pc = PC.freeLeaf;
+}
+
+/** One step of a teardown. */
+export function stepFree(machine: Machine, walker: Walker): void {
+  switch (walker.pc) {
+    case PC.freeLeaf: machine.changeReference(walker, walker.table, -1); visitDone(walker, RESULT.ok); return;
+    case PC.freeCount: {
+      const child = machine.oldChild(walker);
+      if (count(machine, walker, child) === 1) walker.pc = PC.freePutParent;
+      else visitDone(walker, RESULT.ok);
+      return;
+    }
+    case PC.freePutParent: machine.changeReference(walker, walker.table, -1); walker.pc = PC.freePutChild; return;
+    case PC.freePutChild: putTable(machine, walker, machine.oldChild(walker), walker.level + 1); walker.pc = PC.freeClear; return;
+    case PC.freeClear: machine.storeDescriptor(walker, K.descriptorStored, 0, 0); visitDone(walker, RESULT.ok); return;
+    case PC.freeRootCount: count(machine, walker, walker.table); walker.pc = PC.freeRootPut; return;
+    case PC.freeRootPut: {
+      putTable(machine, walker, walker.table, walker.topLevel);
+      const back = walker.opReturn;
+      walker.popWalk();
+      walker.pc = back;
+      return;
+    }
+    default: assert(false, `actor ${walker.actor}: no teardown step at pc ${walker.pc}`);
+  }
+}
+
+function count(machine: Machine, walker: Walker, table: number): number {
+  const references = machine.world.pages.references[table]!;
+  machine.commit(walker, K.referenceRead, 0, 0, table, 0, 0, 0, 0, 0, references, 0);
+  return references;
+}

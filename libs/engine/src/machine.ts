@@ -1,0 +1,238 @@
+import { isTable } from '@s2lab/arch';
+import type { EventColumns } from '@s2lab/events';
+import { K } from '@s2lab/events';
+import type { MachineConfig } from './config.ts';
+import { costByKind } from './costs.ts';
+import { assert } from './assert.ts';
+import type { Backing } from './memslots.ts';
+import { PC } from './pc.ts';
+import type { ReclaimPolicy } from './policy.ts';
+import { Prng } from './prng.ts';
+import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
+import type { Workload } from './workload.ts';
+import { Command } from './workload.ts';
+import { World } from './world.ts';
+
+/** VMID of the machine's stage-2. */
+const VMID = 1;
+
+/** Most events one step commits: the columns must have this much room before a step. */
+export const EVENTS_PER_STEP = 4;
+
+/**
+ * One simulated machine: the shared world, its actors' registers, the policy and the workload that drives it. `step` (step.ts)
+ * decides; `commit` is the only way to an effect: it records the event and lets the world evolve by it.
+ */
+export class Machine {
+  readonly config: MachineConfig;
+  readonly policy: ReclaimPolicy;
+  readonly workload: Workload;
+  readonly world: World;
+  readonly walkers: readonly Walker[];
+  /** Words that belong to the policy. */
+  readonly policyWords: Int32Array;
+  readonly prng: Prng;
+  readonly command = new Command();
+  /** How the host backs each memslot. */
+  readonly backings = new Map<number, Backing>();
+  /** Virtual time of each actor, ns; Infinity while it waits or is done. */
+  readonly clock: Float64Array;
+  /** Where the events go; exchanged by the owner when full. */
+  columns: EventColumns;
+  /** Walks begun. */
+  walks = 0;
+  /** Actors that have nothing more to do. */
+  finished = 0;
+  private woken = false;
+  /** Time and cost of the present step. */
+  at = 0;
+  private cost = 0;
+  private readonly costs: Float64Array;
+  private readonly walkerRegisters: Int32Array;
+  private readonly walkerAddresses: Float64Array;
+
+  constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns) {
+    this.config = config;
+    this.policy = policy;
+    this.workload = workload;
+    this.columns = columns;
+    this.world = new World(config);
+    const actors = this.world.actors;
+    this.policyWords = new Int32Array(policy.stateWords(actors));
+    this.prng = new Prng(config.seed);
+    this.clock = new Float64Array(actors);
+    this.costs = costByKind(config.costs);
+    this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
+    this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
+    this.walkers = Array.from({ length: actors }, (_, actor) => {
+      const r = this.walkerRegisters.subarray(actor * REGISTER_COUNT, (actor + 1) * REGISTER_COUNT);
+      const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
+      return new Walker(actor, r, a);
+    });
+    for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
+    // The VMM thread creates the stage-2 before any vCPU runs.
+    this.walkers[this.vmmActor]!.pc = PC.hostBoot;
+    this.clock.fill(Infinity);
+    this.clock[this.vmmActor] = 0;
+    this.clock[this.reclaimActor] = 0;
+  }
+
+  get vmmActor(): number {
+    return this.config.vcpus;
+  }
+
+  get reclaimActor(): number {
+    return this.config.vcpus + 1;
+  }
+
+  /** Whether every actor with a workload is done and nothing is pending. */
+  get done(): boolean {
+    return this.finished === this.config.vcpus + 1 && this.world.retiredCount === 0 && !this.reclaiming;
+  }
+
+  /** Whether the reclaim worker has something in hand. */
+  get reclaiming(): boolean {
+    return this.walkers[this.reclaimActor]!.pc !== PC.reclaimIdle;
+  }
+
+  /** Begins a step of an actor at its own time. */
+  beginStep(at: number): void {
+    this.at = at;
+    this.cost = 0;
+  }
+
+  /** Virtual ns the step took so far, with a seeded spread of ±1/8 so that walkers do not march in lockstep. */
+  stepCost(): number {
+    const cost = this.cost;
+    if (cost < 8) return cost;
+    return cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
+  }
+
+  /** Adds virtual time to the present step. */
+  spend(ns: number): void {
+    this.cost += ns;
+  }
+
+  /** Records one event of `walker` and lets the world evolve by it. Arguments are the columns of the event schema. */
+  commit(
+    walker: Walker, kind: number, level: number, slot: number, table: number,
+    oldLo: number, oldHi: number, newLo: number, newHi: number, ipa: number, arg: number, aux: number,
+  ): void {
+    const actor = walker.actor;
+    this.columns.append(kind, this.at, actor, walker.walkId, VMID, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    this.cost += this.costs[kind]!;
+    this.world.evolve(kind, actor, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+  }
+
+  /** Records an event that carries only arguments and an address. */
+  note(walker: Walker, kind: number, ipa: number, arg: number, aux: number): void {
+    this.commit(walker, kind, 0, 0, 0, 0, 0, 0, 0, ipa, arg, aux);
+  }
+
+  /** Loads the descriptor the walker stands at into its `old` registers. */
+  readDescriptor(walker: Walker): void {
+    const i = this.world.pages.indexOf(walker.table, walker.slot);
+    walker.oldLo = this.world.pages.descriptors[i]!;
+    walker.oldHi = this.world.pages.descriptors[i + 1]!;
+    this.commit(walker, K.descriptorRead, walker.level, walker.slot, walker.table, walker.oldLo, walker.oldHi, 0, 0, walker.addr, 0, 0);
+  }
+
+  /** Writes the descriptor the walker stands at, by `kind` of store; `old` in the event is what memory held. */
+  storeDescriptor(walker: Walker, kind: number, lo: number, hi: number): void {
+    const i = this.world.pages.indexOf(walker.table, walker.slot);
+    const words = this.world.pages.descriptors;
+    this.commit(walker, kind, walker.level, walker.slot, walker.table, words[i]!, words[i + 1]!, lo, hi, walker.visitAddr, 0, 0);
+  }
+
+  /**
+   * Sets the descriptor the walker stands at: a plain store for an exclusive walk, compare-and-exchange against what it read for a shared one.
+   * @returns whether it was set. @source Linux hyp/pgtable.c stage2_try_set_pte()
+   */
+  trySet(walker: Walker, shared: boolean, lo: number, hi: number): boolean {
+    if (!shared) {
+      this.storeDescriptor(walker, K.descriptorStored, lo, hi);
+      return true;
+    }
+    const i = this.world.pages.indexOf(walker.table, walker.slot);
+    const words = this.world.pages.descriptors;
+    const won = words[i] === walker.oldLo && words[i + 1] === walker.oldHi;
+    this.storeDescriptor(walker, won ? K.descriptorSwapped : K.descriptorSwapFailed, lo, hi);
+    return won;
+  }
+
+  /** Raises (+1) or drops (-1) the reference count of a table page; returns the count after. */
+  changeReference(walker: Walker, table: number, by: 1 | -1): number {
+    const count = this.world.pages.references[table]! + by;
+    assert(count >= 0, `reference count of table ${table} would be ${count}`);
+    this.commit(walker, by === 1 ? K.referenceGot : K.referencePut, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
+    return count;
+  }
+
+  /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */
+  allocateTable(walker: Walker, level: number, root: 0 | 1): number {
+    const frame = this.world.pages.nextFrame();
+    const kind = frame < this.world.pages.used ? K.tableReused : K.tableAllocated;
+    this.commit(walker, kind, level, 0, frame, 0, 0, 0, 0, 0, root, 0);
+    return frame;
+  }
+
+  /** Whether the descriptor in the walker's `old` registers is a table. */
+  oldIsTable(walker: Walker): boolean {
+    return isTable(walker.oldLo, walker.level);
+  }
+
+  /** Table the descriptor in the walker's `old` registers points to. */
+  oldChild(walker: Walker): number {
+    return this.world.pages.frameOf(walker.oldLo, walker.oldHi);
+  }
+
+  /** Makes the waiting actors that could now have the lock runnable, at the present time. */
+  wakeLock(): void {
+    const world = this.world;
+    for (let i = 0; i < world.waitingCount; i += 1) {
+      const actor = world.waiting[i]!;
+      if (!world.lockFree(actor, world.waitingMode[i]!)) return;
+      this.wake(actor);
+    }
+  }
+
+  /** Makes `actor` runnable from the present time on, if it waits. */
+  wake(actor: number): void {
+    const walker = this.walkers[actor]!;
+    if (walker.blocked === 0) return;
+    walker.blocked = 0;
+    this.clock[actor] = this.at;
+    this.woken = true;
+  }
+
+  /** Whether clocks other than the stepping actor's changed since this was last asked. */
+  takeWoken(): boolean {
+    const woken = this.woken;
+    this.woken = false;
+    return woken;
+  }
+
+  /** Lets an actor run from the present time on that has not run before. */
+  start(actor: number): void {
+    this.clock[actor] = this.at;
+    this.woken = true;
+  }
+
+  /** Commits the machine's last event. */
+  stop(cause: 0 | 1): void {
+    const vmm = this.walkers[this.vmmActor]!;
+    vmm.walkId = 0;
+    this.note(vmm, K.machineStopped, 0, cause, 0);
+  }
+
+  /** Which actors wait, for the report of a machine that cannot go on. */
+  describeWaiting(): string {
+    const waiting = this.walkers.filter((walker) => walker.blocked !== 0);
+    return `actors ${waiting.map((walker) => `${walker.actor} (pc ${walker.pc})`).join(', ')} wait at ${this.at} ns`;
+  }
+
+  /** Lets the present actor wait until somebody wakes it. */
+  block(walker: Walker): void {
+    walker.blocked = 1;
+  }
+}

@@ -1,0 +1,58 @@
+/** Guest memory as the VMM registered it: where it lies, what backs it, which pages are dirty. Changed by events only. */
+export class Memslot {
+  readonly id: number;
+  readonly ipa: number;
+  readonly bytes: number;
+  readonly pa: number;
+  readonly readOnly: boolean;
+  logging = false;
+  /** One bit a page, while logging. */
+  dirty: Uint32Array = new Uint32Array(0);
+
+  constructor(id: number, ipa: number, bytes: number, pa: number, readOnly: boolean) {
+    this.id = id;
+    this.ipa = ipa;
+    this.bytes = bytes;
+    this.pa = pa;
+    this.readOnly = readOnly;
+  }
+
+  /** Whether `address` lies in the memslot. */
+  holds(address: number): boolean {
+    return address >= this.ipa && address < this.ipa + this.bytes;
+  }
+}
+
+/** How the host backs a memslot: what the fault handler asks its memory management for. Decides sizes, is no state of the tables. */
+export class Backing {
+  /** Host virtual address of the memslot's first byte. */
+  readonly hva: number;
+  /** log2 of the VMA's page size. */
+  readonly vmaShift: number;
+  /** 0 no transparent huge pages, 1 behind every aligned block, k > 1 behind blocks whose number is not a multiple of k. */
+  readonly thp: number;
+
+  constructor(hva: number, vmaShift: number, thp: number) {
+    this.hva = hva;
+    this.vmaShift = vmaShift;
+    this.thp = thp;
+  }
+
+  /**
+   * Whether the block of 2^shift bytes around `address` may be mapped as one: IPA and HVA equal modulo its size and all of it inside.
+   * @source Linux arch/arm64/kvm/mmu.c fault_supports_stage2_huge_mapping()
+   */
+  fitsBlock(memslot: Memslot, address: number, shift: number): boolean {
+    const size = 2 ** shift;
+    if (memslot.ipa % size !== this.hva % size) return false;
+    const block = address - (address % size);
+    return block >= memslot.ipa && block + size <= memslot.ipa + memslot.bytes;
+  }
+
+  /** Whether a transparent huge page of 2^shift bytes backs `address`. */
+  hugePageAt(memslot: Memslot, address: number, shift: number): boolean {
+    if (this.thp === 0) return false;
+    const block = Math.floor((this.hva + (address - memslot.ipa)) / 2 ** shift);
+    return this.thp === 1 || block % this.thp !== 0;
+  }
+}

@@ -1,0 +1,104 @@
+import type { Geometry } from '@s2lab/arch';
+import { addressHi, addressLo } from '@s2lab/arch';
+
+/** Physical address of table page 0; table t lies t pages above it. */
+export const TABLE_BASE = 0x7000_0000_0000;
+
+/** Life of a page frame that holds tables. */
+export const FRAME = { never: 0, live: 1, freed: 2 } as const;
+
+/**
+ * All table pages of one machine, in typed arrays: descriptors as interleaved halves (low, high), reference counts, states.
+ * A table is named by its page frame. Grows by doubling; memory follows the most frames ever live.
+ */
+export class TablePages {
+  readonly shape: Geometry;
+  private readonly reuseFrames: boolean;
+  /** Descriptor (t, slot): element 2 * (t * entries + slot), high half next to it. Signed halves. */
+  descriptors: Int32Array;
+  references: Int32Array;
+  state: Uint8Array;
+  level: Int8Array;
+  /** Stack of freed frames. */
+  private freed: Int32Array;
+  freedCount = 0;
+  /** Frames ever used. */
+  used = 0;
+  live = 0;
+
+  constructor(shape: Geometry, reuseFrames: boolean) {
+    this.shape = shape;
+    this.reuseFrames = reuseFrames;
+    const first = Math.max(2, shape.rootPages);
+    this.descriptors = new Int32Array(2 * shape.entries * first);
+    this.references = new Int32Array(first);
+    this.state = new Uint8Array(first);
+    this.level = new Int8Array(first);
+    this.freed = new Int32Array(first);
+  }
+
+  /** The frame the next allocation will use. */
+  nextFrame(): number {
+    return this.reuseFrames && this.freedCount > 0 ? this.freed[this.freedCount - 1]! : this.used;
+  }
+
+  /** Makes `frame` (that of nextFrame) a zeroed table with one reference. */
+  allocate(frame: number, level: number): void {
+    if (frame === this.used) {
+      this.used += 1;
+      if (this.used > this.state.length) this.grow();
+    } else {
+      this.freedCount -= 1;
+    }
+    const from = 2 * frame * this.shape.entries;
+    this.descriptors.fill(0, from, from + 2 * this.shape.entries);
+    this.references[frame] = 1;
+    this.state[frame] = FRAME.live;
+    this.level[frame] = level;
+    this.live += 1;
+  }
+
+  /** Gives a frame back. Its old contents stay until it is used again, as in real memory. */
+  free(frame: number): void {
+    this.state[frame] = FRAME.freed;
+    this.live -= 1;
+    if (!this.reuseFrames) return;
+    if (this.freedCount === this.freed.length) this.freed = grown(this.freed, new Int32Array(2 * this.freed.length));
+    this.freed[this.freedCount] = frame;
+    this.freedCount += 1;
+  }
+
+  private grow(): void {
+    const frames = 2 * this.state.length;
+    this.descriptors = grown(this.descriptors, new Int32Array(2 * this.shape.entries * frames));
+    this.references = grown(this.references, new Int32Array(frames));
+    this.state = grown(this.state, new Uint8Array(frames));
+    this.level = grown(this.level, new Int8Array(frames));
+  }
+
+  /** Index of the low half of descriptor (frame, slot). */
+  indexOf(frame: number, slot: number): number {
+    return 2 * (frame * this.shape.entries + slot);
+  }
+
+  /** Low half of a table descriptor that points to `frame`. */
+  linkLo(frame: number): number {
+    return addressLo(this.shape, TABLE_BASE + frame * this.shape.pageBytes) | 3;
+  }
+
+  /** High half of a table descriptor that points to `frame`. */
+  linkHi(frame: number): number {
+    return addressHi(this.shape, TABLE_BASE + frame * this.shape.pageBytes);
+  }
+
+  /** Frame a table descriptor points to. */
+  frameOf(lo: number, hi: number): number {
+    const above = ((hi & 0xffff) - 0x7000) * 2 ** (32 - this.shape.pageShift);
+    return above + (lo >>> this.shape.pageShift);
+  }
+}
+
+function grown<T extends Int32Array | Uint8Array | Int8Array>(from: T, into: T): T {
+  into.set(from as never);
+  return into;
+}

@@ -1,0 +1,115 @@
+import type { Geometry } from '@s2lab/arch';
+import { spanShift, LAST_LEVEL } from '@s2lab/arch';
+
+/**
+ * What the hardware of one machine has cached: per vCPU a direct-mapped TLB of combined (stage 1 and 2) leaf entries and a
+ * direct-mapped cache of stage-2 walk steps. A combined entry goes with a stage-1 invalidation of the VMID, a walk-cache entry
+ * with a stage-2 invalidation of its IPA: that is why the kernel issues both.
+ * @source Arm ARM DDI 0487 D8.17 (TLB maintenance: entries from a combined translation); Linux nvhe/tlb.c
+ */
+export class Tlb {
+  private readonly shape: Geometry;
+  readonly entries: number;
+  readonly walkEntries: number;
+  /** Page number of the entry's base, +1; 0 = empty. Entry e of vCPU v is element v * entries + e. */
+  readonly tag: Float64Array;
+  readonly level: Int8Array;
+  readonly lo: Int32Array;
+  readonly hi: Int32Array;
+  readonly walkTag: Float64Array;
+  readonly walkLevel: Int8Array;
+  readonly walkNext: Int32Array;
+
+  constructor(shape: Geometry, vcpus: number, entries: number, walkEntries: number) {
+    this.shape = shape;
+    this.entries = entries;
+    this.walkEntries = walkEntries;
+    this.tag = new Float64Array(vcpus * entries);
+    this.level = new Int8Array(vcpus * entries);
+    this.lo = new Int32Array(vcpus * entries);
+    this.hi = new Int32Array(vcpus * entries);
+    this.walkTag = new Float64Array(vcpus * walkEntries);
+    this.walkLevel = new Int8Array(vcpus * walkEntries);
+    this.walkNext = new Int32Array(vcpus * walkEntries);
+  }
+
+  /** Base of the block or page of `level` that holds `ipa`, as a number of such blocks. */
+  private blockOf(ipa: number, level: number): number {
+    return Math.floor(ipa / 2 ** spanShift(this.shape.pageShift, level));
+  }
+
+  /** Where the leaf of `level` for `ipa` would be cached on `vcpu`. */
+  place(vcpu: number, ipa: number, level: number): number {
+    return vcpu * this.entries + ((this.blockOf(ipa, level) * 4 + level) & (this.entries - 1));
+  }
+
+  /** Entry that translates `ipa` on `vcpu`, or -1. */
+  find(vcpu: number, ipa: number): number {
+    for (let level = LAST_LEVEL; level >= this.shape.minBlockLevel; level -= 1) {
+      const e = this.place(vcpu, ipa, level);
+      if (this.level[e] === level && this.tag[e] === this.blockOf(ipa, level) + 1) return e;
+    }
+    return -1;
+  }
+
+  /** Puts a leaf into its place, over whatever was there. */
+  fill(vcpu: number, ipa: number, level: number, lo: number, hi: number): void {
+    const e = this.place(vcpu, ipa, level);
+    this.tag[e] = this.blockOf(ipa, level) + 1;
+    this.level[e] = level;
+    this.lo[e] = lo;
+    this.hi[e] = hi;
+  }
+
+  /** First address entry `e` translates. */
+  baseOf(e: number): number {
+    return (this.tag[e]! - 1) * 2 ** spanShift(this.shape.pageShift, this.level[e]!);
+  }
+
+  /** Where the step at `level` for `ipa` would be cached on `vcpu`. */
+  walkPlace(vcpu: number, ipa: number, level: number): number {
+    return vcpu * this.walkEntries + ((this.blockOf(ipa, level) * 4 + level) & (this.walkEntries - 1));
+  }
+
+  /** Deepest cached step for `ipa` on `vcpu`, or -1. */
+  findStep(vcpu: number, ipa: number): number {
+    for (let level = LAST_LEVEL - 1; level >= this.shape.startLevel; level -= 1) {
+      const e = this.walkPlace(vcpu, ipa, level);
+      if (this.walkLevel[e] === level && this.walkTag[e] === this.blockOf(ipa, level) + 1) return e;
+    }
+    return -1;
+  }
+
+  /** Remembers that table `next` translates the block of `level` around `ipa`. */
+  fillStep(vcpu: number, ipa: number, level: number, next: number): void {
+    const e = this.walkPlace(vcpu, ipa, level);
+    this.walkTag[e] = this.blockOf(ipa, level) + 1;
+    this.walkLevel[e] = level;
+    this.walkNext[e] = next;
+  }
+
+  /** First address walk-cache entry `e` is for. */
+  stepBaseOf(e: number): number {
+    return (this.walkTag[e]! - 1) * 2 ** spanShift(this.shape.pageShift, this.walkLevel[e]!);
+  }
+
+  /** Drops combined entries of vCPUs [from, to). */
+  dropCombined(from: number, to: number): void {
+    this.tag.fill(0, from * this.entries, to * this.entries);
+  }
+
+  /** Drops walk-cache entries of vCPUs [from, to) that overlap [ipa, ipa + bytes). */
+  dropSteps(from: number, to: number, ipa: number, bytes: number): void {
+    for (let e = from * this.walkEntries; e < to * this.walkEntries; e += 1) {
+      if (this.walkTag[e] === 0) continue;
+      const base = this.stepBaseOf(e);
+      if (base < ipa + bytes && base + 2 ** spanShift(this.shape.pageShift, this.walkLevel[e]!) > ipa) this.walkTag[e] = 0;
+    }
+  }
+
+  /** Drops everything of vCPUs [from, to). */
+  dropAll(from: number, to: number): void {
+    this.dropCombined(from, to);
+    this.walkTag.fill(0, from * this.walkEntries, to * this.walkEntries);
+  }
+}

@@ -1,0 +1,202 @@
+import { alignDown, isTable, LAST_LEVEL, rootPageOf, slotOf, spanBytes } from '@s2lab/arch';
+import { INJECTED, K, OP, PROT_SHIFT, RESULT, WALK_FLAG } from '@s2lab/events';
+import { assert } from './assert.ts';
+import { visitAttributes } from './attribute-steps.ts';
+import { visitFree } from './free-steps.ts';
+import type { Machine } from './machine.ts';
+import { visitMap } from './map-steps.ts';
+import { PC } from './pc.ts';
+import { HOOK } from './policy.ts';
+import { visitSplit } from './split-steps.ts';
+import { visitUnmap } from './unmap-steps.ts';
+import type { Walker } from './walker.ts';
+import { isShared, leaveOperation } from './control.ts';
+
+/*
+ * The one walker: Linux hyp/pgtable.c kvm_pgtable_walk(), _kvm_pgtable_walk(), __kvm_pgtable_walk() and __kvm_pgtable_visit(), its
+ * recursion flattened. A visitor (map, unmap, …) is called where the kernel calls back; it answers through visitDone().
+ */
+
+/** One step of the walk proper. */
+export function stepWalk(machine: Machine, walker: Walker): void {
+  switch (walker.pc) {
+    case PC.walkBegin: begin(machine, walker); return;
+    case PC.walkEnter: if (hookDone(machine.policy.enter(machine, walker))) start(machine, walker); return;
+    case PC.walkRead: machine.readDescriptor(walker); walker.visitAddr = walker.addr; visit(machine, walker); return;
+    case PC.walkDescend: {
+      const outcome = machine.policy.descend(machine, walker, walker.table);
+      if (outcome === HOOK.restart) restart(machine, walker);
+      else if (outcome === HOOK.done) walker.pc = PC.walkRead;
+      return;
+    }
+    case PC.walkReread: reread(machine, walker); return;
+    case PC.walkVisited: if (goesOn(walker)) nextSlot(machine, walker); else finish(machine, walker, walker.visitResult); return;
+    case PC.walkAscend: if (hookDone(machine.policy.ascend(machine, walker, walker.table))) ascend(machine, walker); return;
+    case PC.walkUnwind: if (hookDone(machine.policy.ascend(machine, walker, walker.table))) unwind(machine, walker); return;
+    case PC.walkExit: if (hookDone(machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd; return;
+    case PC.walkEnd: endWalk(machine, walker); return;
+    default: assert(false, `actor ${walker.actor}: no walk step at pc ${walker.pc}`);
+  }
+}
+
+function hookDone(outcome: number): boolean {
+  return outcome === HOOK.done;
+}
+
+function begin(machine: Machine, walker: Walker): void {
+  machine.walks += 1;
+  walker.walkId = machine.walks;
+  const flags = walker.flags | (walker.prot << PROT_SHIFT);
+  const bytes = walker.end - walker.start;
+  machine.commit(walker, K.walkBegan, 0, 0, 0, bytes, bytes / 0x1_0000_0000, walker.phys, walker.phys / 0x1_0000_0000, walker.start, walker.op, flags);
+  if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkEnter;
+  else start(machine, walker);
+}
+
+function start(machine: Machine, walker: Walker): void {
+  const { shape } = machine.world;
+  // A destroyed stage-2 is unlinked before it is torn down: only its destroyer still knows the root.
+  const root = walker.op === OP.destroy ? walker.destroyRoot : machine.world.root;
+  if (walker.preemptNs > 0) {
+    // Fault injection: the vCPU loses its core in mid-walk; whatever it holds stays held.
+    machine.note(walker, K.faultInjected, 0, INJECTED.vcpuPreempted, walker.preemptNs);
+    machine.spend(walker.preemptNs);
+    walker.preemptNs = 0;
+  }
+  if (walker.topLevel >= 0) {
+    walker.level = walker.topLevel;
+    walker.slot = 0;
+    walker.pc = PC.walkRead;
+    return;
+  }
+  walker.topLevel = shape.startLevel;
+  walker.level = shape.startLevel;
+  if (walker.addr > shape.ipaBytes || walker.end > shape.ipaBytes) {
+    finish(machine, walker, RESULT.erange);
+    return;
+  }
+  if (walker.addr >= walker.end || root < 0) {
+    finish(machine, walker, RESULT.ok);
+    return;
+  }
+  const page = rootPageOf(shape, walker.addr);
+  walker.rootsLeft = shape.rootPages - page - 1;
+  walker.table = root + page;
+  walker.slot = slotOf(shape, walker.addr, walker.level);
+  walker.pc = PC.walkRead;
+}
+
+/** The policy could not follow the link it was given: the walk starts anew from the root. */
+function restart(machine: Machine, walker: Walker): void {
+  walker.retries += 1;
+  walker.topLevel = -1;
+  start(machine, walker);
+}
+
+/** Decides by the descriptor just read which visitor runs, if any. */
+function visit(machine: Machine, walker: Walker): void {
+  if (isTable(walker.oldLo, walker.level)) {
+    if ((walker.flags & WALK_FLAG.tablePre) !== 0) callVisitor(machine, walker, WALK_FLAG.tablePre);
+    else descend(machine, walker);
+  } else if ((walker.flags & WALK_FLAG.leaf) !== 0) {
+    callVisitor(machine, walker, WALK_FLAG.leaf);
+  } else {
+    advance(machine, walker);
+  }
+}
+
+function callVisitor(machine: Machine, walker: Walker, kind: number): void {
+  walker.visit = kind;
+  switch (walker.op) {
+    case OP.map: case OP.annotate: case OP.createUnlinked: visitMap(machine, walker); return;
+    case OP.unmap: visitUnmap(walker); return;
+    case OP.freeUnlinked: case OP.destroy: visitFree(walker); return;
+    case OP.split: visitSplit(machine, walker); return;
+    default: visitAttributes(machine, walker);
+  }
+}
+
+/** @source kvm_pgtable_walk_continue() */
+function goesOn(walker: Walker): boolean {
+  const result = walker.visitResult;
+  return result === RESULT.ok || (result === RESULT.eagain && (walker.flags & WALK_FLAG.ignoreEagain) !== 0);
+}
+
+/** After a leaf or pre visit the descriptor is read again: whoever is there now decides where the walk goes. */
+function reread(machine: Machine, walker: Walker): void {
+  machine.readDescriptor(walker);
+  if (!goesOn(walker)) finish(machine, walker, walker.visitResult);
+  else if (isTable(walker.oldLo, walker.level)) descend(machine, walker);
+  else advance(machine, walker);
+}
+
+function descend(machine: Machine, walker: Walker): void {
+  assert(walker.level < LAST_LEVEL, 'no table hangs below the last level');
+  const child = machine.oldChild(walker);
+  walker.pushLevel();
+  walker.level += 1;
+  walker.table = child;
+  walker.slot = slotOf(machine.world.shape, walker.addr, walker.level);
+  walker.pc = isShared(walker) && machine.policy.tracksTables ? PC.walkDescend : PC.walkRead;
+}
+
+/** Steps over the descriptor just visited. */
+function advance(machine: Machine, walker: Walker): void {
+  const span = spanBytes(machine.world.shape, walker.level);
+  walker.addr = alignDown(walker.addr, span) + span;
+  nextSlot(machine, walker);
+}
+
+function nextSlot(machine: Machine, walker: Walker): void {
+  walker.slot += 1;
+  if (walker.addr < walker.end && walker.slot < machine.world.shape.entries) {
+    walker.pc = PC.walkRead;
+  } else if (walker.level > walker.topLevel) {
+    if (isShared(walker) && machine.policy.tracksTables) walker.pc = PC.walkAscend;
+    else ascend(machine, walker);
+  } else if (walker.addr < walker.end && walker.rootsLeft > 0) {
+    walker.rootsLeft -= 1;
+    walker.table += 1;
+    walker.slot = 0;
+    walker.pc = PC.walkRead;
+  } else {
+    finish(machine, walker, RESULT.ok);
+  }
+}
+
+function ascend(machine: Machine, walker: Walker): void {
+  walker.popLevel();
+  if ((walker.flags & WALK_FLAG.tablePost) !== 0) callVisitor(machine, walker, WALK_FLAG.tablePost);
+  else nextSlot(machine, walker);
+}
+
+function finish(machine: Machine, walker: Walker, result: number): void {
+  walker.result = result;
+  unwindFrom(machine, walker);
+}
+
+/** A policy that tracks tables leaves them one by one, however the walk ends. */
+function unwindFrom(machine: Machine, walker: Walker): void {
+  if (isShared(walker) && machine.policy.tracksTables && walker.level > walker.topLevel) walker.pc = PC.walkUnwind;
+  else if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkExit;
+  else walker.pc = PC.walkEnd;
+}
+
+function unwind(machine: Machine, walker: Walker): void {
+  walker.popLevel();
+  unwindFrom(machine, walker);
+}
+
+function endWalk(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.walkEnded, 0, walker.result, walker.retries);
+  switch (walker.op) {
+    case OP.map: walker.pc = PC.mapBarrier; return;
+    case OP.createUnlinked: walker.pc = PC.splitBuilt; return;
+    case OP.freeUnlinked: walker.pc = PC.freeRootCount; return;
+    case OP.split: walker.pc = PC.splitBarrier; return;
+    case OP.mkyoung: walker.pc = walker.result === RESULT.ok ? PC.attributesBarrier : walker.opReturn; return;
+    case OP.relax: walker.pc = PC.relaxFlush; return;
+    case OP.unmap: walker.pc = PC.unmapFlushed; return;
+    default: leaveOperation(walker);
+  }
+}

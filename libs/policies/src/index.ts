@@ -1,0 +1,16 @@
+import type { ReclaimPolicy } from '@s2lab/engine';
+import { rcu } from './rcu/rcu.ts';
+import { rwlock } from './rwlock/rwlock.ts';
+
+/** All reclaim policies: the one place where a policy is registered. */
+export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock];
+
+/**
+ * The policy called `name`.
+ * @throws RangeError that lists the names there are
+ */
+export function policyByName(name: string): ReclaimPolicy {
+  const policy = POLICIES.find((candidate) => candidate.name === name);
+  if (policy === undefined) throw new RangeError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
+  return policy;
+}
