@@ -35,13 +35,18 @@ function checked(address: number, what: string): number {
 
 /** Rounds `address` down to a multiple of `span` (bytes, a power of two). Exact up to 2^53. */
 export function alignDown(address: number, span: number): number {
-  return address - (address % span);
+  // A quotient by a power of two is exact; the remainder operator on doubles is many times slower.
+  return Math.floor(address / span) * span;
 }
 
 /** Rounds `address` up to a multiple of `span` (bytes, a power of two). Exact up to 2^53. */
 export function alignUp(address: number, span: number): number {
-  const rest = address % span;
-  return rest === 0 ? address : address - rest + span;
+  return Math.ceil(address / span) * span;
+}
+
+/** Whether `address` is a multiple of `span` (bytes, a power of two). */
+export function isAligned(address: number, span: number): boolean {
+  return alignDown(address, span) === address;
 }
 
 /** `0x…` text of a 64-bit value given as two unsigned 32-bit halves. For printing only. */

@@ -29,6 +29,8 @@ export interface Geometry {
   readonly rootPages: number;
   /** Lowest level number at which a block may be mapped (1 for 4K, 2 for 16K and 64K). */
   readonly minBlockLevel: Level;
+  /** Bytes a descriptor covers, by level 0…3. */
+  readonly spans: Float64Array;
   /** Descriptor addresses use the LPA2 layout (4K and 16K granules above 48 bits). */
   readonly lpa2: boolean;
 }
@@ -59,6 +61,7 @@ export function geometry(pageShift: number, ipaBits: number, lpa2 = false): Geom
     startLevel,
     rootPages: Math.max(1, 2 ** (ipaBits - rootShift)),
     minBlockLevel: pageShift === 12 ? 1 : 2,
+    spans: Float64Array.of(0, 1, 2, 3).map((level) => 2 ** spanShift(pageShift, level)),
     lpa2,
   };
 }
@@ -73,12 +76,13 @@ export function spanShift(pageShift: number, level: number): number {
 
 /** Bytes one descriptor at `level` covers (kernel: kvm_granule_size). */
 export function spanBytes(shape: Geometry, level: number): number {
-  return 2 ** spanShift(shape.pageShift, level);
+  return shape.spans[level]!;
 }
 
 /** Slot of `address` in its table at `level`, 0…entries-1 (kernel: kvm_pgtable_idx). */
 export function slotOf(shape: Geometry, address: number, level: number): number {
-  return Math.floor(address / 2 ** spanShift(shape.pageShift, level)) % shape.entries;
+  // The low bits of the quotient survive the conversion to 32 bits, whatever the address.
+  return Math.floor(address / shape.spans[level]!) & (shape.entries - 1);
 }
 
 /** Which of the concatenated root pages `address` starts in (kernel: kvm_pgd_page_idx). */

@@ -1,4 +1,4 @@
-import { HI_XN, isTable, isValid, LO_ACCESSED, LO_READ, LO_WRITE, outputAddress, slotOf, spanBytes } from '@s2lab/arch';
+import { alignDown, HI_XN, isTable, isValid, LO_ACCESSED, LO_READ, LO_WRITE, outputAddress, slotOf, spanBytes } from '@s2lab/arch';
 import { ACCESS, FAULT, K } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { finishCommand } from './control.ts';
@@ -89,7 +89,7 @@ function leaf(machine: Machine, walker: Walker, lo: number, hi: number): void {
   const { tlb, shape } = machine.world;
   const entry = tlb.place(walker.actor, walker.ipa, level);
   if (tlb.tag[entry] !== 0) machine.commit(walker, K.tlbEvicted, tlb.level[entry]!, 0, 0, 0, 0, 0, 0, tlb.baseOf(entry), 0, 0);
-  const base = walker.ipa - (walker.ipa % spanBytes(shape, level));
+  const base = alignDown(walker.ipa, spanBytes(shape, level));
   machine.commit(walker, K.tlbFilled, level, slotOf(shape, walker.ipa, level), walker.hardwareTable, 0, 0, lo, hi, base, 0, 0);
   through(machine, walker, lo, hi, level, 0);
 }
@@ -97,7 +97,7 @@ function leaf(machine: Machine, walker: Walker, lo: number, hi: number): void {
 function cacheStep(machine: Machine, walker: Walker, level: number, slot: number, table: number, next: number): void {
   const { tlb, shape } = machine.world;
   const entry = tlb.walkPlace(walker.actor, walker.ipa, level);
-  const base = walker.ipa - (walker.ipa % spanBytes(shape, level));
+  const base = alignDown(walker.ipa, spanBytes(shape, level));
   if (tlb.walkTag[entry] !== 0) machine.commit(walker, K.tlbEvicted, tlb.walkLevel[entry]!, 0, 0, 0, 0, 0, 0, tlb.stepBaseOf(entry), 0, 1);
   machine.commit(walker, K.walkCacheFilled, level, slot, table, 0, 0, 0, 0, base, next, 0);
 }
@@ -106,7 +106,7 @@ function through(machine: Machine, walker: Walker, lo: number, hi: number, level
   const { shape } = machine.world;
   const address = outputAddress(shape, lo, hi);
   const span = spanBytes(shape, level);
-  const pa = address - (address % span) + (walker.ipa % span);
+  const pa = alignDown(address, span) + (walker.ipa - alignDown(walker.ipa, span));
   machine.commit(walker, K.guestAccessed, level, 0, 0, 0, 0, pa, pa / 0x1_0000_0000, walker.ipa, walker.access, tlbHit);
   finishCommand(walker, 0);
 }

@@ -1,5 +1,5 @@
 import {
-  addressHi, addressLo, HI_SOFTWARE, HI_XN, HI_LOCKED, isLocked, isTable, isValid, LAST_LEVEL, LO_MEMATTR, LO_READ, LO_VALID, LO_WRITE, spanBytes,
+  addressHi, addressLo, alignDown, HI_SOFTWARE, HI_XN, HI_LOCKED, isAligned, isLocked, isTable, isValid, LAST_LEVEL, LO_MEMATTR, LO_READ, LO_VALID, LO_WRITE, spanBytes,
 } from '@s2lab/arch';
 import { DSB, K, LINK_CAUSE, OP, RESULT, UNLINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
@@ -44,8 +44,8 @@ function leafAllowed(machine: Machine, walker: Walker): boolean {
   if (walker.forcePages !== 0 && walker.level < LAST_LEVEL) return false;
   if (walker.level < shape.minBlockLevel) return false;
   const span = spanBytes(shape, walker.level);
-  if (span > walker.end - walker.addr || walker.addr % span !== 0) return false;
-  return walker.annotation !== 0 || physical(walker) % span === 0;
+  if (span > walker.end - walker.addr || !isAligned(walker.addr, span)) return false;
+  return walker.annotation !== 0 || isAligned(physical(walker), span);
 }
 
 function tryLeaf(machine: Machine, walker: Walker): void {
@@ -133,7 +133,7 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
     walker.pc = PC.mapBreakPut;
   } else if (wasTable) {
     const span = spanBytes(machine.world.shape, walker.level);
-    flush(machine, walker, FLUSH.range, walker.visitAddr - (walker.visitAddr % span), span, -1, PC.mapBreakPut);
+    flush(machine, walker, FLUSH.range, alignDown(walker.visitAddr, span), span, -1, PC.mapBreakPut);
   } else {
     flush(machine, walker, FLUSH.ipa, walker.visitAddr, 0, walker.level, PC.mapBreakPut);
   }

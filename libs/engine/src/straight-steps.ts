@@ -1,4 +1,4 @@
-import { leafAttributesLo, PROT } from '@s2lab/arch';
+import { alignDown, alignUp, leafAttributesLo, PROT } from '@s2lab/arch';
 import { K, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
@@ -72,8 +72,8 @@ function walk(machine: Machine, walker: Walker): void {
     return;
   }
   const { pageBytes } = machine.world.shape;
-  const first = walker.ipa - (walker.ipa % pageBytes);
-  const last = Math.ceil((walker.ipa + walker.bytes) / pageBytes) * pageBytes;
+  const first = alignDown(walker.ipa, pageBytes);
+  const last = alignUp(walker.ipa + walker.bytes, pageBytes);
   const begin = (op: number, walkFlags: number) => beginWalk(walker, op, walkFlags, first, last - first, PC.straightWalked);
   walker.phys = 0;
   switch (walker.command) {

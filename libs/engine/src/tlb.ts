@@ -1,5 +1,5 @@
 import type { Geometry } from '@s2lab/arch';
-import { spanShift, LAST_LEVEL } from '@s2lab/arch';
+import { LAST_LEVEL } from '@s2lab/arch';
 
 /**
  * What the hardware of one machine has cached: per vCPU a direct-mapped TLB of combined (stage 1 and 2) leaf entries and a
@@ -35,7 +35,7 @@ export class Tlb {
 
   /** Base of the block or page of `level` that holds `ipa`, as a number of such blocks. */
   private blockOf(ipa: number, level: number): number {
-    return Math.floor(ipa / 2 ** spanShift(this.shape.pageShift, level));
+    return Math.floor(ipa / this.shape.spans[level]!);
   }
 
   /** Where the leaf of `level` for `ipa` would be cached on `vcpu`. */
@@ -63,7 +63,7 @@ export class Tlb {
 
   /** First address entry `e` translates. */
   baseOf(e: number): number {
-    return (this.tag[e]! - 1) * 2 ** spanShift(this.shape.pageShift, this.level[e]!);
+    return (this.tag[e]! - 1) * this.shape.spans[this.level[e]!]!;
   }
 
   /** Where the step at `level` for `ipa` would be cached on `vcpu`. */
@@ -90,7 +90,7 @@ export class Tlb {
 
   /** First address walk-cache entry `e` is for. */
   stepBaseOf(e: number): number {
-    return (this.walkTag[e]! - 1) * 2 ** spanShift(this.shape.pageShift, this.walkLevel[e]!);
+    return (this.walkTag[e]! - 1) * this.shape.spans[this.walkLevel[e]!]!;
   }
 
   /** Drops combined entries of vCPUs [from, to). */
@@ -103,7 +103,7 @@ export class Tlb {
     for (let e = from * this.walkEntries; e < to * this.walkEntries; e += 1) {
       if (this.walkTag[e] === 0) continue;
       const base = this.stepBaseOf(e);
-      if (base < ipa + bytes && base + 2 ** spanShift(this.shape.pageShift, this.walkLevel[e]!) > ipa) this.walkTag[e] = 0;
+      if (base < ipa + bytes && base + this.shape.spans[this.walkLevel[e]!]! > ipa) this.walkTag[e] = 0;
     }
   }
 

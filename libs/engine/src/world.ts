@@ -1,5 +1,5 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
-import { geometry, spanBytes } from '@s2lab/arch';
+import { alignDown, geometry, spanBytes } from '@s2lab/arch';
 import { DSB, K, LOCK_MODE, OPERATION, TLBI } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { Memslot } from './memslots.ts';
@@ -189,7 +189,7 @@ export class World {
     this.pendingOp[last] = n < PENDING_MAX ? op : TLBI.vmalls12e1is;
     // Without a level hint the invalidation may take out the largest block around the address.
     const bytes = op === TLBI.ripas2e1is ? pages * this.shape.pageBytes : level >= 0 ? spanBytes(this.shape, level) : this.shape.pageBytes;
-    this.pendingIpa[last] = op === TLBI.ripas2e1is ? ipa : ipa - (ipa % bytes);
+    this.pendingIpa[last] = op === TLBI.ripas2e1is ? ipa : alignDown(ipa, bytes);
     this.pendingBytes[last] = bytes;
     this.pendingCount[actor] = Math.min(n + 1, PENDING_MAX);
   }

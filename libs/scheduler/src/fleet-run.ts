@@ -1,6 +1,6 @@
 import type { Frame, FrameOrigin } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
-import type { MachineConfig, ReclaimPolicy, Workload } from '@s2lab/engine';
+import type { MachineConfig, ReclaimPolicy, Workload, World } from '@s2lab/engine';
 import { Machine } from '@s2lab/engine';
 import { MachineRun } from './machine-run.ts';
 
@@ -70,6 +70,11 @@ export class FleetRun {
       return this.takeFrame(machine);
     }
     return undefined;
+  }
+
+  /** The shared state of a machine, to look at between frames. */
+  worldOf(machine: number): World {
+    return this.runs[machine]!.machine.world;
   }
 
   private takeFrame(machine: number): Frame | undefined {
