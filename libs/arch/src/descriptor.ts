@@ -35,7 +35,17 @@ export const HI_LOCKED = 0x1000_0000;
  * @source Linux 7.2 enum kvm_pgtable_prot
  */
 export const PROT = {
-  px: 1, ux: 2, x: 3, w: 4, r: 8, device: 16, normalNc: 32, sw0: 64, sw1: 128, sw2: 256, sw3: 512,
+  px: 1,
+  ux: 2,
+  x: 3,
+  w: 4,
+  r: 8,
+  device: 16,
+  normalNc: 32,
+  sw0: 64,
+  sw1: 128,
+  sw2: 256,
+  sw3: 512,
 } as const;
 const PROT_SOFTWARE = PROT.sw0 | PROT.sw1 | PROT.sw2 | PROT.sw3;
 /** bit number of sw0 in PROT against its bit number (55 - 32) in the high half. */
@@ -107,6 +117,16 @@ export function leafAttributesLo(prot: number, shape: Geometry, features: LeafFe
     (shape.lpa2 ? 0 : LO_SHARE) |
     LO_ACCESSED
   );
+}
+
+/** Whether a leaf maps Normal cacheable memory. @source Linux stage2_pte_cacheable() */
+export function isNormalMemory(lo: number, features: LeafFeatures): boolean {
+  return (lo & LO_MEMATTR) >>> 2 === (features.fwb ? (features.asStage1 ? 7 : 6) : 0xf);
+}
+
+/** Whether some exception level may execute what a leaf maps. @source Linux stage2_pte_executable() */
+export function mayExecute(hi: number): boolean {
+  return (hi & HI_XN) >>> 21 !== 2;
 }
 
 /** High-half attributes of a leaf with `prot`: the XN field and the software bits. @source stage2_set_xn_attr() */

@@ -22,7 +22,10 @@ test('device or non-cacheable memory is never executable, and never both', () =>
 
 test('output addresses survive the descriptor at every granule and with LPA2', () => {
   for (const [pageShift, ipaBits, lpa2, address] of [
-    [12, 40, false, 0xffff_ffff_f000], [14, 47, false, 0x8765_4321_4000], [16, 52, false, 0xf_8765_4321_0000], [12, 52, true, 0xf_8765_4321_f000],
+    [12, 40, false, 0xffff_ffff_f000],
+    [14, 47, false, 0x8765_4321_4000],
+    [16, 52, false, 0xf_8765_4321_0000],
+    [12, 52, true, 0xf_8765_4321_f000],
   ] as const) {
     const shape = geometry(pageShift, ipaBits, lpa2);
     assert.equal(outputAddress(shape, addressLo(shape, address) | 3, addressHi(shape, address)), address);

@@ -4,9 +4,23 @@ import { geometry, rootPageOf, slotOf, spanBytes } from './index.ts';
 
 test('start level and concatenation agree with the kernel for every granule', () => {
   const expected: readonly (readonly [number, number, number, number])[] = [
-    [12, 32, 2, 4], [12, 36, 1, 1], [12, 39, 1, 1], [12, 40, 1, 2], [12, 43, 1, 16], [12, 44, 0, 1], [12, 48, 0, 1], [12, 52, 0, 16],
-    [14, 36, 2, 1], [14, 40, 2, 16], [14, 42, 1, 1], [14, 47, 1, 1], [14, 48, 1, 2],
-    [16, 42, 2, 1], [16, 46, 2, 16], [16, 47, 1, 1], [16, 52, 1, 1],
+    [12, 32, 2, 4],
+    [12, 36, 1, 1],
+    [12, 39, 1, 1],
+    [12, 40, 1, 2],
+    [12, 43, 1, 16],
+    [12, 44, 0, 1],
+    [12, 48, 0, 1],
+    [12, 52, 0, 16],
+    [14, 36, 2, 1],
+    [14, 40, 2, 16],
+    [14, 42, 1, 1],
+    [14, 47, 1, 1],
+    [14, 48, 1, 2],
+    [16, 42, 2, 1],
+    [16, 46, 2, 16],
+    [16, 47, 1, 1],
+    [16, 52, 1, 1],
   ];
   for (const [pageShift, ipaBits, startLevel, rootPages] of expected) {
     const shape = geometry(pageShift, ipaBits);

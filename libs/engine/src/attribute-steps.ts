@@ -1,9 +1,8 @@
-import { HI_XN, isValid, LO_ACCESSED, LO_READ, LO_WRITE, outputAddress, PROT, spanBytes, xnField } from '@s2lab/arch';
+import { HI_XN, isNormalMemory, isValid, LO_ACCESSED, LO_READ, LO_WRITE, mayExecute, outputAddress, PROT, spanBytes, xnField } from '@s2lab/arch';
 import { DSB, K, OP, RESULT } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { FLUSH, flush } from './flush-steps.ts';
 import type { Machine } from './machine.ts';
-import { isCacheable, isExecutable } from './map-steps.ts';
 import { PC } from './pc.ts';
 import { cleanOld } from './unmap-steps.ts';
 import type { Walker } from './walker.ts';
@@ -23,8 +22,12 @@ export function chooseAttributes(walker: Walker): void {
   // The kernel's walk data starts at level 0: a relaxation that ignores the missing leaf flushes with that hint.
   walker.flushLevel = 0;
   switch (walker.op) {
-    case OP.wrprotect: walker.clearLo = LO_WRITE; return;
-    case OP.mkyoung: walker.attrLo = LO_ACCESSED; return;
+    case OP.wrprotect:
+      walker.clearLo = LO_WRITE;
+      return;
+    case OP.mkyoung:
+      walker.attrLo = LO_ACCESSED;
+      return;
     case OP.relax:
       if ((walker.prot & PROT.r) !== 0) walker.attrLo |= LO_READ;
       if ((walker.prot & PROT.w) !== 0) walker.attrLo |= LO_WRITE;
@@ -33,7 +36,8 @@ export function chooseAttributes(walker: Walker): void {
         walker.clearHi = ~walker.attrHi & HI_XN;
       }
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -48,11 +52,14 @@ export function visitAttributes(machine: Machine, walker: Walker): void {
       visitDone(walker, RESULT.ok);
       return;
     case OP.flush:
-      if (valid && isCacheable(machine, walker.oldLo)) walker.pc = PC.flushClean;
+      if (valid && isNormalMemory(walker.oldLo, machine.world.features)) walker.pc = PC.flushClean;
       else visitDone(walker, RESULT.ok);
       return;
-    case OP.age: visitAge(walker, valid); return;
-    default: visitUpdate(walker, valid);
+    case OP.age:
+      visitAge(walker, valid);
+      return;
+    default:
+      visitUpdate(walker, valid);
   }
 }
 
@@ -78,7 +85,7 @@ function visitUpdate(walker: Walker, valid: boolean): void {
   walker.newLo = (walker.oldLo & ~walker.clearLo) | walker.attrLo;
   walker.newHi = (walker.oldHi & ~walker.clearHi) | walker.attrHi;
   if (walker.newLo === walker.oldLo && walker.newHi === walker.oldHi) visitDone(walker, RESULT.ok);
-  else if (isExecutable(walker.newHi) && !isExecutable(walker.oldHi)) walker.pc = PC.attributesInvalidate;
+  else if (mayExecute(walker.newHi) && !mayExecute(walker.oldHi)) walker.pc = PC.attributesInvalidate;
   else walker.pc = PC.attributesSet;
 }
 
@@ -88,17 +95,40 @@ export function stepAttributes(machine: Machine, walker: Walker): void {
     case PC.attributesInvalidate: {
       const bytes = spanBytes(machine.world.shape, walker.level);
       const address = outputAddress(machine.world.shape, walker.newLo, walker.newHi);
-      machine.commit(walker, K.icacheInvalidated, 0, 0, 0, bytes, bytes / 0x1_0000_0000, address, address / 0x1_0000_0000, walker.visitAddr, 0, 0);
+      machine.commit(
+        walker,
+        K.icacheInvalidated,
+        0,
+        0,
+        0,
+        bytes,
+        bytes / 0x1_0000_0000,
+        address,
+        address / 0x1_0000_0000,
+        walker.visitAddr,
+        0,
+        0,
+      );
       walker.pc = PC.attributesSet;
       return;
     }
-    case PC.attributesSet: case PC.ageSet:
+    case PC.attributesSet:
+    case PC.ageSet:
       visitDone(walker, machine.trySet(walker, isShared(walker), walker.newLo, walker.newHi) ? RESULT.ok : RESULT.eagain);
       return;
-    case PC.flushClean: cleanOld(machine, walker); visitDone(walker, RESULT.ok); return;
-    case PC.attributesBarrier: machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0); leaveOperation(walker); return;
-    case PC.relaxFlush: relaxFlush(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no attribute step at pc ${walker.pc}`);
+    case PC.flushClean:
+      cleanOld(machine, walker);
+      visitDone(walker, RESULT.ok);
+      return;
+    case PC.attributesBarrier:
+      machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0);
+      leaveOperation(walker);
+      return;
+    case PC.relaxFlush:
+      relaxFlush(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no attribute step at pc ${walker.pc}`);
   }
 }
 

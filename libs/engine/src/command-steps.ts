@@ -6,7 +6,7 @@ import { stepGuest } from './guest-steps.ts';
 import { beginStraightWalk } from './straight-steps.ts';
 import type { Walker } from './walker.ts';
 import type { Command } from './workload.ts';
-import { COMMAND } from './workload.ts';
+import { COMMAND, COMMAND_FLAG } from './workload.ts';
 
 /** An idle actor asks its workload what to do, and begins it. */
 export function stepIdle(machine: Machine, walker: Walker): void {
@@ -19,6 +19,7 @@ export function stepIdle(machine: Machine, walker: Walker): void {
   switch (command.kind) {
     case COMMAND.access:
       walker.access = command.access;
+      walker.stale = command.flags & COMMAND_FLAG.stale;
       walker.commandResult = RESULT.ok;
       walker.pc = PC.guestAccess;
       stepGuest(machine, walker);

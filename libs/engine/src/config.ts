@@ -42,9 +42,25 @@ export interface MachineConfig {
 
 /** A small machine with today's common features; override what differs. */
 export const DEFAULT_CONFIG: MachineConfig = {
-  vcpus: 4, pageShift: 12, ipaBits: 40, lpa2: false, fwb: true, tlbRange: true, xnx: true, asStage1: false,
-  hardwareAccessFlag: true, dic: true, forcePages: 'none', tlbEntries: 64, walkCacheEntries: 16, cacheCapacity: 40,
-  eagerSplitBytes: 0, initiallyAllSet: false, reuseFrames: true, seed: 1, costs: DEFAULT_COSTS,
+  vcpus: 4,
+  pageShift: 12,
+  ipaBits: 40,
+  lpa2: false,
+  fwb: true,
+  tlbRange: true,
+  xnx: true,
+  asStage1: false,
+  hardwareAccessFlag: true,
+  dic: true,
+  forcePages: 'none',
+  tlbEntries: 64,
+  walkCacheEntries: 16,
+  cacheCapacity: 40,
+  eagerSplitBytes: 0,
+  initiallyAllSet: false,
+  reuseFrames: true,
+  seed: 1,
+  costs: DEFAULT_COSTS,
 };
 
 /**

@@ -43,9 +43,22 @@ export interface CostSet {
  * accesses is an estimate. Grace period: assumed 2 ms, that of a lightly loaded host.
  */
 export const DEFAULT_COSTS: CostSet = {
-  descriptorReadNs: 20, descriptorStoreNs: 25, descriptorSwapNs: 40, referenceNs: 20, tablePageNs: 150, tlbiNs: 100,
-  dsbAfterTlbiNs: 650, dsbNs: 20, lockNs: 20, cacheMaintenanceNs: 170, tlbHitNs: 2, hardwareReadNs: 15, faultNs: 1200,
-  operationNs: 500, gracePeriodNs: 2_000_000, topUpNs: 2000,
+  descriptorReadNs: 20,
+  descriptorStoreNs: 25,
+  descriptorSwapNs: 40,
+  referenceNs: 20,
+  tablePageNs: 150,
+  tlbiNs: 100,
+  dsbAfterTlbiNs: 650,
+  dsbNs: 20,
+  lockNs: 20,
+  cacheMaintenanceNs: 170,
+  tlbHitNs: 2,
+  hardwareReadNs: 15,
+  faultNs: 1200,
+  operationNs: 500,
+  gracePeriodNs: 2_000_000,
+  topUpNs: 2000,
 };
 
 /** Cost in ns by event kind code: what committing an event of that kind adds to its actor's virtual time. */

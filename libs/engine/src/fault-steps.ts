@@ -39,7 +39,8 @@ function taken(machine: Machine, walker: Walker): void {
     return;
   }
   walker.memslot = memslot.id;
-  walker.sequence = machine.world.invalidateSeq;
+  walker.sequence = machine.world.invalidateSeq - walker.stale;
+  walker.stale = 0;
   walker.mapShift = mappingShift(machine, walker, memslot);
   const logsWrite = memslot.logging && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
@@ -96,7 +97,7 @@ function locked(machine: Machine, walker: Walker): void {
   const bytes = 2 ** walker.mapShift;
   if (walker.faultKind === FAULT.permission && spanBytes(machine.world.shape, walker.faultLevel) === bytes) {
     walker.phys = 0;
-    beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, walker.ipa, 1, PC.faultWalked);
+    beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, alignDown(walker.ipa, bytes), 1, PC.faultWalked);
     chooseAttributes(walker);
     return;
   }

@@ -1,3 +1,4 @@
+import { isAligned } from '@s2lab/arch';
 import { DSB, K, TLBI } from '@s2lab/events';
 import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
@@ -36,8 +37,10 @@ export function stepFlush(machine: Machine, walker: Walker): void {
     case PC.flushFirst:
       machine.note(walker, K.dsbCompleted, 0, local ? DSB.nsh : DSB.ish, 0);
       walker.flushScale = 3;
-      walker.pc = PC.flushRange;
+      walker.pc = PC.flushEnter;
       return;
+    // The VMID is switched to the guest's: the TLBIs below must see it.
+    case PC.flushEnter: machine.note(walker, K.isbCompleted, 0, 0, 0); walker.pc = PC.flushRange; return;
     case PC.flushRange: stageTwo(machine, walker); return;
     case PC.flushSync: sync(machine, walker); walker.pc = PC.flushCombined; return;
     case PC.flushCombined:
@@ -78,7 +81,8 @@ function stageTwo(machine: Machine, walker: Walker): void {
 function rangeInstruction(machine: Machine, walker: Walker): void {
   const { pageBytes } = machine.world.shape;
   const call = Math.min(walker.flushPages, RANGE_PAGES_MAX);
-  if (call === 1) {
+  // With LPA2 a range must begin at a multiple of 64 KiB: pages before it go one by one.
+  if (call === 1 || (machine.config.lpa2 && !isAligned(walker.flushIpa, 0x1_0000))) {
     machine.commit(walker, K.tlbiIssued, -1, 0, 0, 0, 0, 0, 0, walker.flushIpa, TLBI.ipas2e1is, 0);
     advanceRange(walker, 1, pageBytes);
     return;

@@ -2,7 +2,6 @@ import { OP, RESULT, K, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
-import { putTable } from './unmap-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginNestedWalk, visitDone } from './control.ts';
 
@@ -26,25 +25,41 @@ export function visitFree(walker: Walker): void {
 /** One step of a teardown. */
 export function stepFree(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.freeLeaf: machine.changeReference(walker, walker.table, -1); visitDone(walker, RESULT.ok); return;
+    case PC.freeLeaf:
+      machine.changeReference(walker, walker.table, -1);
+      visitDone(walker, RESULT.ok);
+      return;
     case PC.freeCount: {
       const child = machine.oldChild(walker);
       if (count(machine, walker, child) === 1) walker.pc = PC.freePutParent;
       else visitDone(walker, RESULT.ok);
       return;
     }
-    case PC.freePutParent: machine.changeReference(walker, walker.table, -1); walker.pc = PC.freePutChild; return;
-    case PC.freePutChild: putTable(machine, walker, machine.oldChild(walker), walker.level + 1); walker.pc = PC.freeClear; return;
-    case PC.freeClear: machine.storeDescriptor(walker, K.descriptorStored, 0, 0); visitDone(walker, RESULT.ok); return;
-    case PC.freeRootCount: count(machine, walker, walker.table); walker.pc = PC.freeRootPut; return;
+    case PC.freePutParent:
+      machine.changeReference(walker, walker.table, -1);
+      walker.pc = PC.freePutChild;
+      return;
+    case PC.freePutChild:
+      machine.putTable(walker, machine.oldChild(walker), walker.level + 1);
+      walker.pc = PC.freeClear;
+      return;
+    case PC.freeClear:
+      machine.storeDescriptor(walker, K.descriptorStored, 0, 0);
+      visitDone(walker, RESULT.ok);
+      return;
+    case PC.freeRootCount:
+      count(machine, walker, walker.table);
+      walker.pc = PC.freeRootPut;
+      return;
     case PC.freeRootPut: {
-      putTable(machine, walker, walker.table, walker.topLevel);
+      machine.putTable(walker, walker.table, walker.topLevel);
       const back = walker.opReturn;
       walker.popWalk();
       walker.pc = back;
       return;
     }
-    default: assert(false, `actor ${walker.actor}: no teardown step at pc ${walker.pc}`);
+    default:
+      assert(false, `actor ${walker.actor}: no teardown step at pc ${walker.pc}`);
   }
 }
 

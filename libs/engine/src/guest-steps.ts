@@ -15,10 +15,17 @@ import type { Walker } from './walker.ts';
 /** One step of a guest access. */
 export function stepGuest(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.guestAccess: access(machine, walker); return;
-    case PC.guestRead: read(machine, walker); return;
-    case PC.guestAccessFlag: setAccessFlag(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no guest step at pc ${walker.pc}`);
+    case PC.guestAccess:
+      access(machine, walker);
+      return;
+    case PC.guestRead:
+      read(machine, walker);
+      return;
+    case PC.guestAccessFlag:
+      setAccessFlag(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no guest step at pc ${walker.pc}`);
   }
 }
 
@@ -37,7 +44,8 @@ function access(machine: Machine, walker: Walker): void {
   }
   const step = tlb.findStep(walker.actor, walker.ipa);
   walker.hardwareLevel = step >= 0 ? tlb.walkLevel[step]! + 1 : shape.startLevel;
-  walker.hardwareTable = step >= 0 ? tlb.walkNext[step]! : root + Math.floor(walker.ipa / (spanBytes(shape, shape.startLevel) * shape.entries));
+  walker.hardwareTable =
+    step >= 0 ? tlb.walkNext[step]! : root + Math.floor(walker.ipa / (spanBytes(shape, shape.startLevel) * shape.entries));
   walker.hardwareEpoch = machine.world.invalidationEpoch;
   read(machine, walker);
 }

@@ -15,14 +15,19 @@ import type { Walker } from './walker.ts';
 /** One step between the walks of an eager split. */
 export function stepHostSplit(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.splitNext: next(machine, walker); return;
-    case PC.splitChunk: chunk(machine, walker); return;
+    case PC.splitNext:
+      next(machine, walker);
+      return;
+    case PC.splitChunk:
+      chunk(machine, walker);
+      return;
     case PC.splitChunkDone:
       walker.walkId = 0;
       walker.memcache = walker.cachePages;
       release(walker, PC.splitNext);
       return;
-    default: assert(false, `actor ${walker.actor}: no split step at pc ${walker.pc}`);
+    default:
+      assert(false, `actor ${walker.actor}: no split step at pc ${walker.pc}`);
   }
 }
 

@@ -8,11 +8,10 @@ import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import { beginMemoryOperation } from './memory-steps.ts';
 import { PC } from './pc.ts';
-import { putTable } from './unmap-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
 import type { Command } from './workload.ts';
-import { COMMAND } from './workload.ts';
+import { COMMAND, COMMAND_FLAG } from './workload.ts';
 
 /*
  * Operations of the host on a range, in chunks under the write side of the lock: Linux arch/arm64/kvm/mmu.c stage2_apply_range(),
@@ -34,6 +33,7 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
   machine.commit(walker, K.operationBegan, 0, 0, 0, command.bytes, command.bytes / 0x1_0000_0000, 0, 0, command.ipa, operation, 0);
   walker.result = RESULT.ok;
   walker.young = command.makeOld !== 0 ? 2 : 0;
+  walker.access = command.flags;
   walker.rangeCursor = command.ipa;
   walker.rangeEnd = command.ipa + command.bytes;
   switch (command.kind) {
@@ -127,7 +127,8 @@ function chunk(machine: Machine, walker: Walker): void {
 /** Between chunks the lock is dropped if somebody waits for it. @source stage2_apply_range(), cond_resched_rwlock_write() */
 function chunkDone(machine: Machine, walker: Walker): void {
   walker.walkId = 0;
-  if (walker.lockMode !== 0 && machine.world.waitingCount > 0 && walker.rangeCursor < walker.rangeEnd) release(walker, PC.hostRelock);
+  const mayYield = walker.lockMode !== 0 && (walker.command !== COMMAND.unmapRange || (walker.access & COMMAND_FLAG.atomic) === 0);
+  if (mayYield && machine.world.waitingCount > 0 && walker.rangeCursor < walker.rangeEnd) release(walker, PC.hostRelock);
   else chunk(machine, walker);
 }
 
@@ -136,7 +137,7 @@ function rangeDone(machine: Machine, walker: Walker): void {
   if (destroys) {
     walker.hostPhase = 0;
     walker.pc = walker.destroyRoot < 0 ? PC.hostEnd : PC.hostFreeRoot;
-  } else if (walker.command === COMMAND.ageRange && walker.young === 3) {
+  } else if (walker.command === COMMAND.ageRange && walker.young === 3 && (walker.access & COMMAND_FLAG.flushIfYoung) !== 0) {
     flush(machine, walker, FLUSH.vmid, 0, 0, -1, PC.hostUnlock);
   } else {
     release(walker, PC.hostUnlocked);
@@ -160,7 +161,8 @@ function hostUnlocked(machine: Machine, walker: Walker): void {
 
 function freeRoot(machine: Machine, walker: Walker): void {
   const { rootPages, startLevel } = machine.world.shape;
-  putTable(machine, walker, walker.destroyRoot + walker.hostPhase, startLevel);
+  // Root pages go back whole, without a look at their counts. @source kvm_pgtable_stage2_destroy_pgd(): free_pages_exact
+  machine.commit(walker, K.tableFreed, startLevel, 0, walker.destroyRoot + walker.hostPhase, 0, 0, 0, 0, 0, 0, 0);
   walker.hostPhase += 1;
   if (walker.hostPhase === rootPages) {
     walker.hostPhase = 0;

@@ -115,8 +115,18 @@ export class Machine {
 
   /** Records one event of `walker` and lets the world evolve by it. Arguments are the columns of the event schema. */
   commit(
-    walker: Walker, kind: number, level: number, slot: number, table: number,
-    oldLo: number, oldHi: number, newLo: number, newHi: number, ipa: number, arg: number, aux: number,
+    walker: Walker,
+    kind: number,
+    level: number,
+    slot: number,
+    table: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+    ipa: number,
+    arg: number,
+    aux: number,
   ): void {
     const actor = walker.actor;
     this.columns.append(kind, this.at, actor, walker.walkId, VMID, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
@@ -166,6 +176,11 @@ export class Machine {
     assert(count >= 0, `reference count of table ${table} would be ${count}`);
     this.commit(walker, by === 1 ? K.referenceGot : K.referencePut, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
     return count;
+  }
+
+  /** Drops a reference of a table page and frees the page when it was the last. */
+  putTable(walker: Walker, table: number, level: number): void {
+    if (this.changeReference(walker, table, -1) === 0) this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
   }
 
   /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */

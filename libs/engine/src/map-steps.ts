@@ -1,5 +1,21 @@
 import {
-  addressHi, addressLo, alignDown, HI_SOFTWARE, HI_XN, HI_LOCKED, isAligned, isLocked, isTable, isValid, LAST_LEVEL, LO_MEMATTR, LO_READ, LO_VALID, LO_WRITE, spanBytes,
+  addressHi,
+  addressLo,
+  alignDown,
+  HI_SOFTWARE,
+  HI_XN,
+  HI_LOCKED,
+  isAligned,
+  isLocked,
+  isNormalMemory,
+  isTable,
+  isValid,
+  LAST_LEVEL,
+  LO_READ,
+  LO_VALID,
+  LO_WRITE,
+  mayExecute,
+  spanBytes,
 } from '@s2lab/arch';
 import { DSB, K, LINK_CAUSE, OP, RESULT, UNLINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
@@ -77,23 +93,55 @@ function isEmpty(lo: number, hi: number): boolean {
 /** One step of break-before-make. */
 export function stepMap(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.mapAllocate: allocate(machine, walker); return;
-    case PC.mapBreak: breakDescriptor(machine, walker); return;
-    case PC.mapBreakPut: machine.changeReference(walker, walker.table, -1); afterBreak(machine, walker); return;
-    case PC.mapClean: clean(machine, walker, K.dcacheCleaned); walker.pc = executes(walker) ? PC.mapInvalidate : afterCaches(walker); return;
-    case PC.mapInvalidate: clean(machine, walker, K.icacheInvalidated); walker.pc = afterCaches(walker); return;
-    case PC.mapGet: machine.changeReference(walker, walker.table, 1); walker.pc = PC.mapMake; return;
-    case PC.mapMake: make(machine, walker); return;
-    case PC.mapRetire: retire(machine, walker); return;
-    case PC.mapReclaimed: machine.commit(walker, K.reclaimEnded, 0, 0, machine.oldChild(walker), 0, 0, 0, 0, 0, 0, 0); visitDone(walker, RESULT.ok); return;
-    case PC.mapPutChild: putChild(machine, walker); return;
+    case PC.mapAllocate:
+      allocate(machine, walker);
+      return;
+    case PC.mapBreak:
+      breakDescriptor(machine, walker);
+      return;
+    case PC.mapBreakPut:
+      machine.changeReference(walker, walker.table, -1);
+      afterBreak(machine, walker);
+      return;
+    case PC.mapClean:
+      clean(machine, walker, K.dcacheCleaned);
+      walker.pc = executes(walker) ? PC.mapInvalidate : afterCaches(walker);
+      return;
+    case PC.mapInvalidate:
+      clean(machine, walker, K.icacheInvalidated);
+      walker.pc = afterCaches(walker);
+      return;
+    case PC.mapGet:
+      machine.changeReference(walker, walker.table, 1);
+      walker.pc = PC.mapMake;
+      return;
+    case PC.mapMake:
+      make(machine, walker);
+      return;
+    case PC.mapRetire:
+      retire(machine, walker);
+      return;
+    case PC.mapReclaimed:
+      machine.commit(walker, K.reclaimEnded, 0, 0, machine.oldChild(walker), 0, 0, 0, 0, 0, 0, 0);
+      visitDone(walker, RESULT.ok);
+      return;
+    case PC.mapPutChild:
+      putChild(machine, walker);
+      return;
     case PC.mapSoftwareCount:
       machine.changeReference(walker, walker.table, isEmpty(walker.oldLo, walker.oldHi) ? 1 : -1);
       walker.pc = PC.mapSoftwareStore;
       return;
-    case PC.mapSoftwareStore: machine.trySet(walker, false, walker.newLo, walker.newHi); visitDone(walker, RESULT.ok); return;
-    case PC.mapBarrier: machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0); leaveOperation(walker); return;
-    default: assert(false, `actor ${walker.actor}: no map step at pc ${walker.pc}`);
+    case PC.mapSoftwareStore:
+      machine.trySet(walker, false, walker.newLo, walker.newHi);
+      visitDone(walker, RESULT.ok);
+      return;
+    case PC.mapBarrier:
+      machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0);
+      leaveOperation(walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no map step at pc ${walker.pc}`);
   }
 }
 
@@ -125,7 +173,20 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
   const wasTable = machine.oldIsTable(walker);
   if (wasTable) {
     const cause = walker.annotation !== 0 ? UNLINK_CAUSE.annotate : UNLINK_CAUSE.collapse;
-    machine.commit(walker, K.tableUnlinked, walker.level, walker.slot, machine.oldChild(walker), 0, 0, 0, 0, walker.visitAddr, walker.table, cause);
+    machine.commit(
+      walker,
+      K.tableUnlinked,
+      walker.level,
+      walker.slot,
+      machine.oldChild(walker),
+      0,
+      0,
+      0,
+      0,
+      walker.visitAddr,
+      walker.table,
+      cause,
+    );
   }
   if (isEmpty(walker.oldLo, walker.oldHi)) {
     afterBreak(machine, walker);
@@ -141,24 +202,13 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
 
 function afterBreak(machine: Machine, walker: Walker): void {
   const skip = walker.child >= 0 || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
-  if (!skip && isCacheable(machine, walker.newLo)) walker.pc = PC.mapClean;
+  if (!skip && isNormalMemory(walker.newLo, machine.world.features)) walker.pc = PC.mapClean;
   else if (!skip && executes(walker)) walker.pc = PC.mapInvalidate;
   else walker.pc = afterCaches(walker);
 }
 
-/** @source stage2_pte_cacheable(): MemAttr is that of Normal memory */
-export function isCacheable(machine: Machine, lo: number): boolean {
-  const { fwb, asStage1 } = machine.world.features;
-  return (lo & LO_MEMATTR) >>> 2 === (fwb ? (asStage1 ? 7 : 6) : 0xf);
-}
-
 function executes(walker: Walker): boolean {
-  return isExecutable(walker.newHi);
-}
-
-/** @source Linux stage2_pte_executable(): valid and some exception level may execute */
-export function isExecutable(hi: number): boolean {
-  return (hi & HI_XN) !== 0x0040_0000;
+  return mayExecute(walker.newHi);
 }
 
 function afterCaches(walker: Walker): number {

@@ -18,9 +18,14 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
   walker.memslot = command.memslot;
   walker.pc = PC.hostEnd;
   switch (command.kind) {
-    case COMMAND.memslotCreate: create(machine, walker, command); return;
-    case COMMAND.dirtyLogOff: machine.note(walker, K.dirtyLogStopped, 0, command.memslot, 0); return;
-    default: break;
+    case COMMAND.memslotCreate:
+      create(machine, walker, command);
+      return;
+    case COMMAND.dirtyLogOff:
+      machine.note(walker, K.dirtyLogStopped, 0, command.memslot, 0);
+      return;
+    default:
+      break;
   }
   const memslot = machine.world.memslotById(command.memslot);
   assert(memslot !== undefined, `the workload named memslot ${command.memslot}, which does not exist`);
@@ -47,14 +52,25 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
       acquire(walker, LOCK_MODE.write, PC.memoryEvents);
       return;
     }
-    default: assert(false, `command ${command.kind} is no memslot operation`);
+    default:
+      assert(false, `command ${command.kind} is no memslot operation`);
   }
 }
 
 function create(machine: Machine, walker: Walker, command: Command): void {
   machine.commit(
-    walker, K.memslotCreated, 0, 0, 0, command.bytes, command.bytes / 0x1_0000_0000, command.pa, command.pa / 0x1_0000_0000,
-    command.ipa, command.memslot, command.readOnly !== 0 ? 1 : 0,
+    walker,
+    K.memslotCreated,
+    0,
+    0,
+    0,
+    command.bytes,
+    command.bytes / 0x1_0000_0000,
+    command.pa,
+    command.pa / 0x1_0000_0000,
+    command.ipa,
+    command.memslot,
+    command.readOnly !== 0 ? 1 : 0,
   );
   machine.backings.set(command.memslot, new Backing(command.hva, command.vmaShift, command.thp));
 }

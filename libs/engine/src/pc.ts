@@ -29,6 +29,7 @@ export const PC = {
   splitAllocate: group(6), splitBuilt: group(6) + 1, splitBarrier: group(6) + 2,
 
   flushFirst: group(7), flushRange: group(7) + 1, flushSync: group(7) + 2, flushCombined: group(7) + 3, flushLast: group(7) + 4, flushIsb: group(7) + 5,
+  flushEnter: group(7) + 6,
 
   lockAcquire: group(8), lockRelease: group(8) + 1,
 

@@ -39,6 +39,7 @@ export function stepReclaim(machine: Machine, worker: Walker): void {
       worker.pc = PC.reclaimIdle;
       if (world.retiredCount === 0) for (const walker of machine.walkers) if (walker.pc === PC.hostWait) machine.wake(walker.actor);
       return;
-    default: assert(false, `the reclaim worker has no step at pc ${worker.pc}`);
+    default:
+      assert(false, `the reclaim worker has no step at pc ${worker.pc}`);
   }
 }

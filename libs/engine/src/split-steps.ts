@@ -1,4 +1,15 @@
-import { HI_XN, isValid, LAST_LEVEL, leafAttributesHi, leafAttributesLo, softwareProt, LO_READ, LO_WRITE, outputAddress, PROT } from '@s2lab/arch';
+import {
+  HI_XN,
+  isValid,
+  LAST_LEVEL,
+  leafAttributesHi,
+  leafAttributesLo,
+  softwareProt,
+  LO_READ,
+  LO_WRITE,
+  outputAddress,
+  PROT,
+} from '@s2lab/arch';
 import { DSB, K, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
@@ -27,10 +38,18 @@ export function visitSplit(machine: Machine, walker: Walker): void {
 /** One step of a split. */
 export function stepSplit(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.splitAllocate: allocate(machine, walker); return;
-    case PC.splitBuilt: built(machine, walker); return;
-    case PC.splitBarrier: machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0); leaveOperation(walker); return;
-    default: assert(false, `actor ${walker.actor}: no split step at pc ${walker.pc}`);
+    case PC.splitAllocate:
+      allocate(machine, walker);
+      return;
+    case PC.splitBuilt:
+      built(machine, walker);
+      return;
+    case PC.splitBarrier:
+      machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0);
+      leaveOperation(walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no split step at pc ${walker.pc}`);
   }
 }
 

@@ -25,22 +25,55 @@ import type { Walker } from './walker.ts';
  */
 export function step(machine: Machine, walker: Walker): void {
   switch (walker.pc >> 5) {
-    case GROUP.walk: stepWalk(machine, walker); return;
-    case GROUP.map: stepMap(machine, walker); return;
-    case GROUP.guest: stepGuest(machine, walker); return;
-    case GROUP.fault: stepFault(machine, walker); return;
-    case GROUP.flush: stepFlush(machine, walker); return;
-    case GROUP.lock: stepLock(machine, walker); return;
-    case GROUP.attributes: stepAttributes(machine, walker); return;
-    case GROUP.free: stepFree(machine, walker); return;
-    case GROUP.unmap: stepUnmap(machine, walker); return;
-    case GROUP.split: stepSplit(machine, walker); return;
-    case GROUP.straight: stepStraight(machine, walker); return;
-    case GROUP.host: stepHost(machine, walker); return;
-    case GROUP.hostSplit: stepHostSplit(machine, walker); return;
-    case GROUP.memory: stepMemory(machine, walker); return;
-    case GROUP.reclaim: stepReclaim(machine, walker); return;
-    case GROUP.idle: stepIdle(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no group of steps for pc ${walker.pc}`);
+    case GROUP.walk:
+      stepWalk(machine, walker);
+      return;
+    case GROUP.map:
+      stepMap(machine, walker);
+      return;
+    case GROUP.guest:
+      stepGuest(machine, walker);
+      return;
+    case GROUP.fault:
+      stepFault(machine, walker);
+      return;
+    case GROUP.flush:
+      stepFlush(machine, walker);
+      return;
+    case GROUP.lock:
+      stepLock(machine, walker);
+      return;
+    case GROUP.attributes:
+      stepAttributes(machine, walker);
+      return;
+    case GROUP.free:
+      stepFree(machine, walker);
+      return;
+    case GROUP.unmap:
+      stepUnmap(machine, walker);
+      return;
+    case GROUP.split:
+      stepSplit(machine, walker);
+      return;
+    case GROUP.straight:
+      stepStraight(machine, walker);
+      return;
+    case GROUP.host:
+      stepHost(machine, walker);
+      return;
+    case GROUP.hostSplit:
+      stepHostSplit(machine, walker);
+      return;
+    case GROUP.memory:
+      stepMemory(machine, walker);
+      return;
+    case GROUP.reclaim:
+      stepReclaim(machine, walker);
+      return;
+    case GROUP.idle:
+      stepIdle(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no group of steps for pc ${walker.pc}`);
   }
 }

@@ -18,9 +18,16 @@ import { COMMAND } from './workload.ts';
  */
 
 const OPERATION_OF: Readonly<Record<number, number>> = {
-  [COMMAND.map]: OPERATION.map, [COMMAND.unmap]: OPERATION.unmap, [COMMAND.wrprotect]: OPERATION.wrprotect, [COMMAND.relax]: OPERATION.relax,
-  [COMMAND.mkyoung]: OPERATION.mkyoung, [COMMAND.age]: OPERATION.ageRange, [COMMAND.split]: OPERATION.split,
-  [COMMAND.annotate]: OPERATION.annotate, [COMMAND.flush]: OPERATION.flush, [COMMAND.leaf]: OPERATION.flush,
+  [COMMAND.map]: OPERATION.map,
+  [COMMAND.unmap]: OPERATION.unmap,
+  [COMMAND.wrprotect]: OPERATION.wrprotect,
+  [COMMAND.relax]: OPERATION.relax,
+  [COMMAND.mkyoung]: OPERATION.mkyoung,
+  [COMMAND.age]: OPERATION.ageRange,
+  [COMMAND.split]: OPERATION.split,
+  [COMMAND.annotate]: OPERATION.annotate,
+  [COMMAND.flush]: OPERATION.flush,
+  [COMMAND.leaf]: OPERATION.flush,
 };
 
 /** Begins a straight walk: the command's arguments become registers, then the lock is taken. */
@@ -34,7 +41,18 @@ export function beginStraightWalk(machine: Machine, walker: Walker, command: Com
   walker.maskLo = command.annotationType;
   walker.maskHi = command.annotation;
   machine.commit(
-    walker, K.operationBegan, 0, 0, 0, command.bytes, command.bytes / 0x1_0000_0000, 0, 0, command.ipa, OPERATION_OF[command.kind]!, 0,
+    walker,
+    K.operationBegan,
+    0,
+    0,
+    0,
+    command.bytes,
+    command.bytes / 0x1_0000_0000,
+    0,
+    0,
+    command.ipa,
+    OPERATION_OF[command.kind]!,
+    0,
   );
   const shared = (command.flags & WALK_FLAG.shared) !== 0;
   acquire(walker, shared ? machine.policy.faultLock : LOCK_MODE.write, PC.straightLocked);
@@ -43,16 +61,23 @@ export function beginStraightWalk(machine: Machine, walker: Walker, command: Com
 /** One step of a straight walk around the walk itself. */
 export function stepStraight(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.straightLocked: walk(machine, walker); return;
-    case PC.straightWalked: walked(walker); return;
-    case PC.straightRelock: acquire(walker, LOCK_MODE.write, PC.straightLocked); return;
+    case PC.straightLocked:
+      walk(machine, walker);
+      return;
+    case PC.straightWalked:
+      walked(walker);
+      return;
+    case PC.straightRelock:
+      acquire(walker, LOCK_MODE.write, PC.straightLocked);
+      return;
     case PC.straightUnlocked: {
       const result = outcome(walker);
       machine.commit(walker, K.operationEnded, 0, 0, 0, 0, 0, 0, 0, walker.ipa, OPERATION_OF[walker.command]!, result);
       finishCommand(walker, result);
       return;
     }
-    default: assert(false, `actor ${walker.actor}: no straight step at pc ${walker.pc}`);
+    default:
+      assert(false, `actor ${walker.actor}: no straight step at pc ${walker.pc}`);
   }
 }
 
@@ -77,21 +102,41 @@ function walk(machine: Machine, walker: Walker): void {
   const begin = (op: number, walkFlags: number) => beginWalk(walker, op, walkFlags, first, last - first, PC.straightWalked);
   walker.phys = 0;
   switch (walker.command) {
-    case COMMAND.map: walker.phys = walker.pa; beginMap(machine, walker, flags, first, last - first, PC.straightWalked); return;
-    case COMMAND.annotate: annotate(machine, walker, flags, first, last - first); return;
-    case COMMAND.unmap: begin(OP.unmap, WALK_FLAG.leaf | WALK_FLAG.tablePost); return;
-    case COMMAND.wrprotect: begin(OP.wrprotect, WALK_FLAG.leaf | WALK_FLAG.ignoreEagain); break;
-    case COMMAND.relax: beginWalk(walker, OP.relax, WALK_FLAG.leaf | flags, first, pageBytes, PC.straightWalked); break;
-    case COMMAND.mkyoung: beginWalk(walker, OP.mkyoung, WALK_FLAG.leaf | flags, first, pageBytes, PC.straightWalked); break;
-    case COMMAND.age: begin(OP.age, WALK_FLAG.leaf); return;
-    case COMMAND.split: begin(OP.split, WALK_FLAG.leaf); return;
+    case COMMAND.map:
+      walker.phys = walker.pa;
+      beginMap(machine, walker, flags, first, last - first, PC.straightWalked);
+      return;
+    case COMMAND.annotate:
+      annotate(machine, walker, flags, first, last - first);
+      return;
+    case COMMAND.unmap:
+      begin(OP.unmap, WALK_FLAG.leaf | WALK_FLAG.tablePost);
+      return;
+    case COMMAND.wrprotect:
+      begin(OP.wrprotect, WALK_FLAG.leaf | WALK_FLAG.ignoreEagain);
+      break;
+    case COMMAND.relax:
+      beginWalk(walker, OP.relax, WALK_FLAG.leaf | flags, first, pageBytes, PC.straightWalked);
+      break;
+    case COMMAND.mkyoung:
+      beginWalk(walker, OP.mkyoung, WALK_FLAG.leaf | flags, first, pageBytes, PC.straightWalked);
+      break;
+    case COMMAND.age:
+      begin(OP.age, WALK_FLAG.leaf);
+      return;
+    case COMMAND.split:
+      begin(OP.split, WALK_FLAG.leaf);
+      return;
     // With FWB the guest's attributes cannot bypass the cache: nothing to clean, no walk.
     case COMMAND.flush:
       if (machine.config.fwb) release(walker, PC.straightUnlocked);
       else begin(OP.flush, WALK_FLAG.leaf);
       return;
-    case COMMAND.leaf: beginWalk(walker, OP.leaf, WALK_FLAG.leaf, first, pageBytes, PC.straightWalked); return;
-    default: assert(false, `command ${walker.command} is no straight walk`);
+    case COMMAND.leaf:
+      beginWalk(walker, OP.leaf, WALK_FLAG.leaf, first, pageBytes, PC.straightWalked);
+      return;
+    default:
+      assert(false, `command ${walker.command} is no straight walk`);
   }
   chooseAttributes(walker);
 }
@@ -100,14 +145,17 @@ function walk(machine: Machine, walker: Walker): void {
 function invalidRequest(machine: Machine, walker: Walker): number {
   const software = PROT.sw0 | PROT.sw1 | PROT.sw2 | PROT.sw3;
   switch (walker.command) {
-    case COMMAND.map: return leafAttributesLo(walker.prot, machine.world.shape, machine.world.features) < 0 ? RESULT.einval : RESULT.ok;
+    case COMMAND.map:
+      return leafAttributesLo(walker.prot, machine.world.shape, machine.world.features) < 0 ? RESULT.einval : RESULT.ok;
     case COMMAND.relax: {
       const splitExecute = ((walker.prot & PROT.px) !== 0) !== ((walker.prot & PROT.ux) !== 0);
       return (walker.prot & software) !== 0 || (splitExecute && !machine.config.xnx) ? RESULT.einval : RESULT.ok;
     }
     // Type 0 would be an empty descriptor, type 1 is the locked one; bit 0 would make it valid.
-    case COMMAND.annotate: return walker.maskLo < 2 || walker.maskHi % 2 !== 0 ? RESULT.einval : RESULT.ok;
-    default: return RESULT.ok;
+    case COMMAND.annotate:
+      return walker.maskLo < 2 || walker.maskHi % 2 !== 0 ? RESULT.einval : RESULT.ok;
+    default:
+      return RESULT.ok;
   }
 }
 

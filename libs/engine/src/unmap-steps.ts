@@ -1,9 +1,8 @@
-import { isTable, isValid, spanBytes, outputAddress } from '@s2lab/arch';
+import { isNormalMemory, isTable, isValid, spanBytes, outputAddress } from '@s2lab/arch';
 import { K, RESULT, UNLINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { FLUSH, flush } from './flush-steps.ts';
 import type { Machine } from './machine.ts';
-import { isCacheable } from './map-steps.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
 import { leaveOperation, visitDone } from './control.ts';
@@ -28,14 +27,19 @@ export function visitUnmap(walker: Walker): void {
 /** One step of unmapping a descriptor. */
 export function stepUnmap(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.unmapClear: clearLeaf(machine, walker); return;
+    case PC.unmapClear:
+      clearLeaf(machine, walker);
+      return;
     case PC.unmapPut: {
       machine.changeReference(walker, walker.table, -1);
-      if (isValid(walker.oldLo) && !machine.config.fwb && isCacheable(machine, walker.oldLo)) walker.pc = PC.unmapClean;
+      if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.world.features)) walker.pc = PC.unmapClean;
       else visitDone(walker, RESULT.ok);
       return;
     }
-    case PC.unmapClean: cleanOld(machine, walker); visitDone(walker, RESULT.ok); return;
+    case PC.unmapClean:
+      cleanOld(machine, walker);
+      visitDone(walker, RESULT.ok);
+      return;
     case PC.unmapCount: {
       const child = machine.oldChild(walker);
       const count = machine.world.pages.references[child]!;
@@ -47,14 +51,36 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
     case PC.unmapClearTable: {
       const child = machine.oldChild(walker);
       machine.storeDescriptor(walker, K.descriptorStored, 0, 0);
-      machine.commit(walker, K.tableUnlinked, walker.level, walker.slot, child, 0, 0, 0, 0, walker.visitAddr, walker.table, UNLINK_CAUSE.empty);
+      machine.commit(
+        walker,
+        K.tableUnlinked,
+        walker.level,
+        walker.slot,
+        child,
+        0,
+        0,
+        0,
+        0,
+        walker.visitAddr,
+        walker.table,
+        UNLINK_CAUSE.empty,
+      );
       flush(machine, walker, FLUSH.ipa, walker.visitAddr, 0, -1, PC.unmapPutParent);
       return;
     }
-    case PC.unmapPutParent: machine.changeReference(walker, walker.table, -1); walker.pc = PC.unmapPutChild; return;
-    case PC.unmapPutChild: putTable(machine, walker, machine.oldChild(walker), walker.level + 1); visitDone(walker, RESULT.ok); return;
-    case PC.unmapFlushed: afterWalk(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no unmap step at pc ${walker.pc}`);
+    case PC.unmapPutParent:
+      machine.changeReference(walker, walker.table, -1);
+      walker.pc = PC.unmapPutChild;
+      return;
+    case PC.unmapPutChild:
+      machine.putTable(walker, machine.oldChild(walker), walker.level + 1);
+      visitDone(walker, RESULT.ok);
+      return;
+    case PC.unmapFlushed:
+      afterWalk(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no unmap step at pc ${walker.pc}`);
   }
 }
 
@@ -70,11 +96,6 @@ export function cleanOld(machine: Machine, walker: Walker): void {
   const bytes = spanBytes(machine.world.shape, walker.level);
   const address = outputAddress(machine.world.shape, walker.oldLo, walker.oldHi);
   machine.commit(walker, K.dcacheCleaned, 0, 0, 0, bytes, bytes / 0x1_0000_0000, address, address / 0x1_0000_0000, walker.visitAddr, 0, 0);
-}
-
-/** Drops a reference of a table page and frees the page when it was the last. */
-export function putTable(machine: Machine, walker: Walker, table: number, level: number): void {
-  if (machine.changeReference(walker, table, -1) === 0) machine.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
 }
 
 /** The walk is over; deferred leaf invalidations are always issued, even if nothing was mapped. */

@@ -20,22 +20,44 @@ import { isShared, leaveOperation } from './control.ts';
 /** One step of the walk proper. */
 export function stepWalk(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.walkBegin: begin(machine, walker); return;
-    case PC.walkEnter: if (hookDone(machine.policy.enter(machine, walker))) start(machine, walker); return;
-    case PC.walkRead: machine.readDescriptor(walker); walker.visitAddr = walker.addr; visit(machine, walker); return;
+    case PC.walkBegin:
+      begin(machine, walker);
+      return;
+    case PC.walkEnter:
+      if (hookDone(machine.policy.enter(machine, walker))) start(machine, walker);
+      return;
+    case PC.walkRead:
+      machine.readDescriptor(walker);
+      walker.visitAddr = walker.addr;
+      visit(machine, walker);
+      return;
     case PC.walkDescend: {
       const outcome = machine.policy.descend(machine, walker, walker.table);
       if (outcome === HOOK.restart) restart(machine, walker);
       else if (outcome === HOOK.done) walker.pc = PC.walkRead;
       return;
     }
-    case PC.walkReread: reread(machine, walker); return;
-    case PC.walkVisited: if (goesOn(walker)) nextSlot(machine, walker); else finish(machine, walker, walker.visitResult); return;
-    case PC.walkAscend: if (hookDone(machine.policy.ascend(machine, walker, walker.table))) ascend(machine, walker); return;
-    case PC.walkUnwind: if (hookDone(machine.policy.ascend(machine, walker, walker.table))) unwind(machine, walker); return;
-    case PC.walkExit: if (hookDone(machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd; return;
-    case PC.walkEnd: endWalk(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no walk step at pc ${walker.pc}`);
+    case PC.walkReread:
+      reread(machine, walker);
+      return;
+    case PC.walkVisited:
+      if (goesOn(walker)) nextSlot(machine, walker);
+      else finish(machine, walker, walker.visitResult);
+      return;
+    case PC.walkAscend:
+      if (hookDone(machine.policy.ascend(machine, walker, walker.table))) ascend(machine, walker);
+      return;
+    case PC.walkUnwind:
+      if (hookDone(machine.policy.ascend(machine, walker, walker.table))) unwind(machine, walker);
+      return;
+    case PC.walkExit:
+      if (hookDone(machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd;
+      return;
+    case PC.walkEnd:
+      endWalk(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no walk step at pc ${walker.pc}`);
   }
 }
 
@@ -48,7 +70,20 @@ function begin(machine: Machine, walker: Walker): void {
   walker.walkId = machine.walks;
   const flags = walker.flags | (walker.prot << PROT_SHIFT);
   const bytes = walker.end - walker.start;
-  machine.commit(walker, K.walkBegan, 0, 0, 0, bytes, bytes / 0x1_0000_0000, walker.phys, walker.phys / 0x1_0000_0000, walker.start, walker.op, flags);
+  machine.commit(
+    walker,
+    K.walkBegan,
+    0,
+    0,
+    0,
+    bytes,
+    bytes / 0x1_0000_0000,
+    walker.phys,
+    walker.phys / 0x1_0000_0000,
+    walker.start,
+    walker.op,
+    flags,
+  );
   if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkEnter;
   else start(machine, walker);
 }
@@ -108,11 +143,23 @@ function visit(machine: Machine, walker: Walker): void {
 function callVisitor(machine: Machine, walker: Walker, kind: number): void {
   walker.visit = kind;
   switch (walker.op) {
-    case OP.map: case OP.annotate: case OP.createUnlinked: visitMap(machine, walker); return;
-    case OP.unmap: visitUnmap(walker); return;
-    case OP.freeUnlinked: case OP.destroy: visitFree(walker); return;
-    case OP.split: visitSplit(machine, walker); return;
-    default: visitAttributes(machine, walker);
+    case OP.map:
+    case OP.annotate:
+    case OP.createUnlinked:
+      visitMap(machine, walker);
+      return;
+    case OP.unmap:
+      visitUnmap(walker);
+      return;
+    case OP.freeUnlinked:
+    case OP.destroy:
+      visitFree(walker);
+      return;
+    case OP.split:
+      visitSplit(machine, walker);
+      return;
+    default:
+      visitAttributes(machine, walker);
   }
 }
 
@@ -190,13 +237,28 @@ function unwind(machine: Machine, walker: Walker): void {
 function endWalk(machine: Machine, walker: Walker): void {
   machine.note(walker, K.walkEnded, 0, walker.result, walker.retries);
   switch (walker.op) {
-    case OP.map: walker.pc = PC.mapBarrier; return;
-    case OP.createUnlinked: walker.pc = PC.splitBuilt; return;
-    case OP.freeUnlinked: walker.pc = PC.freeRootCount; return;
-    case OP.split: walker.pc = PC.splitBarrier; return;
-    case OP.mkyoung: walker.pc = walker.result === RESULT.ok ? PC.attributesBarrier : walker.opReturn; return;
-    case OP.relax: walker.pc = PC.relaxFlush; return;
-    case OP.unmap: walker.pc = PC.unmapFlushed; return;
-    default: leaveOperation(walker);
+    case OP.map:
+      walker.pc = PC.mapBarrier;
+      return;
+    case OP.createUnlinked:
+      walker.pc = PC.splitBuilt;
+      return;
+    case OP.freeUnlinked:
+      walker.pc = PC.freeRootCount;
+      return;
+    case OP.split:
+      walker.pc = PC.splitBarrier;
+      return;
+    case OP.mkyoung:
+      walker.pc = walker.result === RESULT.ok ? PC.attributesBarrier : walker.opReturn;
+      return;
+    case OP.relax:
+      walker.pc = PC.relaxFlush;
+      return;
+    case OP.unmap:
+      walker.pc = PC.unmapFlushed;
+      return;
+    default:
+      leaveOperation(walker);
   }
 }

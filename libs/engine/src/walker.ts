@@ -182,6 +182,9 @@ export class Walker {
   /** Root of the stage-2 being destroyed (the VMM thread has no hardware walk of its own). */
   get destroyRoot(): number { return this.hardwareTable; }
   set destroyRoot(value: number) { this.hardwareTable = value; }
+  /** 1: the next fault of the access is to find the memory map changed (a vCPU runs no host operation). */
+  get stale(): number { return this.hostPhase; }
+  set stale(value: number) { this.hostPhase = value; }
   /** Address of the command. */
   get ipa(): number { return this.a[0]!; }
   set ipa(value: number) { this.a[0] = value; }

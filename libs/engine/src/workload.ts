@@ -32,6 +32,16 @@ export const COMMAND = {
   preempt: 25,
 } as const;
 
+/** Bits of Command.flags that are no WALK_FLAG. */
+export const COMMAND_FLAG = {
+  /** access: the fault handler finds the memory map changed once and gives up. */
+  stale: 1,
+  /** ageRange: the VMID is flushed if anything was young (kernel: clear_flush_young). */
+  flushIfYoung: 1,
+  /** unmapRange: the lock is not given up in between (kernel: !may_block). */
+  atomic: 1,
+} as const;
+
 /** A command, filled in place by the workload: one object per machine, so that asking allocates nothing. Unused fields are 0. */
 export class Command {
   kind = 0;

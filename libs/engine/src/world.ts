@@ -71,52 +71,135 @@ export class World {
 
   /** Applies one event. Arguments are the columns of the event schema; kinds that change nothing shared fall through. */
   evolve(
-    kind: number, actor: number, level: number, slot: number, table: number,
-    oldLo: number, oldHi: number, newLo: number, newHi: number, ipa: number, arg: number, aux: number,
+    kind: number,
+    actor: number,
+    level: number,
+    slot: number,
+    table: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+    ipa: number,
+    arg: number,
+    aux: number,
   ): void {
     switch (kind) {
-      case K.descriptorStored: case K.descriptorReleased: case K.descriptorSwapped: case K.descriptorHardwareUpdated: {
+      case K.descriptorStored:
+      case K.descriptorReleased:
+      case K.descriptorSwapped:
+      case K.descriptorHardwareUpdated: {
         const i = this.pages.indexOf(table, slot);
         this.pages.descriptors[i] = newLo;
         this.pages.descriptors[i + 1] = newHi;
         return;
       }
-      case K.referenceGot: case K.referencePut: this.pages.references[table] = arg; return;
-      case K.tableAllocated: case K.tableReused: this.pages.allocate(table, level); return;
-      case K.tableFreed: this.pages.free(table); return;
-      case K.lockAcquired: this.takeLock(actor, aux); return;
-      case K.lockReleased: if (aux === LOCK_MODE.write) this.writer = -1; else this.readers -= 1; return;
-      case K.lockContended: this.waiting[this.waitingCount] = actor; this.waitingMode[this.waitingCount] = aux; this.waitingCount += 1; return;
-      case K.tlbiIssued: this.issueTlbi(actor, arg, ipa, level, aux); return;
-      case K.dsbCompleted: this.completeTlbis(actor, arg); return;
-      case K.tlbFilled: this.tlb.fill(actor, ipa, level, newLo, newHi); return;
-      case K.walkCacheFilled: this.tlb.fillStep(actor, ipa, level, arg); return;
-      case K.tlbEvicted: this.evict(actor, ipa, level, aux); return;
-      case K.guestAccessed: case K.descriptorRead: case K.hardwareDescriptorRead: return;
-      default: this.evolveRare(kind, actor, level, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+      case K.referenceGot:
+      case K.referencePut:
+        this.pages.references[table] = arg;
+        return;
+      case K.tableAllocated:
+      case K.tableReused:
+        this.pages.allocate(table, level);
+        return;
+      case K.tableFreed:
+        this.pages.free(table);
+        return;
+      case K.lockAcquired:
+        this.takeLock(actor, aux);
+        return;
+      case K.lockReleased:
+        if (aux === LOCK_MODE.write) this.writer = -1;
+        else this.readers -= 1;
+        return;
+      case K.lockContended:
+        this.waiting[this.waitingCount] = actor;
+        this.waitingMode[this.waitingCount] = aux;
+        this.waitingCount += 1;
+        return;
+      case K.tlbiIssued:
+        this.issueTlbi(actor, arg, ipa, level, aux);
+        return;
+      case K.dsbCompleted:
+        this.completeTlbis(actor, arg);
+        return;
+      case K.tlbFilled:
+        this.tlb.fill(actor, ipa, level, newLo, newHi);
+        return;
+      case K.walkCacheFilled:
+        this.tlb.fillStep(actor, ipa, level, arg);
+        return;
+      case K.tlbEvicted:
+        this.evict(actor, ipa, level, aux);
+        return;
+      case K.guestAccessed:
+      case K.descriptorRead:
+      case K.hardwareDescriptorRead:
+        return;
+      default:
+        this.evolveRare(kind, actor, level, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     }
   }
 
   private evolveRare(
-    kind: number, actor: number, level: number, table: number,
-    oldLo: number, oldHi: number, newLo: number, newHi: number, ipa: number, arg: number, aux: number,
+    kind: number,
+    actor: number,
+    level: number,
+    table: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+    ipa: number,
+    arg: number,
+    aux: number,
   ): void {
     switch (kind) {
-      case K.readSectionEntered: this.inSection[actor] = 1; return;
-      case K.readSectionLeft: this.leaveSection(actor); return;
-      case K.gracePeriodBegan: this.beginGracePeriod(arg); return;
-      case K.gracePeriodEnded: this.gracePeriodOpen = 0; return;
-      case K.tableRetired: this.retire(table, level); return;
-      case K.reclaimBegan: if (this.retiredCount > 0 && this.retired[this.retiredHead] === table) this.dropRetired(); return;
-      case K.stage2Created: this.root = table; return;
-      case K.stage2Destroyed: this.root = -1; return;
-      case K.memslotCreated: this.memslots.push(new Memslot(arg, ipa, wide(oldLo, oldHi), wide(newLo, newHi), (aux & 1) !== 0)); return;
-      case K.memslotDeleted: this.removeMemslot(arg); return;
-      case K.operationBegan: if (arg === OPERATION.unmapRange) this.invalidateSeq += 1; return;
-      case K.dirtyLogStarted: case K.dirtyLogStopped: this.setLogging(arg, kind === K.dirtyLogStarted, aux); return;
-      case K.dirtyLogCleared: this.setDirty(arg, ipa, wide(oldLo, oldHi), false); return;
-      case K.pageDirtied: this.setDirty(arg, ipa, this.shape.pageBytes, true); return;
-      default: return;
+      case K.readSectionEntered:
+        this.inSection[actor] = 1;
+        return;
+      case K.readSectionLeft:
+        this.leaveSection(actor);
+        return;
+      case K.gracePeriodBegan:
+        this.beginGracePeriod(arg);
+        return;
+      case K.gracePeriodEnded:
+        this.gracePeriodOpen = 0;
+        return;
+      case K.tableRetired:
+        this.retire(table, level);
+        return;
+      case K.reclaimBegan:
+        if (this.retiredCount > 0 && this.retired[this.retiredHead] === table) this.dropRetired();
+        return;
+      case K.stage2Created:
+        this.root = table;
+        return;
+      case K.stage2Destroyed:
+        this.root = -1;
+        return;
+      case K.memslotCreated:
+        this.memslots.push(new Memslot(arg, ipa, wide(oldLo, oldHi), wide(newLo, newHi), (aux & 1) !== 0));
+        return;
+      case K.memslotDeleted:
+        this.removeMemslot(arg);
+        return;
+      case K.operationBegan:
+        if (arg === OPERATION.unmapRange) this.invalidateSeq += 1;
+        return;
+      case K.dirtyLogStarted:
+      case K.dirtyLogStopped:
+        this.setLogging(arg, kind === K.dirtyLogStarted, aux);
+        return;
+      case K.dirtyLogCleared:
+        this.setDirty(arg, ipa, wide(oldLo, oldHi), false);
+        return;
+      case K.pageDirtied:
+        this.setDirty(arg, ipa, this.shape.pageBytes, true);
+        return;
+      default:
+        return;
     }
   }
 

@@ -1,6 +1,16 @@
 /** What a walk does. Values of `arg` in `walk-began`. @source Linux kvm_pgtable_stage2_*() of the same name */
 export const OP = {
-  map: 1, unmap: 2, wrprotect: 3, relax: 4, mkyoung: 5, age: 6, split: 7, annotate: 8, destroy: 9, flush: 10, leaf: 11,
+  map: 1,
+  unmap: 2,
+  wrprotect: 3,
+  relax: 4,
+  mkyoung: 5,
+  age: 6,
+  split: 7,
+  annotate: 8,
+  destroy: 9,
+  flush: 10,
+  leaf: 11,
   /** Teardown of an unlinked sub-tree (kernel: kvm_pgtable_stage2_free_unlinked). */
   freeUnlinked: 12,
   /** Building of a sub-tree that is not linked yet (kernel: kvm_pgtable_stage2_create_unlinked). */
@@ -15,13 +25,40 @@ export const PROT_SHIFT = 16;
 
 /** Outcomes of walks and fault handling as `arg`, negative Linux errno in two's complement (`arg | 0` gives the number). */
 export const RESULT = {
-  ok: 0, eperm: -1, enoent: -2, e2big: -7, eagain: -11, enomem: -12, efault: -14, ebusy: -16, eexist: -17, einval: -22, erange: -34,
+  ok: 0,
+  eperm: -1,
+  enoent: -2,
+  e2big: -7,
+  eagain: -11,
+  enomem: -12,
+  efault: -14,
+  ebusy: -16,
+  eexist: -17,
+  einval: -22,
+  erange: -34,
 } as const;
 
 /** Host operations, `arg` of `operation-began`: what the VMM thread was asked to do. */
 export const OPERATION = {
-  unmapRange: 1, dirtyLogOn: 2, dirtyLogOff: 3, dirtyLogClear: 4, memslotCreate: 5, memslotDelete: 6, ageRange: 7, destroy: 8,
-  map: 9, unmap: 10, wrprotect: 11, relax: 12, mkyoung: 13, split: 14, annotate: 15, flush: 16, tlbFlush: 17, waitGracePeriod: 18, testAgeRange: 19,
+  unmapRange: 1,
+  dirtyLogOn: 2,
+  dirtyLogOff: 3,
+  dirtyLogClear: 4,
+  memslotCreate: 5,
+  memslotDelete: 6,
+  ageRange: 7,
+  destroy: 8,
+  map: 9,
+  unmap: 10,
+  wrprotect: 11,
+  relax: 12,
+  mkyoung: 13,
+  split: 14,
+  annotate: 15,
+  flush: 16,
+  tlbFlush: 17,
+  waitGracePeriod: 18,
+  testAgeRange: 19,
 } as const;
 
 /** TLB invalidations, `arg` of `tlbi-issued`, by Arm's names. @source Arm ARM DDI 0487 C5.5; Linux nvhe/tlb.c */

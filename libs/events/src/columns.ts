@@ -103,8 +103,21 @@ export class EventColumns implements EventRows {
    * The caller makes sure that `length < capacity`.
    */
   append(
-    kind: number, at: number, actor: number, walk: number, stage2: number, level: number, slot: number, table: number,
-    oldLo: number, oldHi: number, newLo: number, newHi: number, ipa: number, arg: number, aux: number,
+    kind: number,
+    at: number,
+    actor: number,
+    walk: number,
+    stage2: number,
+    level: number,
+    slot: number,
+    table: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+    ipa: number,
+    arg: number,
+    aux: number,
   ): void {
     const i = this.length;
     const j = 2 * i;

@@ -10,28 +10,38 @@ const WIDTH: Record<string, number> = { slot: 2 ** 16 - 1, table: 2 ** 32 - 1, a
 function anyEvent(): fc.Arbitrary<EventInput> {
   return fc.constantFrom(...KIND_NAMES).chain((kind: KindName) => {
     const fields: Record<string, fc.Arbitrary<unknown>> = {
-      kind: fc.constant(kind), at: fc.nat(2 ** 53 - 1), actor: fc.nat(65535), walk: fc.nat(2 ** 32 - 1), stage2: fc.nat(65535),
+      kind: fc.constant(kind),
+      at: fc.nat(2 ** 53 - 1),
+      actor: fc.nat(65535),
+      walk: fc.nat(2 ** 32 - 1),
+      stage2: fc.nat(65535),
     };
     for (const [name, [column, format]] of Object.entries(KINDS[kind].fields as Record<string, readonly [string, string]>)) {
       fields[name] =
-        format === 'descriptor' ? fc.bigInt(0n, 2n ** 64n - 1n).map((bits) => `0x${bits.toString(16)}`)
-        : format === 'address' || format === 'bytes' ? fc.nat(2 ** 52)
-        : format === 'result' ? fc.integer({ min: -133, max: 1 })
-        : format === 'level' ? fc.integer({ min: -1, max: 3 })
-        : fc.nat(WIDTH[column]!);
+        format === 'descriptor'
+          ? fc.bigInt(0n, 2n ** 64n - 1n).map((bits) => `0x${bits.toString(16)}`)
+          : format === 'address' || format === 'bytes'
+            ? fc.nat(2 ** 52)
+            : format === 'result'
+              ? fc.integer({ min: -133, max: 1 })
+              : format === 'level'
+                ? fc.integer({ min: -1, max: 3 })
+                : fc.nat(WIDTH[column]!);
     }
     return fc.record(fields) as unknown as fc.Arbitrary<EventInput>;
   });
 }
 
 test('decoding an encoded event gives the same event', () => {
-  fc.assert(fc.property(fc.array(anyEvent(), { minLength: 1, maxLength: 8 }), (events) => {
-    const columns = new EventColumns(8);
-    for (const event of events) encodeEvent(columns, event);
-    events.forEach((event, i) => {
-      assert.deepEqual(decodeEvent(columns, i, 100 + i, 7), { ...event, seq: 100 + i, machine: 7 });
-    });
-  }));
+  fc.assert(
+    fc.property(fc.array(anyEvent(), { minLength: 1, maxLength: 8 }), (events) => {
+      const columns = new EventColumns(8);
+      for (const event of events) encodeEvent(columns, event);
+      events.forEach((event, i) => {
+        assert.deepEqual(decodeEvent(columns, i, 100 + i, 7), { ...event, seq: 100 + i, machine: 7 });
+      });
+    }),
+  );
 });
 
 test('every kind has its own code, and the constants for switches agree', () => {

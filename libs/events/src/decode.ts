@@ -1,10 +1,13 @@
 import { hex64 } from '@s2lab/arch';
-import type { EventRows } from './columns.ts';
-import { EventColumns, wide } from './columns.ts';
+import type { EventColumns, EventRows } from './columns.ts';
+import { wide } from './columns.ts';
 import type { FieldSpec, KindName, KindSpec, LabEvent } from './kinds.ts';
 import { KINDS } from './kinds.ts';
 
-interface KnownKind { readonly name: KindName; readonly fields: readonly (readonly [string, FieldSpec])[] }
+interface KnownKind {
+  readonly name: KindName;
+  readonly fields: readonly (readonly [string, FieldSpec])[];
+}
 
 const BY_CODE: (KnownKind | undefined)[] = [];
 for (const [name, spec] of Object.entries(KINDS) as [KindName, KindSpec][]) {
@@ -24,15 +27,34 @@ export function decodeEvent(rows: EventRows, i: number, seq: number, machine: nu
   const known = BY_CODE[rows.kind[i]!];
   if (known === undefined) throw new RangeError(`event ${seq} of machine ${machine}: kind ${rows.kind[i]} is not in the schema`);
   const event: Record<string, number | string> = {
-    kind: known.name, seq, machine, at: wide(rows.at, i), actor: rows.actor[i]!, walk: rows.walk[i]!, stage2: rows.stage2[i]!,
+    kind: known.name,
+    seq,
+    machine,
+    at: wide(rows.at, i),
+    actor: rows.actor[i]!,
+    walk: rows.walk[i]!,
+    stage2: rows.stage2[i]!,
   };
   for (const [field, [column, format]] of known.fields) {
     switch (format) {
-      case 'address': case 'bytes': event[field] = wide(rows[column] as Uint32Array, i); break;
-      case 'descriptor': event[field] = hex64((rows[column] as Uint32Array)[2 * i]!, (rows[column] as Uint32Array)[2 * i + 1]!); break;
-      case 'result': event[field] = rows[column][i]! | 0; break;
-      case 'count': case 'level': event[field] = rows[column][i]!; break;
-      default: { const never: never = format; throw new TypeError(`format ${String(never)}`); }
+      case 'address':
+      case 'bytes':
+        event[field] = wide(rows[column] as Uint32Array, i);
+        break;
+      case 'descriptor':
+        event[field] = hex64((rows[column] as Uint32Array)[2 * i]!, (rows[column] as Uint32Array)[2 * i + 1]!);
+        break;
+      case 'result':
+        event[field] = rows[column][i]! | 0;
+        break;
+      case 'count':
+      case 'level':
+        event[field] = rows[column][i]!;
+        break;
+      default: {
+        const never: never = format;
+        throw new TypeError(`format ${String(never)}`);
+      }
     }
   }
   return event as unknown as LabEvent;
@@ -40,7 +62,9 @@ export function decodeEvent(rows: EventRows, i: number, seq: number, machine: nu
 
 /** An event to encode: its kind and fields; actor, walk, stage2 and at default to 0. Sequence and machine come from the frame. */
 export type EventInput<K extends KindName = KindName> = K extends KindName
-  ? { readonly kind: K; readonly at?: number; readonly actor?: number; readonly walk?: number; readonly stage2?: number } & Partial<Omit<Extract<LabEvent, { kind: K }>, 'kind' | 'seq' | 'machine' | 'at' | 'actor' | 'walk' | 'stage2'>>
+  ? { readonly kind: K; readonly at?: number; readonly actor?: number; readonly walk?: number; readonly stage2?: number } & Partial<
+      Omit<Extract<LabEvent, { kind: K }>, 'kind' | 'seq' | 'machine' | 'at' | 'actor' | 'walk' | 'stage2'>
+    >
   : never;
 
 /**
@@ -53,7 +77,16 @@ export function encodeEvent(columns: EventColumns, event: EventInput): void {
   const i = columns.length;
   columns.append(spec.code, event.at ?? 0, event.actor ?? 0, event.walk ?? 0, event.stage2 ?? 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   for (const [field, value] of Object.entries(event)) {
-    if (field === 'kind' || field === 'seq' || field === 'machine' || field === 'at' || field === 'actor' || field === 'walk' || field === 'stage2') continue;
+    if (
+      field === 'kind' ||
+      field === 'seq' ||
+      field === 'machine' ||
+      field === 'at' ||
+      field === 'actor' ||
+      field === 'walk' ||
+      field === 'stage2'
+    )
+      continue;
     const fieldSpec = spec.fields[field];
     if (fieldSpec === undefined) throw new RangeError(`${event.kind} has no field ${field}`);
     const [column, format] = fieldSpec;

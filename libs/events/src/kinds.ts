@@ -20,7 +20,11 @@ const slotFields = { table: ['table', 'count'], slot: ['slot', 'count'], level: 
 const changeFields = { ...slotFields, old: ['old', 'descriptor'], new: ['new', 'descriptor'] } as const;
 const lockFields = { lock: ['arg', 'count'], mode: ['aux', 'count'] } as const;
 const linkFields = {
-  child: ['table', 'count'], parent: ['arg', 'count'], slot: ['slot', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'],
+  child: ['table', 'count'],
+  parent: ['arg', 'count'],
+  slot: ['slot', 'count'],
+  level: ['level', 'level'],
+  ipa: ['ipa', 'address'],
   cause: ['aux', 'count'],
 } as const;
 
@@ -30,81 +34,241 @@ const linkFields = {
  */
 export const KINDS = {
   'machine-started': { code: 1, doc: 'First event of a machine.', fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'] } },
-  'machine-stopped': { code: 2, doc: 'Last event of a machine; cause 0 = the workload is complete, 1 = interrupted.', fields: { cause: ['arg', 'count'] } },
+  'machine-stopped': {
+    code: 2,
+    doc: 'Last event of a machine; cause 0 = the workload is complete, 1 = interrupted.',
+    fields: { cause: ['arg', 'count'] },
+  },
   'phase-began': { code: 3, doc: 'A phase of the scenario (PHASE) began.', fields: { phase: ['arg', 'count'], pass: ['aux', 'count'] } },
-  'fault-injected': { code: 4, doc: 'The scenario injected a fault (INJECTED).', fields: { fault: ['arg', 'count'], parameter: ['aux', 'count'] } },
+  'fault-injected': {
+    code: 4,
+    doc: 'The scenario injected a fault (INJECTED).',
+    fields: { fault: ['arg', 'count'], parameter: ['aux', 'count'] },
+  },
 
   'stage2-created': {
     code: 8,
     doc: 'A stage-2 exists: `rootPages` concatenated root tables from `root` on, each with reference count 1. features: bit 0 FWB, 1 FEAT_TLBIRANGE, 2 LPA2, 3 FEAT_XNX, 4 AS_S1, 5 IDMAP, 6 hardware access flag.',
-    fields: { root: ['table', 'count'], rootPages: ['arg', 'count'], startLevel: ['level', 'level'], features: ['aux', 'count'], ipaBits: ['slot', 'count'] },
+    fields: {
+      root: ['table', 'count'],
+      rootPages: ['arg', 'count'],
+      startLevel: ['level', 'level'],
+      features: ['aux', 'count'],
+      ipaBits: ['slot', 'count'],
+    },
   },
-  'stage2-destroyed': { code: 9, doc: 'The stage-2 was detached: nothing walks it from its root any more; its tables are freed afterwards.', fields: { root: ['table', 'count'] } },
+  'stage2-destroyed': {
+    code: 9,
+    doc: 'The stage-2 was detached: nothing walks it from its root any more; its tables are freed afterwards.',
+    fields: { root: ['table', 'count'] },
+  },
 
   'memslot-created': {
     code: 12,
     doc: 'Guest memory [ipa, ipa+bytes) is backed by [pa, pa+bytes). flags: bit 0 read-only, bit 1 dirty logging on.',
     fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], pa: ['new', 'bytes'], flags: ['aux', 'count'] },
   },
-  'memslot-deleted': { code: 13, doc: 'The memslot is gone; its range must hold no mapping when the operation that deleted it ends.', fields: { memslot: ['arg', 'count'] } },
-  'dirty-log-started': { code: 14, doc: 'From now on every guest write to the memslot must be logged; allSet 1 = every page counts as dirty at first.', fields: { memslot: ['arg', 'count'], allSet: ['aux', 'count'] } },
+  'memslot-deleted': {
+    code: 13,
+    doc: 'The memslot is gone; its range must hold no mapping when the operation that deleted it ends.',
+    fields: { memslot: ['arg', 'count'] },
+  },
+  'dirty-log-started': {
+    code: 14,
+    doc: 'From now on every guest write to the memslot must be logged; allSet 1 = every page counts as dirty at first.',
+    fields: { memslot: ['arg', 'count'], allSet: ['aux', 'count'] },
+  },
   'dirty-log-stopped': { code: 15, doc: 'Dirty logging of the memslot ended.', fields: { memslot: ['arg', 'count'] } },
-  'dirty-log-cleared': { code: 16, doc: 'The VMM took and cleared the dirty bits of [ipa, ipa+bytes).', fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'] } },
-  'page-dirtied': { code: 17, doc: 'The fault handler set the dirty bit of the page at `ipa`.', fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'] } },
+  'dirty-log-cleared': {
+    code: 16,
+    doc: 'The VMM took and cleared the dirty bits of [ipa, ipa+bytes).',
+    fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'] },
+  },
+  'page-dirtied': {
+    code: 17,
+    doc: 'The fault handler set the dirty bit of the page at `ipa`.',
+    fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'] },
+  },
 
   'walk-began': {
     code: 20,
     doc: 'A walk over [ipa, ipa+bytes) began: op is OP, flags are WALK_FLAG bits plus PROT << 16; pa is where a map points.',
     fields: { op: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], pa: ['new', 'bytes'], flags: ['aux', 'count'] },
   },
-  'walk-ended': { code: 21, doc: 'The walk ended with RESULT (age: 1 if anything was young) after `retries` restarts.', fields: { result: ['arg', 'result'], retries: ['aux', 'count'] } },
-  'fault-taken': { code: 22, doc: 'A guest access faulted to the hypervisor (FAULT, ACCESS) at `level`.', fields: { ipa: ['ipa', 'address'], level: ['level', 'level'], fault: ['arg', 'count'], access: ['aux', 'count'] } },
-  'fault-handled': { code: 23, doc: 'The handler returned RESULT; bytes is the mapping size it chose. The guest retries its access.', fields: { ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], result: ['arg', 'result'] } },
-  'operation-began': { code: 24, doc: 'The VMM thread began an OPERATION on [ipa, ipa+bytes).', fields: { operation: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'] } },
-  'operation-ended': { code: 25, doc: 'The operation ended with RESULT.', fields: { operation: ['arg', 'count'], result: ['aux', 'result'] } },
+  'walk-ended': {
+    code: 21,
+    doc: 'The walk ended with RESULT (age: 1 if anything was young) after `retries` restarts.',
+    fields: { result: ['arg', 'result'], retries: ['aux', 'count'] },
+  },
+  'fault-taken': {
+    code: 22,
+    doc: 'A guest access faulted to the hypervisor (FAULT, ACCESS) at `level`.',
+    fields: { ipa: ['ipa', 'address'], level: ['level', 'level'], fault: ['arg', 'count'], access: ['aux', 'count'] },
+  },
+  'fault-handled': {
+    code: 23,
+    doc: 'The handler returned RESULT; bytes is the mapping size it chose. The guest retries its access.',
+    fields: { ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], result: ['arg', 'result'] },
+  },
+  'operation-began': {
+    code: 24,
+    doc: 'The VMM thread began an OPERATION on [ipa, ipa+bytes).',
+    fields: { operation: ['arg', 'count'], ipa: ['ipa', 'address'], bytes: ['old', 'bytes'] },
+  },
+  'operation-ended': {
+    code: 25,
+    doc: 'The operation ended with RESULT.',
+    fields: { operation: ['arg', 'count'], result: ['aux', 'result'] },
+  },
 
   'descriptor-read': { code: 30, doc: 'A software walker loaded a descriptor.', fields: { ...slotFields, value: ['old', 'descriptor'] } },
   'descriptor-stored': { code: 31, doc: 'Plain store.', fields: changeFields },
-  'descriptor-released': { code: 32, doc: 'Store with release: whatever the walker wrote before is seen by who reads this.', fields: changeFields },
+  'descriptor-released': {
+    code: 32,
+    doc: 'Store with release: whatever the walker wrote before is seen by who reads this.',
+    fields: changeFields,
+  },
   'descriptor-swapped': { code: 33, doc: 'Compare-and-exchange that succeeded: `old` was expected and found.', fields: changeFields },
-  'descriptor-swap-failed': { code: 34, doc: 'Compare-and-exchange that failed: `old` was found, `new` was not written.', fields: changeFields },
+  'descriptor-swap-failed': {
+    code: 34,
+    doc: 'Compare-and-exchange that failed: `old` was found, `new` was not written.',
+    fields: changeFields,
+  },
   'descriptor-hardware-updated': { code: 35, doc: 'The hardware walker of vCPU `actor` set the access flag.', fields: changeFields },
 
-  'table-allocated': { code: 40, doc: 'A zeroed table page with reference count 1, linked nowhere. level = level of its descriptors, -1 if unknown; root 1 = root page.', fields: { table: ['table', 'count'], level: ['level', 'level'], root: ['arg', 'count'] } },
-  'table-reused': { code: 41, doc: 'As table-allocated, on a page frame that was a table before and was freed.', fields: { table: ['table', 'count'], level: ['level', 'level'], root: ['arg', 'count'] } },
-  'table-linked': { code: 42, doc: 'The walker’s claim that `child` hangs below `parent`/slot now (LINK_CAUSE); follows the store that did it.', fields: linkFields },
-  'table-unlinked': { code: 43, doc: 'The walker’s claim that `child` no longer hangs below `parent`/slot (UNLINK_CAUSE); follows the store that did it.', fields: linkFields },
-  'table-retired': { code: 44, doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending.', fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'] } },
-  'table-freed': { code: 45, doc: 'The table page went back to the page allocator.', fields: { table: ['table', 'count'], level: ['level', 'level'] } },
-  'reclaim-began': { code: 46, doc: 'The deferred teardown of a retired sub-tree began (kernel: the RCU callback).', fields: { table: ['table', 'count'], level: ['level', 'level'] } },
-  'reclaim-ended': { code: 47, doc: 'The deferred teardown of a retired sub-tree is complete: its free is no longer pending.', fields: { table: ['table', 'count'] } },
+  'table-allocated': {
+    code: 40,
+    doc: 'A zeroed table page with reference count 1, linked nowhere. level = level of its descriptors, -1 if unknown; root 1 = root page.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'], root: ['arg', 'count'] },
+  },
+  'table-reused': {
+    code: 41,
+    doc: 'As table-allocated, on a page frame that was a table before and was freed.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'], root: ['arg', 'count'] },
+  },
+  'table-linked': {
+    code: 42,
+    doc: 'The walker’s claim that `child` hangs below `parent`/slot now (LINK_CAUSE); follows the store that did it.',
+    fields: linkFields,
+  },
+  'table-unlinked': {
+    code: 43,
+    doc: 'The walker’s claim that `child` no longer hangs below `parent`/slot (UNLINK_CAUSE); follows the store that did it.',
+    fields: linkFields,
+  },
+  'table-retired': {
+    code: 44,
+    doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'] },
+  },
+  'table-freed': {
+    code: 45,
+    doc: 'The table page went back to the page allocator.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'] },
+  },
+  'reclaim-began': {
+    code: 46,
+    doc: 'The deferred teardown of a retired sub-tree began (kernel: the RCU callback).',
+    fields: { table: ['table', 'count'], level: ['level', 'level'] },
+  },
+  'reclaim-ended': {
+    code: 47,
+    doc: 'The deferred teardown of a retired sub-tree is complete: its free is no longer pending.',
+    fields: { table: ['table', 'count'] },
+  },
 
-  'reference-got': { code: 50, doc: 'Reference count of a table page went up to `count`.', fields: { table: ['table', 'count'], count: ['arg', 'count'] } },
-  'reference-put': { code: 51, doc: 'Reference count of a table page went down to `count`.', fields: { table: ['table', 'count'], count: ['arg', 'count'] } },
-  'reference-read': { code: 52, doc: 'The walker looked at a reference count (kernel: page_count).', fields: { table: ['table', 'count'], count: ['arg', 'count'] } },
+  'reference-got': {
+    code: 50,
+    doc: 'Reference count of a table page went up to `count`.',
+    fields: { table: ['table', 'count'], count: ['arg', 'count'] },
+  },
+  'reference-put': {
+    code: 51,
+    doc: 'Reference count of a table page went down to `count`.',
+    fields: { table: ['table', 'count'], count: ['arg', 'count'] },
+  },
+  'reference-read': {
+    code: 52,
+    doc: 'The walker looked at a reference count (kernel: page_count).',
+    fields: { table: ['table', 'count'], count: ['arg', 'count'] },
+  },
 
   'lock-acquired': { code: 60, doc: 'LOCK taken in LOCK_MODE.', fields: lockFields },
   'lock-released': { code: 61, doc: 'LOCK released from LOCK_MODE.', fields: lockFields },
   'lock-contended': { code: 62, doc: 'LOCK was not free: the actor waits (once per wait).', fields: lockFields },
   'read-section-entered': { code: 63, doc: 'Outermost read-side section of the actor began (kernel: rcu_read_lock).', fields: {} },
   'read-section-left': { code: 64, doc: 'Outermost read-side section of the actor ended.', fields: {} },
-  'grace-period-began': { code: 65, doc: 'A grace period began: it waits for the read-side sections open now.', fields: { number: ['arg', 'count'] } },
+  'grace-period-began': {
+    code: 65,
+    doc: 'A grace period began: it waits for the read-side sections open now.',
+    fields: { number: ['arg', 'count'] },
+  },
   'grace-period-ended': { code: 66, doc: 'The grace period is over.', fields: { number: ['arg', 'count'] } },
 
-  'tlbi-issued': { code: 70, doc: 'TLBI instruction (TLBI op). level = hint, -1 none; pages only for range ops. Takes effect at the actor’s next DSB of the right domain.', fields: { op: ['arg', 'count'], ipa: ['ipa', 'address'], level: ['level', 'level'], pages: ['aux', 'count'] } },
-  'dsb-completed': { code: 71, doc: 'DSB (DSB kind) of the actor: its TLBIs before it are complete everywhere in that domain.', fields: { domain: ['arg', 'count'] } },
+  'tlbi-issued': {
+    code: 70,
+    doc: 'TLBI instruction (TLBI op). level = hint, -1 none; pages only for range ops. Takes effect at the actor’s next DSB of the right domain.',
+    fields: { op: ['arg', 'count'], ipa: ['ipa', 'address'], level: ['level', 'level'], pages: ['aux', 'count'] },
+  },
+  'dsb-completed': {
+    code: 71,
+    doc: 'DSB (DSB kind) of the actor: its TLBIs before it are complete everywhere in that domain.',
+    fields: { domain: ['arg', 'count'] },
+  },
   'isb-completed': { code: 72, doc: 'ISB of the actor.', fields: {} },
-  'dcache-cleaned': { code: 73, doc: 'Data cache clean and invalidate to PoC of [pa, pa+bytes).', fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'] } },
-  'icache-invalidated': { code: 74, doc: 'Instruction cache invalidate of [pa, pa+bytes).', fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'] } },
+  'dcache-cleaned': {
+    code: 73,
+    doc: 'Data cache clean and invalidate to PoC of [pa, pa+bytes).',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'] },
+  },
+  'icache-invalidated': {
+    code: 74,
+    doc: 'Instruction cache invalidate of [pa, pa+bytes).',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'] },
+  },
 
-  'guest-accessed': { code: 80, doc: 'A guest access (ACCESS) went through to `pa`; tlbHit 1 = by a cached translation.', fields: { ipa: ['ipa', 'address'], pa: ['new', 'bytes'], access: ['arg', 'count'], tlbHit: ['aux', 'count'] } },
-  'hardware-descriptor-read': { code: 81, doc: 'The hardware walker of vCPU `actor` loaded a descriptor.', fields: { ...slotFields, value: ['old', 'descriptor'] } },
-  'tlb-filled': { code: 82, doc: 'vCPU `actor` cached the leaf descriptor for the block or page at `ipa` (aligned to its size).', fields: { ...slotFields, value: ['new', 'descriptor'] } },
-  'walk-cache-filled': { code: 83, doc: 'vCPU `actor` cached that [ipa, ipa + span of `level`) is translated by table `next`.', fields: { table: ['table', 'count'], slot: ['slot', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'], next: ['arg', 'count'] } },
-  'tlb-evicted': { code: 84, doc: 'vCPU `actor` dropped a cached translation for want of room; walkCache 1 = a walk-cache entry.', fields: { ipa: ['ipa', 'address'], level: ['level', 'level'], walkCache: ['aux', 'count'] } },
-  'guest-aborted': { code: 85, doc: 'A guest access to an address without memory: the abort is injected into the guest.', fields: { ipa: ['ipa', 'address'], access: ['arg', 'count'] } },
+  'guest-accessed': {
+    code: 80,
+    doc: 'A guest access (ACCESS) went through to `pa`; tlbHit 1 = by a cached translation.',
+    fields: { ipa: ['ipa', 'address'], pa: ['new', 'bytes'], access: ['arg', 'count'], tlbHit: ['aux', 'count'] },
+  },
+  'hardware-descriptor-read': {
+    code: 81,
+    doc: 'The hardware walker of vCPU `actor` loaded a descriptor.',
+    fields: { ...slotFields, value: ['old', 'descriptor'] },
+  },
+  'tlb-filled': {
+    code: 82,
+    doc: 'vCPU `actor` cached the leaf descriptor for the block or page at `ipa` (aligned to its size).',
+    fields: { ...slotFields, value: ['new', 'descriptor'] },
+  },
+  'walk-cache-filled': {
+    code: 83,
+    doc: 'vCPU `actor` cached that [ipa, ipa + span of `level`) is translated by table `next`.',
+    fields: {
+      table: ['table', 'count'],
+      slot: ['slot', 'count'],
+      level: ['level', 'level'],
+      ipa: ['ipa', 'address'],
+      next: ['arg', 'count'],
+    },
+  },
+  'tlb-evicted': {
+    code: 84,
+    doc: 'vCPU `actor` dropped a cached translation for want of room; walkCache 1 = a walk-cache entry.',
+    fields: { ipa: ['ipa', 'address'], level: ['level', 'level'], walkCache: ['aux', 'count'] },
+  },
+  'guest-aborted': {
+    code: 85,
+    doc: 'A guest access to an address without memory: the abort is injected into the guest.',
+    fields: { ipa: ['ipa', 'address'], access: ['arg', 'count'] },
+  },
 
-  'cache-topped-up': { code: 90, doc: 'The actor’s cache of table pages was filled from `from` to `to` pages.', fields: { from: ['arg', 'count'], to: ['aux', 'count'] } },
+  'cache-topped-up': {
+    code: 90,
+    doc: 'The actor’s cache of table pages was filled from `from` to `to` pages.',
+    fields: { from: ['arg', 'count'], to: ['aux', 'count'] },
+  },
   'cache-exhausted': { code: 91, doc: 'The actor needed a table page and its cache was empty: -ENOMEM follows.', fields: {} },
 } as const satisfies Readonly<Record<string, KindSpec>>;
 
@@ -118,13 +282,20 @@ type FieldValue<F> = F extends 'descriptor' ? string : number;
 
 /** Decoded fields of a kind. */
 export type FieldsOf<K extends KindName> = {
-  readonly [F in keyof (typeof KINDS)[K]['fields']]: (typeof KINDS)[K]['fields'][F] extends readonly [unknown, infer T] ? FieldValue<T> : never;
+  readonly [F in keyof (typeof KINDS)[K]['fields']]: (typeof KINDS)[K]['fields'][F] extends readonly [unknown, infer T]
+    ? FieldValue<T>
+    : never;
 };
 
 /** One decoded event of kind K. `seq` counts from 0 per machine; `at` is virtual nanoseconds. */
 export type EventOf<K extends KindName> = {
-  readonly kind: K; readonly seq: number; readonly machine: number; readonly at: number;
-  readonly actor: number; readonly walk: number; readonly stage2: number;
+  readonly kind: K;
+  readonly seq: number;
+  readonly machine: number;
+  readonly at: number;
+  readonly actor: number;
+  readonly walk: number;
+  readonly stage2: number;
 } & FieldsOf<K>;
 
 /** Any decoded event: a union discriminated by `kind`. For people, JSON and tests; hot paths read the columns. */

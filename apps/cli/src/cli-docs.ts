@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import { buildProgram } from './program.ts';
+
+/** Width of the help texts in the documentation. */
+const WIDTH = 120;
+
+/** What `--json` prints, by command: TypeScript shapes, `?` for fields that may be absent. */
+const SHAPES: Readonly<Record<string, string>> = {
+  start: `One JSON object a line.
+{ event: 'listening', url: string, run: string, log: string | null }
+{ event: 'ended', frames: number, events: number, virtualNs: number, interrupted: boolean,
+  log: { path: string, bytes: number, stopped: string | null } | null, verdict: Verdict }   // Verdict as of verify`,
+  run: `{ run: string, scenario: string, seed: number, frames: number, events: number, virtualNs: number, interrupted: boolean, wallSeconds: number,
+  machines: { machine: number, policy: string, machineKind: string, workload: string, events: number, virtualNs: number, faults: number,
+    collapses: number, splits: number, pendingFrees: number, pendingFreesPeak: number, reclaims: number, gracePeriods: number,
+    tlbInvalidations: number, barriers: number, walkRetries: number, lockWaits: number, lockWaitNs: number, tlbHits: number, tlbMisses: number,
+    tables: number }[],
+  verdict: Verdict | null }   // null with --no-verify`,
+  record: `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
+  verify: `Verdict = {
+  verdict: 'holds' | 'violated' | 'unreadable',
+  events: number,                                       // checked, without duplicates
+  violations: { invariant: string, run: string, machine: number, seq: number, because: string,
+    witness: { seq: number, text: string }[] }[],       // the first 100; witness: the fewest events that prove it
+  counts: { [invariant: string]: number },              // all violations
+  cut: string | null,                                   // what was cut off at the end of a killed run's log
+  gaps: { run: string, machine: number, from: number, to: number }[],
+  duplicates: number,
+  damage: { damage: 'torn' | 'corrupt' | 'unsupported', where: string, because: string }[],
+  machines: { run: string, machine: number, policy: string, events: number, violations: number, stopped: boolean, liveTables: number }[] }`,
+  replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
+  'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow', events: number, damages: number }`,
+  repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
+  scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
+  policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,
+  schema: `the JSON Schema (draft 2020-12) of scenario files`,
+};
+
+const HEAD = `# The command line
+
+Generated from \`apps/cli/src\` by \`UPDATE_DOCS=1 npx node --test apps/cli/src/*.spec.ts\`; a test compares.
+
+In the project, \`npx s2lab …\`; \`npm start\` is \`s2lab start\`.
+
+| exit status | meaning |
+|---|---|
+| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds |
+| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated |
+| 2 | bad usage or bad input, or a log that cannot be read: one line on standard error says what, where, why and what to do; no log was made |
+| 70 | a mistake in the program: please report it |
+| 130 | stopped by Ctrl-C before the end; what was recorded is whole |
+
+Results go to standard output, everything else to standard error. Progress is shown on a terminal only. A second Ctrl-C stops at once.
+Recording is deterministic: equal scenario, seed and options give byte-identical logs.
+`;
+
+/** docs/CLI.md: the help of every command, and what its --json prints. */
+export function cliMarkdown(): string {
+  const parts = [HEAD];
+  for (const [name, command] of leaves(buildProgram(), '')) {
+    parts.push(`## s2lab ${name}\n\n\`\`\`text\n${helpText(command)}\n\`\`\``);
+    const shape = SHAPES[name];
+    if (shape !== undefined) parts.push(`\nWith \`--json\`:\n\n\`\`\`ts\n${shape}\n\`\`\``);
+    parts.push('');
+  }
+  return parts.join('\n');
+}
+
+/** Commands that do something, with their full names. */
+function leaves(command: Command, prefix: string): [string, Command][] {
+  return command.commands.flatMap((child) => {
+    const name = `${prefix}${child.name()}`;
+    return child.commands.length > 0 ? leaves(child, `${name} `) : [[name, child] as [string, Command]];
+  });
+}
+
+function helpText(command: Command): string {
+  let text = '';
+  command.configureOutput({
+    writeOut: (part) => {
+      text += part;
+    },
+    getOutHelpWidth: () => WIDTH,
+    getOutHasColors: () => false,
+  });
+  command.outputHelp();
+  return text.trimEnd();
+}

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { s2lab } from './spawned-cli.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 's2lab-cli-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Bad command lines: what the one line on standard error must say. */
+const BAD: readonly (readonly [args: readonly string[], says: RegExp])[] = [
+  [['frobnicate'], /unknown command 'frobnicate'/],
+  [['run', '--seed', 'x'], /--seed.*'x'.*whole number from 0/],
+  [['run', '--seed', '-1'], /--seed/],
+  [['run', 'nowhere'], /nowhere.*built in are .*migration/],
+  [['run', './nowhere.json'], /nowhere\.json.*no such file/],
+  [['run', 'smoke', '--policy', 'hope'], /policy 'hope' does not exist.*rcu/],
+  [['run', 'smoke', '--duration', '10'], /--duration.*'10'.*10ms/],
+  [['run', 'smoke', '--colour'], /unknown option '--colour'/],
+  [['start', '--port', '99999'], /--port.*0 to 65535/],
+  [['start', '--speed', 'fast'], /--speed.*virtual seconds per wall second/],
+  [['record', 'smoke'], /where to\?.*-o LOG/],
+  [['record', 'smoke', '--workload', 'x', '-o', 'never.arrow'], /exclude each other/],
+  [['record', '--workload', 'nothing.txt', '-o', 'never.arrow'], /nothing\.txt.*no such file/],
+  [['record', 'smoke', '--policy', 'hope', '-o', 'never.arrow'], /policy 'hope'/],
+  [['record', 'smoke', '-o', 'no/such/folder/never.arrow'], /never\.arrow/],
+  [['record', 'smoke', '--kafka', 'nonsense'], /kafka:\/\/host:port\/topic/],
+  [['verify'], /missing required argument 'log'/],
+  [['verify', 'nothing.arrow'], /nothing\.arrow.*no such file/],
+  [['verify', 'kafka://x'], /kafka:\/\/host:port\/topic/],
+  [['export', 'x.arrow', '--format', 'xml'], /xml.*jsonl, arrow/],
+  [['export', 'x.arrow', '--format', 'arrow'], /where to\?/],
+  [['import', 'golden', 'nothing.jsonl', '-o', 'never.arrow'], /nothing\.jsonl.*no such file/],
+  [['scenarios', '--show', 'nowhere'], /nowhere/],
+];
+
+test('every bad command line ends in one clear line, status 2, and no file', async () => {
+  for (const [args, says] of BAD) {
+    const { status, stdout, stderr } = await s2lab(args, dir);
+    const shown = `s2lab ${args.join(' ')}\n${stderr}`;
+    assert.equal(status, 2, shown);
+    assert.equal(stdout, '', shown);
+    assert.match(stderr, /^s2lab: [^\n]+\n$/, shown);
+    assert.match(stderr, says, shown);
+    assert.equal(existsSync(join(dir, 'never.arrow')), false, shown);
+  }
+});
+
+test('a wrong scenario file is one line with the place in it', async () => {
+  writeFileSync(
+    join(dir, 'wrong.json'),
+    '{"name": "wrong", "machines": [{"policy": "rcu", "vcpus": "four", "workload": {"type": "boot"}}]}',
+  );
+  const { status, stderr } = await s2lab(['record', './wrong.json', '-o', 'never.arrow'], dir);
+  assert.equal(status, 2);
+  assert.match(stderr, /^s2lab: \.\/wrong\.json: machines\[0\]\.vcpus: expected a .*number, found "four"[^\n]*\n$/);
+  assert.equal(existsSync(join(dir, 'never.arrow')), false);
+});
+
+test('two records of one seed are the same bytes, another seed gives others, and a log is not overwritten unasked', async () => {
+  for (const [log, seed] of [
+    ['a.arrow', '5'],
+    ['b.arrow', '5'],
+    ['c.arrow', '6'],
+  ] as const) {
+    assert.equal((await s2lab(['record', 'smoke', '--seed', seed, '-o', log], dir)).status, 0);
+  }
+  const [a, b, c] = ['a.arrow', 'b.arrow', 'c.arrow'].map((log) => readFileSync(join(dir, log)));
+  assert.ok(a!.equals(b!));
+  assert.ok(!a!.equals(c!));
+  const again = await s2lab(['record', 'smoke', '-o', 'a.arrow'], dir);
+  assert.equal(again.status, 2);
+  assert.match(again.stderr, /a\.arrow.*exists/);
+  assert.ok(readFileSync(join(dir, 'a.arrow')).equals(a!));
+});
+
+test('what is recorded is verified, replayed and exported', async () => {
+  const recorded = await s2lab(['record', 'smoke', '--seed', '9', '-o', 'run.arrow', '--json'], dir);
+  const { events } = JSON.parse(recorded.stdout) as { events: number };
+  assert.ok(events > 1000);
+
+  const verified = await s2lab(['verify', 'run.arrow', '--json'], dir);
+  assert.equal(verified.status, 0, verified.stdout);
+  const verdict = JSON.parse(verified.stdout) as { verdict: string; events: number; violations: unknown[]; cut: unknown };
+  assert.deepEqual([verdict.verdict, verdict.events, verdict.violations, verdict.cut], ['holds', events, [], null]);
+
+  const replayed = await s2lab(['replay', 'run.arrow', '--from', '10', '--to', '13', '--json'], dir);
+  assert.deepEqual(
+    replayed.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { seq: number }).seq),
+    [10, 11, 12],
+  );
+
+  assert.equal((await s2lab(['export', 'run.arrow', '-o', 'run.jsonl'], dir)).status, 0);
+  assert.equal(readFileSync(join(dir, 'run.jsonl'), 'utf8').trim().split('\n').length, events);
+  assert.equal((await s2lab(['export', 'run.arrow', '--format', 'arrow', '-o', 'copy.arrow'], dir)).status, 0);
+  const copy = await s2lab(['verify', 'copy.arrow', '--json'], dir);
+  assert.equal((JSON.parse(copy.stdout) as { events: number }).events, events);
+});
+
+test('a torn log is verified up to its last whole frame, and repaired', async () => {
+  assert.equal((await s2lab(['record', 'migration', '--duration', '20ms', '-o', 'torn.arrow', '-f'], dir)).status, 0);
+  const size = readFileSync(join(dir, 'torn.arrow')).length;
+  truncateSync(join(dir, 'torn.arrow'), Math.floor(size * 0.7));
+  const verified = await s2lab(['verify', 'torn.arrow', '--json'], dir);
+  const verdict = JSON.parse(verified.stdout) as { verdict: string; events: number; cut: string | null };
+  assert.equal(verified.status, 0, verified.stdout);
+  assert.ok(verdict.events > 0);
+  assert.match(verdict.cut ?? '', /torn\.arrow, byte \d+/);
+  const repaired = await s2lab(['repair', 'torn.arrow', '--json'], dir);
+  assert.ok((JSON.parse(repaired.stdout) as { cutBytes: number }).cutBytes > 0);
+  const again = await s2lab(['verify', 'torn.arrow', '--json'], dir);
+  assert.deepEqual(
+    [(JSON.parse(again.stdout) as { events: number }).events, (JSON.parse(again.stdout) as { cut: unknown }).cut],
+    [verdict.events, null],
+  );
+});
+
+test('lists and help answer with status 0 and nothing on standard error', async () => {
+  for (const args of [
+    ['--help'],
+    ['record', '--help'],
+    ['scenarios'],
+    ['scenarios', '--json'],
+    ['policies', '--json'],
+    ['schema'],
+    ['scenarios', '--show', 'smoke'],
+    ['--version'],
+  ]) {
+    const { status, stdout, stderr } = await s2lab(args, dir);
+    assert.equal(status, 0, args.join(' '));
+    assert.equal(stderr, '', args.join(' '));
+    assert.notEqual(stdout, '', args.join(' '));
+    if (args.includes('--json') || args[0] === 'schema' || args.includes('--show')) JSON.parse(stdout);
+  }
+});
+
+test('run gives figures and a verdict', async () => {
+  const { status, stdout } = await s2lab(['run', 'smoke', '--json'], dir);
+  assert.equal(status, 0);
+  const outcome = JSON.parse(stdout) as { machines: { events: number; collapses: number }[]; events: number; verdict: { verdict: string } };
+  assert.equal(outcome.verdict.verdict, 'holds');
+  assert.equal(
+    outcome.machines.reduce((sum, machine) => sum + machine.events, 0),
+    outcome.events,
+  );
+  assert.ok(outcome.machines[0]!.collapses > 0);
+});

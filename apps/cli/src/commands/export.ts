@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { decodeEvent, isDamage } from '@s2lab/events';
+import type { EventSource, Frame } from '@s2lab/events';
+import type { EventRange } from '../event-range.ts';
+import { rowsInRange, withEventRange } from '../event-range.ts';
+import { openLog } from '../log-argument.ts';
+import { newFile, say, sayJson, standardOutput, tell } from '../output.ts';
+import { Progress, compact } from '../progress.ts';
+import { UsageError } from '../usage-error.ts';
+
+interface ExportOptions extends EventRange {
+  readonly format: 'jsonl' | 'arrow';
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** `export`: a log, or a part of it, in another form. */
+export function addExport(program: Command): void {
+  withEventRange(program.command('export'))
+    .description('write a log, or a part of it, as JSON lines or as a whole Arrow file')
+    .argument('<log>', 'log file, or kafka://host:port/topic')
+    .addOption(new Option('--format <format>', 'form to write').choices(['jsonl', 'arrow']).default('jsonl'))
+    .option('-o, --output <file>', 'file to make; JSON lines go to standard output without it')
+    .option('-f, --force', 'replace the Arrow file if it exists')
+    .option('--json', 'print what was done as JSON: {output, format, events, damages}')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  s2lab export run.arrow --format jsonl -o run.jsonl
+  s2lab export kafka://127.0.0.1:9092/s2lab.events --format arrow -o topic.arrow
+  s2lab export run.arrow --machine 0 | head`,
+    )
+    .action(exportLog);
+}
+
+async function exportLog(log: string, options: ExportOptions): Promise<void> {
+  if (options.output === undefined && (options.format === 'arrow' || options.json === true))
+    throw new UsageError('export: where to? give -o FILE');
+  const source = await openLog(log);
+  const progress = new Progress(options.json === true);
+  const done = { output: options.output ?? '-', format: options.format, events: 0, damages: 0 };
+  try {
+    const writer = options.format === 'arrow' ? await arrowWriter(options, log) : jsonlWriter(options);
+    for await (const frame of readable(source, () => {
+      done.damages += 1;
+    })) {
+      const found = rowsInRange(frame, options);
+      if (found === undefined) continue;
+      await writer.write({ origin: frame.origin, ...found });
+      done.events += found.rows.length;
+      progress.update(() => `${log}: ${compact(done.events)} events`);
+    }
+    await writer.close();
+  } finally {
+    progress.end();
+    await source.close();
+  }
+  if (options.json === true) sayJson(done);
+  else if (options.output !== undefined) say(`${options.output}: ${compact(done.events)} events`);
+  if (done.damages > 0) process.exitCode = 2;
+}
+
+async function* readable(source: EventSource, onDamage: () => void): AsyncGenerator<Frame> {
+  for await (const item of source.frames()) {
+    if (!isDamage(item)) {
+      yield item;
+      continue;
+    }
+    tell(`${item.damage}: ${item.where}: ${item.because}`);
+    onDamage();
+  }
+}
+
+interface FrameWriter {
+  write(frame: Frame): Promise<void>;
+  close(): Promise<void>;
+}
+
+function jsonlWriter(options: ExportOptions): FrameWriter {
+  const out = options.output === undefined ? standardOutput() : newFile(options.output);
+  return {
+    write: async ({ origin, firstSeq, rows }) => {
+      for (let i = 0; i < rows.length; i += 1) await out.write(JSON.stringify(decodeEvent(rows, i, firstSeq + i, origin.machine)));
+    },
+    close: () => out.close(),
+  };
+}
+
+async function arrowWriter(options: ExportOptions, log: string): Promise<FrameWriter> {
+  const { FileSink } = await import('@s2lab/transport-file');
+  return FileSink.create(options.output!, { description: JSON.stringify({ exportedFrom: log }), overwrite: options.force === true });
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { isDamage } from '@s2lab/events';
+import { openLog } from '../log-argument.ts';
+import { say, sayJson, tell } from '../output.ts';
+import { Progress, compact } from '../progress.ts';
+import { stopSignal } from '../stop-signal.ts';
+
+/** `verify`: checks the events of a log or topic. */
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('check a log or a Kafka topic: exit status 0 holds, 1 violated, 2 unreadable')
+    .argument('<log>', 'log file, or kafka://host:port/topic')
+    .option('--json', 'print the verdict as JSON (docs/CLI.md)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  s2lab verify run.arrow
+  s2lab verify kafka://127.0.0.1:9092/s2lab.events --json
+
+A log whose writer was killed is checked up to its last whole frame; what was cut is said.`,
+    )
+    .action(verify);
+}
+
+async function verify(log: string, options: { json?: boolean }): Promise<void> {
+  const [{ Verifier, formatVerdict }, source] = await Promise.all([import('@s2lab/invariants'), openLog(log)]);
+  const verifier = new Verifier();
+  const progress = new Progress(options.json === true);
+  const stop = stopSignal();
+  try {
+    let events = 0;
+    for await (const item of source.frames()) {
+      if (stop.aborted) break;
+      if (isDamage(item)) {
+        verifier.noteDamage(item);
+        continue;
+      }
+      verifier.fold(item);
+      events += item.rows.length;
+      progress.update(() => `${log}: ${compact(events)} events checked`);
+    }
+  } finally {
+    progress.end();
+    await source.close();
+  }
+  const verdict = verifier.finish();
+  if (options.json === true) sayJson(verdict);
+  else say(formatVerdict(verdict));
+  if (stop.aborted) {
+    tell(`interrupted: the verdict is on the first ${verdict.events} events only`);
+    process.exitCode = 130;
+  } else {
+    process.exitCode = { holds: 0, violated: 1, unreadable: 2 }[verdict.verdict];
+  }
+}

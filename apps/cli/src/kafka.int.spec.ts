@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { requireCapability, startKafkaBroker } from '@s2lab/testkit';
+import { s2lab } from './spawned-cli.ts';
+
+test('a run through Kafka is the run through a file: the same events, the same verdict', async (t) => {
+  const java = requireCapability(t, 'java');
+  const jars = requireCapability(t, 'kafka');
+  if (java === undefined || jars === undefined) return;
+  const dir = mkdtempSync(join(tmpdir(), 's2lab-kafka-'));
+  const broker = await startKafkaBroker({ jars, java });
+  try {
+    const topic = `kafka://${broker.address}/cli.events`;
+    const sent = await s2lab(['record', 'smoke', '--seed', '11', '--kafka', broker.address, '--topic', 'cli.events', '--json'], dir);
+    assert.equal(sent.status, 0, sent.stderr);
+    const kept = await s2lab(['record', 'smoke', '--seed', '11', '-o', 'file.arrow', '--json'], dir);
+    const [overKafka, inFile] = [sent, kept].map(({ stdout }) => JSON.parse(stdout) as { run: string; events: number });
+    assert.deepEqual([overKafka!.run, overKafka!.events], [inFile!.run, inFile!.events]);
+
+    const verified = await s2lab(['verify', topic, '--json'], dir);
+    assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+    const fromFile = await s2lab(['verify', 'file.arrow', '--json'], dir);
+    assert.deepEqual(JSON.parse(verified.stdout), JSON.parse(fromFile.stdout));
+
+    await s2lab(['export', topic, '-o', 'kafka.jsonl'], dir);
+    await s2lab(['export', 'file.arrow', '-o', 'file.jsonl'], dir);
+    assert.ok(readFileSync(join(dir, 'kafka.jsonl')).equals(readFileSync(join(dir, 'file.jsonl'))), 'the events differ');
+
+    const absent = await s2lab(['verify', `kafka://${broker.address}/no.such.topic`], dir);
+    assert.equal(absent.status, 2);
+    assert.match(absent.stderr, /^s2lab: topic no\.such\.topic[^\n]*\n$/);
+  } finally {
+    await broker.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,33 @@
+import { Command } from 'commander';
+import { addExport } from './commands/export.ts';
+import { addImport } from './commands/import.ts';
+import { addLists } from './commands/lists.ts';
+import { addRecord } from './commands/record.ts';
+import { addRepair } from './commands/repair.ts';
+import { addReplay } from './commands/replay.ts';
+import { addRun } from './commands/run.ts';
+import { addStart } from './commands/start.ts';
+import { addVerify } from './commands/verify.ts';
+
+const EXAMPLES = `
+Examples:
+  s2lab start                                        watch a fleet live at http://127.0.0.1:7800/
+  s2lab record migration-cycle --seed 7 -o run.arrow record a run
+  s2lab verify run.arrow                             check a log: exit status 0 holds, 1 violated, 2 unreadable
+  s2lab replay run.arrow --from 100 --to 120         print events
+  s2lab run boot --policy rwlock --json              run without a log, figures as JSON
+
+Documentation: docs/CLI.md`;
+
+/** The command line, described; commands load what they need when they run, so that --help is quick. */
+export function buildProgram(): Command {
+  const program = new Command('s2lab')
+    .description('Stage-2 Lab: simulate, record and verify arm64 stage-2 page-table designs')
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(see --help)')
+    .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
+    .addHelpText('after', EXAMPLES);
+  for (const add of [addStart, addRun, addRecord, addVerify, addReplay, addImport, addExport, addRepair, addLists]) add(program);
+  return program;
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { requireCapability } from '@s2lab/testkit';
+import type { Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import { s2lab } from './spawned-cli.ts';
+
+const BIN = fileURLToPath(new URL('../bin/s2lab.mjs', import.meta.url));
+const BROWSER_FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const dir = mkdtempSync(join(tmpdir(), 's2lab-start-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A lab that was started, with what it printed. */
+class StartedLab {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly lines: Record<string, unknown>[] = [];
+  stderr = '';
+  private rest = '';
+
+  constructor(args: readonly string[]) {
+    this.child = spawn(process.execPath, [BIN, 'start', '--port', '0', '--json', ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (this.rest + text).split('\n');
+      this.rest = parts.pop()!;
+      for (const part of parts) this.lines.push(JSON.parse(part) as Record<string, unknown>);
+    });
+  }
+
+  /** The first line: the page is there. */
+  async listening(): Promise<{ readonly url: string; readonly log: string }> {
+    while (this.lines.length === 0) {
+      const [ended] = await Promise.race([once(this.child.stdout, 'data').then(() => [undefined]), once(this.child, 'exit')]);
+      assert.equal(ended, undefined, `the lab ended: ${this.stderr}`);
+    }
+    return this.lines[0] as unknown as { url: string; log: string };
+  }
+
+  /** Ctrl-C, then its exit status. */
+  async interrupt(): Promise<number | null> {
+    this.child.kill('SIGINT');
+    const [status] = (await once(this.child, 'close')) as [number | null];
+    return status;
+  }
+}
+
+interface Ended {
+  readonly event: string;
+  readonly events: number;
+  readonly interrupted: boolean;
+  readonly log: { readonly path: string };
+  readonly verdict: { readonly verdict: string; readonly events: number };
+}
+
+test('start shows a living lab on a page, and Ctrl-C ends it with a whole log and a verdict', async (t) => {
+  const executablePath = requireCapability(t, 'chromium');
+  if (executablePath === undefined) return;
+  const lab = new StartedLab(['--speed', '0.002']);
+  const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
+  try {
+    const { url } = await lab.listening();
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    const complaints: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    const answer = await page.goto(url);
+    assert.match(answer?.headers()['content-security-policy'] ?? '', /default-src 'none'/);
+    await page.getByRole('status').filter({ hasText: 'holds so far' }).waitFor();
+    for (const title of ['Collapse rate', 'Pending frees', 'Faults by kind', 'TLB invalidations', 'Events', 'Violations']) {
+      await page.getByRole('figure', { name: new RegExp(`^${title}`) }).waitFor();
+    }
+    await changes(page, 'Events');
+    await changes(page, 'Faults by kind');
+    assert.equal(await page.locator('canvas').count(), 8);
+    assert.equal(await page.locator('tbody tr').count(), 4);
+    await page.getByText('machine', { exact: true }).first().click();
+    await page
+      .getByRole('figure', { name: /^Events/ })
+      .getByText('#0')
+      .waitFor();
+    await page.getByRole('button', { name: 'Pause view' }).click();
+    const paused = await legend(page, 'Events');
+    await page.waitForTimeout(700);
+    assert.equal(await legend(page, 'Events'), paused, 'a paused view stands still');
+    assert.deepEqual(complaints, []);
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    assert.match(metrics, /^s2lab_events_total\{.*\} [1-9]\d*$/m);
+  } finally {
+    await browser.close();
+  }
+  const status = await lab.interrupt();
+  const ended = lab.lines.at(-1) as unknown as Ended;
+  assert.equal(status, 0, lab.stderr);
+  assert.equal(ended.event, 'ended');
+  assert.equal(ended.interrupted, true);
+  assert.equal(ended.verdict.verdict, 'holds');
+  const verified = await s2lab(['verify', ended.log.path, '--json'], dir);
+  assert.equal(verified.status, 0, verified.stdout);
+  assert.equal((JSON.parse(verified.stdout) as { events: number }).events, ended.events);
+});
+
+test('recording stops aloud at its limit, and the lab goes on', async () => {
+  const lab = new StartedLab(['--speed', 'max', '--scenario', 'migration', '--max-log-bytes', '100KiB']);
+  await lab.listening();
+  while (!lab.stderr.includes('recording stopped')) await once(lab.child.stderr, 'data');
+  assert.match(lab.stderr, /recording stopped: the log reached its limit of 100\.0 KiB/);
+  assert.equal(await lab.interrupt(), 0);
+  const ended = lab.lines.at(-1) as unknown as Ended;
+  const verified = await s2lab(['verify', ended.log.path, '--json'], dir);
+  assert.equal(verified.status, 0, verified.stdout);
+  assert.ok((JSON.parse(verified.stdout) as { events: number }).events < ended.events || !ended.interrupted);
+});
+
+test('a port in use is one line with what to do', async () => {
+  const lab = new StartedLab(['--no-log']);
+  const { url } = await lab.listening();
+  const second = await s2lab(['start', '--no-log', '--port', new URL(url).port], dir);
+  assert.equal(second.status, 2);
+  assert.match(second.stderr, /^s2lab: port \d+ on 127\.0\.0\.1 is in use; choose another one with --port[^\n]*\n$/);
+  assert.equal(await lab.interrupt(), 0);
+});
+
+/** The names and values above a chart. */
+async function legend(page: Page, title: string): Promise<string> {
+  return page
+    .getByRole('figure', { name: new RegExp(`^${title}`) })
+    .locator('ul')
+    .innerText();
+}
+
+/** Waits until the values above a chart are others than now. */
+async function changes(page: Page, title: string): Promise<void> {
+  const first = await legend(page, title);
+  for (let tries = 0; tries < 100; tries += 1) {
+    await page.waitForTimeout(200);
+    if ((await legend(page, title)) !== first) return;
+  }
+  assert.fail(`${title} does not move: ${first}`);
+}

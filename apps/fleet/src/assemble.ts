@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { FrameOrigin } from '@s2lab/events';
+import { policyByName } from '@s2lab/policies';
+import type { Recordings, Scenario } from '@s2lab/scenarios';
+import { ScenarioError, machineConfigFor, plannedMachines, workloadFor } from '@s2lab/scenarios';
+import type { MachineSetup } from '@s2lab/scheduler';
+import { FleetRun } from '@s2lab/scheduler';
+
+/** What a run needs besides its scenario. */
+export interface FleetOptions {
+  readonly seed: number;
+  /** Name of the run; without it, it follows from scenario, seed and policy, so that equal runs have equal names. */
+  readonly runId?: string | undefined;
+  /** Policy of all machines, instead of the scenario’s. */
+  readonly policy?: string | undefined;
+  /** Recordings that the scenario’s workloads name. */
+  readonly recordings?: Recordings | undefined;
+  /** Number of the first machine; services that share a topic count from different ones. */
+  readonly machineBase?: number | undefined;
+}
+
+/** Machines ready to run. */
+export interface Fleet {
+  readonly run: string;
+  readonly machines: readonly FrameOrigin[];
+  readonly producer: FleetRun;
+}
+
+/**
+ * Puts machines, policies and workloads together: the one place where they meet.
+ * @throws ScenarioError when a machine of the scenario cannot be, or names a policy that does not exist
+ */
+export function assembleFleet(scenario: Scenario, options: FleetOptions): Fleet {
+  const run = options.runId ?? runName(scenario, options);
+  const setups = plannedMachines(scenario).map(({ index, spec }): MachineSetup => {
+    const policy = namedPolicy(scenario, options.policy ?? spec.policy);
+    const origin = {
+      run,
+      machine: (options.machineBase ?? 0) + index,
+      policy: policy.name,
+      machineKind: spec.kind,
+      workload: scenario.name,
+    };
+    return {
+      origin,
+      policy,
+      config: machineConfigFor(scenario, index, options.seed, options.recordings),
+      workload: workloadFor(scenario, index, options.seed, options.recordings),
+    };
+  });
+  return { run, machines: setups.map(({ origin }) => origin), producer: new FleetRun(setups) };
+}
+
+/** Name of a run: equal for equal scenario, seed and policy. */
+function runName(scenario: Scenario, options: FleetOptions): string {
+  const parts = JSON.stringify([scenario, options.seed, options.policy ?? null]);
+  return `${scenario.name}-${createHash('sha256').update(parts).digest('hex').slice(0, 10)}`;
+}
+
+function namedPolicy(scenario: Scenario, name: string): ReturnType<typeof policyByName> {
+  try {
+    return policyByName(name);
+  } catch (cause) {
+    throw new ScenarioError(scenario.name, [(cause as Error).message]);
+  }
+}

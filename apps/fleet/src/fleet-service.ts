@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
+import type { ServiceHttp } from '@s2lab/metrics';
+import { KafkaSink } from '@s2lab/transport-kafka';
+import type { Fleet } from './assemble.ts';
+import { assembleFleet } from './assemble.ts';
+import { MeteredSink, MetricsSink } from './metered-sink.ts';
+import { pump } from './pump.ts';
+import { loadScenario } from './scenario-source.ts';
+import type { FleetSettings } from './service-settings.ts';
+import { WindowedSink } from './windowed-sink.ts';
+
+/** Frames on their way to the broker at once. */
+const IN_FLIGHT = 8;
+
+/** A fleet service that runs. */
+export interface FleetService {
+  readonly http: ServiceHttp;
+  /** Resolves when the signal has ended the runs and everything in flight is acknowledged. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Runs a scenario again and again into a Kafka topic, each time as a new run with the next seed, and serves metrics, health and state.
+ * When the broker is slow or gone, simulated time stands still and nothing is lost.
+ * @param say takes one line for each thing worth knowing
+ * @throws ScenarioError when the scenario cannot be run; the operating system’s error when the port cannot be had
+ */
+export async function startFleetService(settings: FleetSettings, signal: AbortSignal, say: (line: string) => void): Promise<FleetService> {
+  const loaded = await loadScenario(settings.S2LAB_SCENARIO);
+  const assemble = (seed: number): Fleet =>
+    assembleFleet(loaded.scenario, {
+      seed,
+      runId: `${loaded.scenario.name}-${seed}-${randomBytes(6).toString('hex')}`,
+      policy: settings.S2LAB_POLICY,
+      recordings: loaded.recordings,
+      machineBase: settings.S2LAB_MACHINE_BASE,
+    });
+  const first = assemble(settings.S2LAB_SEED);
+  const events = new EventMetrics();
+  const metrics = new LabMetrics(events, ['pipeline']);
+  metrics.gauge('s2lab_speed_ratio').set({ kind: 'asked' }, settings.S2LAB_SPEED);
+  const broker = new BrokerState(metrics, say);
+  const kafka = new KafkaSink({
+    brokers: settings.S2LAB_KAFKA_BROKERS.split(','),
+    clientId: 's2lab-fleet',
+    topic: settings.S2LAB_TOPIC,
+    partitions: settings.S2LAB_PARTITIONS,
+    replicas: settings.S2LAB_REPLICAS,
+    onStall: (because) => broker.stalled(because),
+  });
+  const state = { run: first.run, seed: settings.S2LAB_SEED, runs: 0, machines: first.machines.length };
+  const http = await serveHttp({
+    host: settings.S2LAB_HTTP_HOST,
+    port: settings.S2LAB_HTTP_PORT,
+    registry: metrics.registry,
+    unhealthy: () => broker.because,
+    routes: {
+      '/api/state': () => ({
+        ...state,
+        scenario: loaded.scenario.name,
+        speed: settings.S2LAB_SPEED,
+        topic: settings.S2LAB_TOPIC,
+        waitingForBroker: broker.because ?? null,
+        fleet: Array.from(events.machines(), (tally) => ({
+          run: tally.origin.run,
+          machine: tally.origin.machine,
+          policy: tally.origin.policy,
+          running: tally.running,
+          virtualNs: tally.virtualNs,
+          phase: tally.phase,
+          pass: tally.pass,
+          pendingFrees: tally.pendingFrees,
+          tables: tally.tables,
+        })),
+      }),
+    },
+  });
+  const sinks = [new MeteredSink(new WindowedSink(kafka, IN_FLIGHT), 'kafka', metrics), new MetricsSink(events)];
+  const runAll = async (): Promise<void> => {
+    for (let fleet = first; !signal.aborted; fleet = assemble(state.seed)) {
+      say(`run ${fleet.run}: ${fleet.machines.length} machines, seed ${state.seed}`);
+      Object.assign(state, { run: fleet.run, runs: state.runs + 1 });
+      await pump(fleet.producer, sinks, { speed: settings.S2LAB_SPEED, untilNs: loaded.scenario.durationNs, signal });
+      state.seed = (state.seed + 1) >>> 0;
+    }
+    await sinks[0]!.close();
+  };
+  return { http, ended: closing(runAll(), http) };
+}
+
+/** Ends the HTTP server when the runs have ended, however they did. */
+async function closing(runs: Promise<void>, http: ServiceHttp): Promise<void> {
+  try {
+    await runs;
+  } finally {
+    await http.close();
+  }
+}
+
+/** Whether the broker answers, as the sink sees it. */
+class BrokerState {
+  because: string | undefined;
+  private readonly metrics: LabMetrics;
+  private readonly say: (line: string) => void;
+
+  constructor(metrics: LabMetrics, say: (line: string) => void) {
+    this.metrics = metrics;
+    this.say = say;
+    this.stalled(undefined, true);
+  }
+
+  stalled(because: string | undefined, quiet = false): void {
+    this.because = because;
+    this.metrics.gauge('s2lab_pipeline_broker_reachable').set(because === undefined ? 1 : 0);
+    if (!quiet)
+      this.say(
+        because === undefined
+          ? 'the broker acknowledges again, the simulation goes on'
+          : `the broker does not acknowledge, the simulation waits: ${because}`,
+      );
+  }
+}

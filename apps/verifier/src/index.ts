@@ -1,0 +1,1 @@
+export { VerifyingSink } from './verifying-sink.ts';

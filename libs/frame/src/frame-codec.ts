@@ -1,0 +1,14 @@
+/**
+ * What the frame format needs from its platform. Node's is `nodeFrameCodec`; a browser gives another zstd.
+ */
+export interface FrameCodec {
+  /** One zstd frame holding `bytes`. */
+  compress(bytes: Uint8Array): Uint8Array;
+  /**
+   * The content of a zstd frame, which must be `size` bytes long. Never allocates much more than `size`.
+   * @throws when `bytes` is no zstd frame or holds more than `size` bytes.
+   */
+  decompress(bytes: Uint8Array, size: number): Uint8Array;
+  /** CRC-32 (ISO-HDLC, as zlib's) of `bytes`, going on from `seed`, the checksum of what precedes; unsigned. */
+  crc32(bytes: Uint8Array, seed: number): number;
+}

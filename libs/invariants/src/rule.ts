@@ -1,0 +1,47 @@
+import type { FrameOrigin } from '@s2lab/events';
+import type { EventCursor } from './shadow/event-cursor.ts';
+import type { World } from './shadow/world.ts';
+import type { WitnessLine } from './verdict.ts';
+
+/** Looks at one event. It may keep state of its own; it never changes the world. */
+export type Handler = (e: EventCursor) => void;
+
+/** Why something is a violation: one sentence, and the events that prove it besides the one under the fold, oldest first. */
+export interface Explanation {
+  readonly because: string;
+  readonly witness: readonly WitnessLine[];
+}
+
+/** Tells a violation at the event under the fold. `explain` runs only when the violation is kept, not when it is only counted. */
+export type Report = (e: EventCursor, explain: () => Explanation) => void;
+
+/** Where a rule says which events it wants to see. */
+export interface Registrar {
+  /** Sees events of `kinds` (codes) while the world is still as it was before them. */
+  before(kinds: readonly number[], handler: Handler): void;
+  /** Sees events of `kinds` when the world has folded them in. */
+  after(kinds: readonly number[], handler: Handler): void;
+  /** Sees the event that left its actor with no walk, fault, operation or reclaim open: what it owed must be done. */
+  idle(handler: Handler): void;
+}
+
+/** Everything a rule is given when a machine starts. */
+export interface RuleSite {
+  readonly on: Registrar;
+  readonly world: World;
+  readonly report: Report;
+  readonly origin: FrameOrigin;
+}
+
+/** One invariant. `attach` is called once per machine and registers its handlers, which keep their state in closures or typed arrays. */
+export interface Rule {
+  readonly id: string;
+  readonly name: string;
+  /** What must hold, in one or two sentences. */
+  readonly prose: string;
+  /** Where the rule comes from: Arm ARM section, kernel function. */
+  readonly source: string;
+  /** The state it keeps. */
+  readonly state: string;
+  attach(site: RuleSite): void;
+}

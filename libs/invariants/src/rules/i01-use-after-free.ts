@@ -1,0 +1,44 @@
+import { K } from '@s2lab/events';
+import type { Rule } from '../rule.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { TABLE_STATE } from '../shadow/tables.ts';
+import { remembered } from '../words.ts';
+
+/** Software accesses to a slot of a table page. */
+const TOUCHES = [K.descriptorRead, K.descriptorStored, K.descriptorReleased, K.descriptorSwapped, K.descriptorSwapFailed];
+
+/** I1: a walker never touches a table page that was freed, not even when the page is a table again. */
+export const useAfterFree: Rule = {
+  id: 'I1',
+  name: 'no use after free',
+  prose: 'No software walker reads, writes or compares-and-exchanges a descriptor of a table page after the page was freed. A walker that '
+    + 'came to a table stays with that incarnation: once the page was freed and handed out again, it must not touch the new table by the old way.',
+  source: 'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock; the April 2022 thread "Tear down unlinked page tables in parallel walk"',
+  state: 'per frame: state, generation, last free; per actor and level: table and generation it came by',
+  attach({ on, world, report }) {
+    const { tables, actors } = world;
+    on.before(TOUCHES, (e: EventCursor) => {
+      const p = e.place;
+      if (p < 0) {
+        if (tables.stateOf(e.table) !== TABLE_STATE.freed) return;
+        const freedAt = tables.freedAt[e.table]!;
+        report(e, () => ({
+          because: `table ${e.table} was freed by event ${freedAt} and a walker touched it afterwards`,
+          witness: [remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
+        }));
+        return;
+      }
+      const at = actors.path(e.actor, tables.level[p]!);
+      if (actors.pathFrame[at] !== e.table || actors.pathGeneration[at] === tables.generation[e.table]) return;
+      const freedAt = tables.freedAt[e.table]!;
+      report(e, () => ({
+        because: `the walker came to table ${e.table} before the page was freed (event ${freedAt}) and touched it after it was a new table`,
+        witness: [
+          remembered(actors.pathSeq[at]!, world, e.actor, `came to table ${e.table}`),
+          remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`),
+          { seq: tables.allocatedAt[p]!, text: `table ${e.table} was allocated again` },
+        ],
+      }));
+    });
+  },
+};

@@ -1,0 +1,130 @@
+import { K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
+import type { Rule, RuleSite } from '../rule.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { grown } from '../shadow/tables.ts';
+import { actorName, remembered } from '../words.ts';
+
+/** `machineKind` of recordings of the page-table library alone, where the caller's locks are not recorded. */
+const WITHOUT_LOCKS = 'library';
+/** The policy whose shared walks lie in read-side sections. */
+const WITH_SECTIONS = 'rcu';
+
+/** One lock: who holds it and how. */
+class LockShadow {
+  readonly id: number;
+  readers = 0;
+  writer = -1;
+  mode = new Uint8Array(8);
+  since = new Float64Array(8);
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  see(actor: number): void {
+    if (actor < this.mode.length) return;
+    this.mode = grown(this.mode, new Uint8Array(2 * (actor + 1)));
+    this.since = grown(this.since, new Float64Array(2 * (actor + 1)));
+  }
+
+  /** A holder other than `actor`, or -1. */
+  other(actor: number): number {
+    for (let a = 0; a < this.mode.length; a++) if (a !== actor && this.mode[a] !== 0) return a;
+    return -1;
+  }
+}
+
+/** I9: locks exclude, and who must hold one does. */
+export const locks: Rule = {
+  id: 'I9',
+  name: 'one writer or many readers',
+  prose: 'A lock has one writer or any number of readers, and is released by who holds it, in the mode it was taken. Plain stores to a table that '
+    + 'walkers can reach are made under the write lock; any other write under at least the read lock; never a plain store inside a shared walk or a '
+    + 'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one.',
+  source: 'Linux mmu.c (mmu_lock: user_mem_abort() read side, kvm_unmap_gfn_range() write side); hyp/pgtable.c stage2_try_set_pte(), kvm_pgtable_walk_begin()',
+  state: 'per lock: its holders and their modes; per actor: mode of the mmu lock, walk flags, read-side section',
+  attach(site) {
+    const { on, world, origin } = site;
+    const known: LockShadow[] = [];
+    on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e.arg), e));
+    on.before([K.lockReleased], (e) => release(site, lockOf(known, e.arg), e));
+    const hasLocks = origin.machineKind !== WITHOUT_LOCKS;
+    on.before([K.descriptorStored], (e) => { plainStore(site, hasLocks, e); });
+    if (hasLocks) on.before([K.descriptorReleased, K.descriptorSwapped], (e) => { if (world.actors.mmuMode[e.actor] === 0) unlockedWrite(site, e); });
+    if (origin.policy === WITH_SECTIONS) on.before([K.descriptorRead, K.descriptorSwapped], (e) => outsideSection(site, e));
+  },
+};
+
+function lockOf(known: LockShadow[], id: number): LockShadow {
+  for (let i = 0; i < known.length; i++) if (known[i]!.id === id) return known[i]!;
+  const lock = new LockShadow(id);
+  // A hostile log may name any number of locks; beyond these it is judged as one.
+  if (known.length >= 1024) return known[1023]!;
+  known.push(lock);
+  return lock;
+}
+
+function acquire({ world, report }: RuleSite, lock: LockShadow, e: EventCursor): void {
+  lock.see(e.actor);
+  const writes = e.aux === LOCK_MODE.write;
+  const clash = lock.mode[e.actor] !== 0 ? e.actor : lock.writer >= 0 || (writes && lock.readers > 0) ? lock.other(e.actor) : -1;
+  if (clash >= 0) {
+    const how = lock.mode[clash] === LOCK_MODE.write ? 'to write' : 'to read';
+    const since = lock.since[clash]!;
+    report(e, () => ({
+      because: `${actorName(clash, world.vcpus)} still holds the lock ${how}`,
+      witness: [remembered(since, world, clash, `took the lock ${how}`)],
+    }));
+  }
+  forget(lock, e.actor);
+  lock.mode[e.actor] = e.aux & 3;
+  lock.since[e.actor] = e.seq;
+  if (writes) lock.writer = e.actor;
+  else lock.readers += 1;
+}
+
+function release({ report }: RuleSite, lock: LockShadow, e: EventCursor): void {
+  lock.see(e.actor);
+  const held = lock.mode[e.actor]!;
+  if (held !== e.aux) {
+    report(e, () => ({ because: held === 0 ? 'a lock was released by someone who does not hold it' : 'a lock was released in another mode than it was taken', witness: [] }));
+  }
+  forget(lock, e.actor);
+}
+
+function forget(lock: LockShadow, actor: number): void {
+  const held = lock.mode[actor]!;
+  if (held === LOCK_MODE.write && lock.writer === actor) lock.writer = -1;
+  else if (held !== 0) lock.readers -= 1;
+  lock.mode[actor] = 0;
+}
+
+function plainStore({ world, report }: RuleSite, hasLocks: boolean, e: EventCursor): void {
+  const { actors, tables } = world;
+  const top = actors.top(e.actor);
+  const shared = actors.inSection[e.actor] === 1 || (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0);
+  if (!shared && (!hasLocks || actors.mmuMode[e.actor] === LOCK_MODE.write)) return;
+  if (e.place < 0 || !tables.reachable(e.place)) return;
+  report(e, () => ({
+    because: shared
+      ? 'a shared walk made a plain store to a table that other walkers can reach: it can overwrite what they wrote'
+      : `a plain store to a table that other walkers can reach was made without lock ${LOCK.mmu} held to write`,
+    witness: shared && top >= 0 ? [remembered(actors.walkSince[top]!, world, e.actor, 'began the walk')] : [],
+  }));
+}
+
+function unlockedWrite({ world, report }: RuleSite, e: EventCursor): void {
+  if (e.place < 0 || !world.tables.reachable(e.place)) return;
+  report(e, () => ({ because: 'a table that other walkers can reach was written by someone who holds no lock', witness: [] }));
+}
+
+function outsideSection({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors } = world;
+  if (actors.inSection[e.actor] === 1) return;
+  const top = actors.top(e.actor);
+  if (top < 0 || (actors.walkFlags[top]! & WALK_FLAG.shared) === 0) return;
+  report(e, () => ({
+    because: 'a shared walk touched a table outside a read-side section: the table may be reclaimed under it',
+    witness: [remembered(actors.walkSince[top]!, world, e.actor, 'began the shared walk')],
+  }));
+}

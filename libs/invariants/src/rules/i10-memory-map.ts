@@ -1,0 +1,176 @@
+import { hexAddress, isTable, LAST_LEVEL } from '@s2lab/arch';
+import { K, OP, WALK_FLAG } from '@s2lab/events';
+import type { Rule, RuleSite } from '../rule.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { MemoryMap } from '../shadow/memory-map.ts';
+import { isLeaf } from '../shadow/tables.ts';
+import { firstHole, firstLeaf, found } from '../shadow/translate.ts';
+import type { World } from '../shadow/world.ts';
+import { descriptorWords, remembered, slotWords } from '../words.ts';
+
+const LEAF = found();
+
+/** I10: every translation is the one that was asked for. */
+export const memoryMap: Rule = {
+  id: 'I10',
+  name: 'mappings equal the memory map',
+  prose: 'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the '
+    + 'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when '
+    + 'the operation that deleted it ends; a split keeps every translation of the block.',
+  source: 'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), kvm_pgtable_stage2_split(); mmu.c kvm_s2_fault_map()',
+  state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
+  attach(site) {
+    const { on } = site;
+    const map = new MemoryMap();
+    on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
+    on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
+    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => made(site, map, e));
+    on.before([K.walkEnded], (e) => walkEnded(site, e));
+    on.before([K.guestAccessed], (e) => accessed(site, map, e));
+    on.idle((e) => {
+      if (map.dying > 0) buried(site, map, e);
+    });
+    on.after([K.memslotDeleted], (e) => {
+      if (site.world.actors.idle(e.actor)) buried(site, map, e);
+    });
+  },
+};
+
+function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
+  if ((e.newLo & 1) === 0) return;
+  const { world } = site;
+  const { tables, locked } = world;
+  const { place: p, wasLo, wasHi } = e;
+  if (p < 0) return;
+  const level = tables.level[p] === -1 ? e.level : tables.level[p]!;
+  if (isTable(e.newLo, level)) {
+    const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
+    const lo = at < 0 ? wasLo : locked.beforeLo[at]!;
+    if (isLeaf(lo, level)) split(site, p, e, level, lo, at < 0 ? wasHi : locked.beforeHi[at]!);
+    return;
+  }
+  // A change of attributes keeps the address; a changed address is I3's matter and is judged here as a new mapping.
+  if (isLeaf(wasLo, level) && world.output(wasLo, wasHi) === world.output(e.newLo, e.newHi)) return;
+  if (!tables.reachable(p)) return;
+  const ipa = world.slotIpa(p, e.slot);
+  const target = world.output(e.newLo, e.newHi);
+  const span = world.span(level);
+  requested(site, e, ipa, span, target);
+  if (!map.known) return;
+  const slot = map.around(ipa, span);
+  if (slot !== undefined && slot.pa + (ipa - slot.ipa) === target) return;
+  site.report(e, () => ({
+    because: slot === undefined
+      ? `[${hexAddress(ipa)}, +${hexAddress(span)}) is not inside a memslot, yet it was mapped to ${hexAddress(target)}`
+      : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
+    witness: slot === undefined ? [] : [{ seq: slot.createdAt, text: `memslot ${slot.id} was created at ${hexAddress(slot.ipa)}` }],
+  }));
+}
+
+/** What the walk that writes was asked to do must be what it writes. */
+function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, span: number, target: number): void {
+  const { actors, pageBytes } = world;
+  const top = actors.top(e.actor);
+  if (top < 0) return;
+  const op = actors.walkOp[top]!;
+  const asked = actors.walkIpa[top]!;
+  const from = asked - (asked % pageBytes);
+  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
+  const pa = actors.walkPa[top]!;
+  const expected = pa - (pa % pageBytes) + (ipa - from);
+  if (op === OP.map && ipa >= from && ipa + span <= to && expected === target) return;
+  report(e, () => ({
+    because: op !== OP.map
+      ? 'a walk that maps nothing made a new mapping'
+      : expected === target
+        ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
+        : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
+    witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
+  }));
+}
+
+/** A table took the place of a block: what it holds continues the block, and a split that fills leaves no hole. */
+function split(site: RuleSite, p: number, e: EventCursor, level: number, blockLo: number, blockHi: number): void {
+  const { world } = site;
+  const top = world.actors.top(e.actor);
+  const filled = top >= 0 && world.actors.walkOp[top] === OP.split;
+  const child = world.tables.place(world.childFrame(e.newLo, e.newHi));
+  if (child < 0 || (!filled && world.tables.valid[child] === 0)) return;
+  const wrong = difference(world, child, level + 1, world.output(blockLo, blockHi), filled);
+  if (wrong === undefined) return;
+  const since = world.locked.count > 0 ? world.locked.find(e.table, e.slot) : -1;
+  site.report(e, () => ({
+    because: `the table that replaces ${descriptorWords(blockLo, blockHi, level)} translates differently: ${wrong}`,
+    witness: since < 0 ? [] : [remembered(world.locked.since[since]!, world, world.locked.actor[since]!, `broke ${slotWords(world.tables.frameOf[p]!, e.slot, level)}`)],
+  }));
+}
+
+function difference(world: World, p: number, level: number, pa: number, filled: boolean): string | undefined {
+  const { tables } = world;
+  const span = world.span(level);
+  const words = tables.descriptors[p]!;
+  for (let slot = 0; slot < tables.entries; slot++) {
+    const lo = words[2 * slot]!;
+    const hi = words[2 * slot + 1]!;
+    const at = pa + slot * span;
+    const child = level < LAST_LEVEL && isTable(lo, level) ? tables.place(world.childFrame(lo, hi)) : -1;
+    if (child >= 0) {
+      const inside = difference(world, child, level + 1, at, filled);
+      if (inside !== undefined) return inside;
+    } else if (isLeaf(lo, level) ? world.output(lo, hi) !== at : filled) {
+      return `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(lo, hi, level)} where ${hexAddress(at)} was mapped`;
+    }
+  }
+  return undefined;
+}
+
+function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors, pageBytes } = world;
+  const top = actors.top(e.actor);
+  // Someone else in the tables may have changed the range again: then nothing can be said.
+  if (top < 0 || (e.arg | 0) !== 0 || actors.walkAlone[top] !== 1) return;
+  const op = actors.walkOp[top]!;
+  const asked = actors.walkIpa[top]!;
+  const from = asked - (asked % pageBytes);
+  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
+  const empties = op === OP.unmap || op === OP.annotate;
+  const fills = op === OP.map && (actors.walkFlags[top]! & WALK_FLAG.ignoreEagain) === 0;
+  if (empties ? !firstLeaf(world, e.stage2, from, to, LEAF) : !fills || !firstHole(world, e.stage2, from, to, LEAF)) return;
+  report(e, () => ({
+    because: empties
+      ? `the walk ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`
+      : `the walk ended well but ${hexAddress(Math.max(LEAF.ipa, from))} is not mapped: ${slotWords(LEAF.table, LEAF.slot, LEAF.level)} is ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)}`,
+    witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
+  }));
+}
+
+function accessed({ report }: RuleSite, map: MemoryMap, e: EventCursor): void {
+  if (!map.known) return;
+  const { ipa, pa } = e;
+  const slot = map.around(ipa, 1);
+  if (slot !== undefined && slot.pa + (ipa - slot.ipa) === pa) return;
+  report(e, () => ({
+    because: slot === undefined
+      ? `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, which is in no memslot`
+      : `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
+    witness: slot === undefined ? [] : [{ seq: slot.createdAt, text: `memslot ${slot.id} was created at ${hexAddress(slot.ipa)}` }],
+  }));
+}
+
+function buried({ world, report }: RuleSite, map: MemoryMap, e: EventCursor): void {
+  for (let slot = map.bury(e.actor); slot !== undefined; slot = map.bury(e.actor)) {
+    const { id, ipa, bytes, deletedAt } = slot;
+    for (const { id: stage2 } of world.stage2s) {
+      if (!firstLeaf(world, stage2, ipa, ipa + bytes, LEAF)) continue;
+      report(e, () => ({
+        because: `memslot ${id} was deleted but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`,
+        witness: [{ seq: deletedAt, text: `memslot ${id} was deleted` }],
+      }));
+    }
+  }
+}
+
+function pageUp(address: number, pageBytes: number): number {
+  const rest = address % pageBytes;
+  return rest === 0 ? address : address - rest + pageBytes;
+}

@@ -1,0 +1,47 @@
+import { isTable } from '@s2lab/arch';
+import { DSB, K, OP } from '@s2lab/events';
+import type { Rule } from '../rule.ts';
+import { grown } from '../shadow/tables.ts';
+import { remembered } from '../words.ts';
+
+const NEVER = -1;
+
+/** I15: what is linked was published. */
+export const publication: Rule = {
+  id: 'I15',
+  name: 'publish before link, complete before return',
+  prose: 'A table is linked by a store-release or a compare-and-exchange, so that whoever follows the link sees what was written into it. A walk '
+    + 'that maps or splits ends with a DSB (ISHST or ISH) after its last new valid descriptor, so that hardware walkers see it before the guest goes on.',
+  source: 'Arm ARM DDI 0487 D8.2.6 (ordering of translation table updates); Linux hyp/pgtable.c stage2_make_pte() (smp_store_release), kvm_pgtable_stage2_map() (dsb(ishst))',
+  state: 'per actor: the last new valid descriptor that no DSB has followed',
+  attach({ on, world, report }) {
+    const { tables, actors } = world;
+    let openSince = new Float64Array(8).fill(NEVER);
+    on.before([K.descriptorStored], (e) => {
+      const p = e.place;
+      if (p < 0 || !isTable(e.newLo, tables.level[p]!)) return;
+      report(e, () => ({ because: 'a table was linked by a plain store: a walker that follows the link may see what the page held before', witness: [] }));
+    });
+    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+      if ((e.newLo & 1) === 0) return;
+      const top = actors.top(e.actor);
+      const op = top < 0 ? OP.map : actors.walkOp[top]!;
+      if (op !== OP.map && op !== OP.split) return;
+      if (e.place < 0 || (e.wasLo & 1) !== 0 || !tables.reachable(e.place)) return;
+      if (e.actor >= openSince.length) openSince = grown(openSince, new Float64Array(2 * (e.actor + 1)).fill(NEVER));
+      openSince[e.actor] = e.seq;
+    });
+    on.before([K.dsbCompleted], (e) => {
+      if (e.actor < openSince.length && (e.arg === DSB.ish || e.arg === DSB.ishst)) openSince[e.actor] = NEVER;
+    });
+    on.idle((e) => {
+      const since = e.actor < openSince.length ? openSince[e.actor]! : NEVER;
+      if (since < 0) return;
+      openSince[e.actor] = NEVER;
+      report(e, () => ({
+        because: 'the walk returned without a DSB after its last store: hardware walkers need not see the new descriptor',
+        witness: [remembered(since, world, e.actor, 'made a descriptor valid')],
+      }));
+    });
+  },
+};

@@ -1,0 +1,104 @@
+import type { FrameOrigin } from '@s2lab/events';
+import { K, KINDS } from '@s2lab/events';
+import { hex64 } from '@s2lab/arch';
+import type { Explanation, Rule, RuleSite } from '../rule.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { FRAME_LIMIT, grown, TABLE_STATE } from '../shadow/tables.ts';
+import { actorName, descriptorWords } from '../words.ts';
+
+const ALL_CODES = Array.from({ length: 256 }, (_, code) => code);
+const KNOWN_CODES = new Set<number>(Object.values(KINDS).map((spec) => spec.code));
+const UNKNOWN_CODES = ALL_CODES.filter((code) => !KNOWN_CODES.has(code));
+/** Kinds whose `table` and `slot` columns name a descriptor, and whose `old` column tells what it held. */
+const DESCRIPTOR_KINDS = [
+  K.descriptorRead, K.descriptorStored, K.descriptorReleased, K.descriptorSwapped, K.descriptorSwapFailed, K.descriptorHardwareUpdated,
+];
+
+/** I17: the log itself can be believed. */
+export const logOrder: Rule = {
+  id: 'I17',
+  name: 'the log is whole and in order',
+  prose: 'A machine\'s events begin with machine-started, follow each other without a gap, and nothing follows machine-stopped. One writer writes '
+    + 'them: their origin never changes and the time of an actor never runs backwards. Every kind is known, every descriptor event names a table that '
+    + 'exists and a slot that it has, and what it says the slot held is what the events before left there.',
+  source: 'this project: libs/events (frames, sequence numbers)',
+  state: 'per actor: time of its last event; the shadow tables',
+  attach(site) {
+    const { on, report } = site;
+    let stoppedAt = -1;
+    let lastAt = new Float64Array(8);
+    on.before(ALL_CODES, (e) => {
+      if (e.actor >= lastAt.length) lastAt = grown(lastAt, new Float64Array(2 * (e.actor + 1)));
+      const at = e.at;
+      const last = lastAt[e.actor]!;
+      lastAt[e.actor] = at;
+      if (at < last) backwards(site, e, last, at);
+      if (stoppedAt >= 0) {
+        const seq = stoppedAt;
+        report(e, () => ({ because: 'an event follows machine-stopped', witness: [{ seq, text: 'the machine stopped' }] }));
+      }
+    });
+    on.before(UNKNOWN_CODES, (e) => report(e, () => ({ because: `kind ${e.kind} is not in the schema`, witness: [] })));
+    on.before([K.machineStarted], (e) => report(e, () => ({ because: 'the machine started a second time', witness: [] })));
+    on.after([K.machineStopped], (e) => { stoppedAt = e.seq; });
+    on.before(DESCRIPTOR_KINDS, (e) => descriptor(site, e));
+    on.after([K.tableLinked], (e) => claim(site, e));
+  },
+};
+
+function backwards({ world, report }: RuleSite, e: EventCursor, last: number, at: number): void {
+  report(e, () => ({ because: `time of ${actorName(e.actor, world.vcpus)} ran backwards from ${last} to ${at} ns`, witness: [] }));
+}
+
+function descriptor({ world, report }: RuleSite, e: EventCursor): void {
+  if (e.place >= 0 && e.wasLo === e.oldLo && e.wasHi === e.oldHi) return;
+  const { tables } = world;
+  if (tables.place(e.table) < 0) {
+    // A freed table is I1's matter.
+    if (tables.stateOf(e.table) === TABLE_STATE.unknown) {
+      const because = e.table >= FRAME_LIMIT ? `table ${e.table} is beyond the ${FRAME_LIMIT} page frames a machine may have` : `table ${e.table} was never allocated`;
+      report(e, () => ({ because, witness: [] }));
+    }
+    return;
+  }
+  if (e.slot >= tables.entries) {
+    report(e, () => ({ because: `slot ${e.slot} does not exist: a table of this granule has ${tables.entries}`, witness: [] }));
+    return;
+  }
+  report(e, () => ({
+    because: `the event says that the slot held ${hex64(e.oldLo, e.oldHi)}, but the events before left ${descriptorWords(e.wasLo, e.wasHi, tables.level[e.place]!)} in it`,
+    witness: [],
+  }));
+}
+
+function claim({ world, report }: RuleSite, e: EventCursor): void {
+  const { tables } = world;
+  const p = e.place;
+  // A store to a table that was freed links nothing; that store is I1's matter.
+  if (p < 0 || tables.place(e.arg) < 0 || (tables.everLinked[p] === 1 && tables.parentFrame[p] === e.arg && tables.parentSlot[p] === e.slot)) return;
+  report(e, () => ({ because: `table ${e.table} does not hang below slot ${e.slot} of table ${e.arg}: no store put it there`, witness: [] }));
+}
+
+/** The log of a machine does not begin with `machine-started`. */
+export function notStarted(seq: number, words: string): Explanation {
+  return { because: 'the first event of the machine is not machine-started: its beginning is lost, so nothing after it can be judged', witness: [{ seq, text: words }] };
+}
+
+/** `machine-started` with a page size that does not exist. */
+export function impossibleStart(seq: number, words: string, pageShift: number): Explanation {
+  return { because: `the machine started with page shift ${pageShift}; granules are 12, 14 and 16`, witness: [{ seq, text: words }] };
+}
+
+/** Events are missing. */
+export function brokenSequence(expected: number, foundSeq: number): Explanation {
+  return {
+    because: `events ${expected} to ${foundSeq - 1} never arrived; nothing after them can be judged`,
+    witness: [{ seq: -1, text: `event ${expected} was expected` }, { seq: foundSeq, text: 'the next event that arrived' }],
+  };
+}
+
+/** Two writers use one run and machine number. */
+export function secondWriter(seq: number, first: FrameOrigin, second: FrameOrigin): Explanation {
+  const words = (origin: FrameOrigin): string => `policy ${origin.policy}, machine kind ${origin.machineKind}, workload ${origin.workload}`;
+  return { because: 'two writers use the same run and machine number', witness: [{ seq: -1, text: `first: ${words(first)}` }, { seq, text: `then: ${words(second)}` }] };
+}

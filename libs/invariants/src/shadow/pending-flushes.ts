@@ -1,0 +1,212 @@
+import { DSB, TLBI } from '@s2lab/events';
+
+/** How far the invalidation of a broken descriptor has come. */
+export const FLUSH = {
+  /** Stored; the store may not be visible to hardware walkers yet. */
+  stored: 0,
+  /** A DSB of the storing actor completed: a TLBI issued now is after the store. */
+  visible: 1,
+  /** TLBI of stage 2 issued. */
+  stage2Issued: 2,
+  /** And completed by the DSB of who issued it. */
+  stage2Done: 3,
+  /** TLBI of the combined (stage 1) entries issued; its DSB ends the flush. */
+  stage1Issued: 4,
+} as const;
+
+/**
+ * Ranges of input addresses whose old translation may still be cached: valid descriptors that were overwritten and whose TLB
+ * invalidation is not complete. Neighbours broken one after the other share a record, so that a deferred flush of a large range
+ * stays short; a flush of one part splits it.
+ * @source Arm ARM DDI 0487 D8.17 (TLB maintenance, break-before-make sequence); Linux hyp/nvhe/tlb.c __kvm_tlb_flush_vmid_ipa()
+ */
+export class PendingFlushes {
+  count = 0;
+  from = new Float64Array(32);
+  to = new Float64Array(32);
+  /** Bytes of one of the descriptors of the record. */
+  span = new Float64Array(32);
+  level = new Int8Array(32);
+  /** 1: a table with valid descriptors was unlinked, so the whole range must be invalidated. */
+  whole = new Uint8Array(32);
+  /** 1: it was a table descriptor; a TLBI by address needs an unknown level. */
+  table = new Uint8Array(32);
+  stage2 = new Uint16Array(32);
+  actor = new Uint16Array(32);
+  issuer = new Uint16Array(32);
+  stage = new Uint8Array(32);
+  since = new Float64Array(32);
+  oldLo = new Int32Array(32);
+  oldHi = new Int32Array(32);
+
+  /** A valid descriptor of [from, from+span) was overwritten. */
+  add(
+    from: number,
+    span: number,
+    level: number,
+    table: boolean,
+    whole: boolean,
+    stage2: number,
+    actor: number,
+    seq: number,
+    oldLo: number,
+    oldHi: number,
+  ): void {
+    const last = this.count - 1;
+    if (
+      last >= 0 &&
+      !table &&
+      this.stage[last] === FLUSH.stored &&
+      this.to[last] === from &&
+      this.span[last] === span &&
+      this.table[last] === 0 &&
+      this.actor[last] === actor &&
+      this.stage2[last] === stage2
+    ) {
+      this.to[last] = from + span;
+      return;
+    }
+    const i = this.push();
+    this.from[i] = from;
+    this.to[i] = from + span;
+    this.span[i] = span;
+    this.level[i] = level;
+    this.table[i] = table ? 1 : 0;
+    this.whole[i] = whole ? 1 : 0;
+    this.stage2[i] = stage2;
+    this.actor[i] = actor;
+    this.issuer[i] = 0;
+    this.stage[i] = FLUSH.stored;
+    this.since[i] = seq;
+    this.oldLo[i] = oldLo;
+    this.oldHi[i] = oldHi;
+  }
+
+  /** First record of `stage2` that overlaps [from, to), or -1. */
+  overlapping(stage2: number, from: number, to: number): number {
+    for (let i = 0; i < this.count; i++) if (this.stage2[i] === stage2 && this.from[i]! < to && this.to[i]! > from) return i;
+    return -1;
+  }
+
+  /** A DSB of `actor` completed. */
+  barrier(actor: number, domain: number): void {
+    if (domain !== DSB.ish && domain !== DSB.ishst) return;
+    for (let i = this.count - 1; i >= 0; i--) {
+      const stage = this.stage[i]!;
+      if (stage === FLUSH.stored) {
+        if (this.actor[i] === actor) this.stage[i] = FLUSH.visible;
+      } else if (domain === DSB.ish && this.issuer[i] === actor) {
+        if (stage === FLUSH.stage2Issued) this.stage[i] = FLUSH.stage2Done;
+        else if (stage === FLUSH.stage1Issued) this.remove(i);
+      }
+    }
+  }
+
+  /** `actor` issued a TLBI; only broadcast ones help, since other cores may hold the translation. */
+  invalidate(op: number, actor: number, stage2: number, ipa: number, bytes: number, level: number): void {
+    for (let i = this.count - 1; i >= 0; i--) {
+      if (this.stage2[i] !== stage2) continue;
+      const stage = this.stage[i]!;
+      if (op === TLBI.vmalls12e1is) {
+        if (stage >= FLUSH.visible) this.issue(i, FLUSH.stage1Issued, actor);
+      } else if (op === TLBI.vmalle1is) {
+        if (stage === FLUSH.stage2Done) this.issue(i, FLUSH.stage1Issued, actor);
+      } else if (stage === FLUSH.visible && (op === TLBI.ipas2e1is || op === TLBI.ripas2e1is)) {
+        this.invalidateAddresses(i, op === TLBI.ipas2e1is, actor, ipa, bytes, level);
+      }
+    }
+  }
+
+  private invalidateAddresses(i: number, one: boolean, actor: number, ipa: number, bytes: number, level: number): void {
+    const end = one ? ipa + 1 : ipa + bytes;
+    if (ipa >= this.to[i]! || end <= this.from[i]!) return;
+    if (level !== -1 && (this.table[i] === 1 || level !== this.level[i])) return;
+    if (this.whole[i] === 1) {
+      this.invalidatePart(i, actor, ipa, end);
+      return;
+    }
+    // Any address of a descriptor names all of it.
+    const span = this.span[i]!;
+    const from = this.table[i] === 1 ? this.from[i]! : Math.max(this.from[i]!, ipa - (ipa % span));
+    const to = this.table[i] === 1 ? this.to[i]! : Math.min(this.to[i]!, end % span === 0 ? end : end - (end % span) + span);
+    this.invalidatePart(i, actor, from, to);
+  }
+
+  /** [from, to) of record `i` is invalidated by `actor`; the rest stays as it was, in records of its own. */
+  private invalidatePart(i: number, actor: number, from: number, to: number): void {
+    if (from > this.from[i]!) {
+      const rest = this.copy(i);
+      this.to[rest] = from;
+      this.from[i] = from;
+    }
+    if (to < this.to[i]!) {
+      const rest = this.copy(i);
+      this.from[rest] = to;
+      this.to[i] = to;
+    }
+    this.issue(i, FLUSH.stage2Issued, actor);
+  }
+
+  private issue(i: number, stage: number, actor: number): void {
+    this.stage[i] = stage;
+    this.issuer[i] = actor;
+  }
+
+  /** Forgets record `i`. */
+  remove(i: number): void {
+    const last = this.count - 1;
+    if (i !== last) this.assign(i, last);
+    this.count = last;
+  }
+
+  private copy(i: number): number {
+    const to = this.push();
+    this.assign(to, i);
+    return to;
+  }
+
+  private assign(to: number, from: number): void {
+    this.from[to] = this.from[from]!;
+    this.to[to] = this.to[from]!;
+    this.span[to] = this.span[from]!;
+    this.level[to] = this.level[from]!;
+    this.whole[to] = this.whole[from]!;
+    this.table[to] = this.table[from]!;
+    this.stage2[to] = this.stage2[from]!;
+    this.actor[to] = this.actor[from]!;
+    this.issuer[to] = this.issuer[from]!;
+    this.stage[to] = this.stage[from]!;
+    this.since[to] = this.since[from]!;
+    this.oldLo[to] = this.oldLo[from]!;
+    this.oldHi[to] = this.oldHi[from]!;
+  }
+
+  private push(): number {
+    if (this.count === this.from.length) this.grow();
+    return this.count++;
+  }
+
+  private grow(): void {
+    const size = 2 * this.from.length;
+    const bigger = new PendingFlushes();
+    for (const key of ['from', 'to', 'span', 'since'] as const) {
+      bigger[key] = new Float64Array(size);
+      bigger[key].set(this[key]);
+    }
+    for (const key of ['whole', 'table', 'stage'] as const) {
+      bigger[key] = new Uint8Array(size);
+      bigger[key].set(this[key]);
+    }
+    for (const key of ['stage2', 'actor', 'issuer'] as const) {
+      bigger[key] = new Uint16Array(size);
+      bigger[key].set(this[key]);
+    }
+    for (const key of ['oldLo', 'oldHi'] as const) {
+      bigger[key] = new Int32Array(size);
+      bigger[key].set(this[key]);
+    }
+    bigger.level = new Int8Array(size);
+    bigger.level.set(this.level);
+    Object.assign(this, { ...bigger, count: this.count });
+  }
+}

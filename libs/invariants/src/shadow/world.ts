@@ -1,0 +1,244 @@
+import type { Geometry } from '@s2lab/arch';
+import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
+import { K, LOCK } from '@s2lab/events';
+import { Actors } from './actors.ts';
+import type { EventCursor } from './event-cursor.ts';
+import { LockedSlots } from './locked-slots.ts';
+import { FRAME_LIMIT, Tables } from './tables.ts';
+
+/** Bits of what an actor has open besides walks. */
+const OPEN = { fault: 1, operation: 2, reclaim: 4 } as const;
+
+/** Most root pages of a stage-2. @source Arm ARM DDI 0487 D8.2, concatenated tables */
+const ROOT_PAGES_MAX = 16;
+
+/** One stage-2 as its `stage2-created` told it. */
+export interface Stage2Shadow {
+  readonly id: number;
+  readonly root: number;
+  readonly rootPages: number;
+  readonly startLevel: number;
+  readonly ipaBits: number;
+  destroyed: boolean;
+}
+
+/**
+ * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only `evolve` changes it.
+ */
+export class World {
+  readonly vcpus: number;
+  readonly pageShift: number;
+  readonly pageBytes: number;
+  readonly tables: Tables;
+  readonly actors = new Actors();
+  readonly locked = new LockedSlots();
+  readonly stage2s: Stage2Shadow[] = [];
+  /** Physical address of table page 0, learned from the first `table-linked`; NaN until then. */
+  tableBase = NaN;
+  private shape: Geometry;
+  private readonly spans: readonly number[];
+
+  /** @param pageShift 12, 14 or 16 */
+  constructor(vcpus: number, pageShift: number) {
+    this.vcpus = vcpus;
+    this.pageShift = pageShift;
+    this.pageBytes = 2 ** pageShift;
+    this.tables = new Tables(2 ** (pageShift - 3));
+    this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** ((pageShift - 3) * (4 - level) + 3));
+    // Output addresses depend on the granule and on LPA2 alone, which is known once a stage-2 exists.
+    this.shape = geometry(pageShift, 40);
+  }
+
+  /** Bytes one descriptor at `level` (-1…3) covers. */
+  span(level: number): number {
+    return this.spans[level + 1] ?? this.pageBytes;
+  }
+
+  /** Output address of a descriptor, bytes. */
+  output(lo: number, hi: number): number {
+    return outputAddress(this.shape, lo, hi);
+  }
+
+  /** Page frame a table descriptor points to, or -1 while that cannot be known. */
+  childFrame(lo: number, hi: number): number {
+    const frame = (this.output(lo, hi) - this.tableBase) / this.pageBytes;
+    return frame >= 0 && frame < FRAME_LIMIT && Number.isInteger(frame) ? frame : -1;
+  }
+
+  /** Input address of `slot` in the table at `place`. */
+  slotIpa(place: number, slot: number): number {
+    return this.tables.base[place]! + slot * this.span(this.tables.level[place]!);
+  }
+
+  /** The live stage-2 with this VMID, or undefined. */
+  stage2(id: number): Stage2Shadow | undefined {
+    for (let i = this.stage2s.length - 1; i >= 0; i--) if (this.stage2s[i]!.id === id && !this.stage2s[i]!.destroyed) return this.stage2s[i];
+    return undefined;
+  }
+
+  /** Looks up what the event under the cursor is about, once for all rules: for kinds from descriptor-read to reference-read. */
+  aim(e: EventCursor): void {
+    const tables = this.tables;
+    const p = tables.place(e.table);
+    e.place = p;
+    if (p < 0 || e.kind > K.descriptorHardwareUpdated) return;
+    if (e.slot >= tables.entries) {
+      e.place = -1;
+      return;
+    }
+    const words = tables.descriptors[p]!;
+    e.wasLo = words[2 * e.slot]!;
+    e.wasHi = words[2 * e.slot + 1]!;
+  }
+
+  /** Folds one event in. Returns whether it left its actor with nothing open. */
+  evolve(e: EventCursor): boolean {
+    const actors = this.actors;
+    switch (e.kind) {
+      case K.descriptorRead: this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq); return false;
+      case K.descriptorStored: case K.descriptorReleased: case K.descriptorSwapped: case K.descriptorHardwareUpdated: this.write(e); return false;
+      case K.referenceGot: case K.referencePut: this.count(e); return false;
+      case K.tableAllocated: case K.tableReused: this.allocate(e); return false;
+      case K.tableFreed: this.tables.free(e.table, e.seq, e.actor); this.locked.removeTable(e.table); return false;
+      case K.tableLinked: this.learn(e); return false;
+      case K.tableRetired: this.retire(e); return false;
+      case K.walkBegan: actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq); return false;
+      case K.walkEnded: actors.endWalk(e.actor); return actors.idle(e.actor);
+      case K.faultTaken: return this.open(e.actor, OPEN.fault);
+      case K.faultHandled: case K.guestAborted: return this.close(e.actor, OPEN.fault);
+      case K.operationBegan: return this.open(e.actor, OPEN.operation);
+      case K.operationEnded: return this.close(e.actor, OPEN.operation);
+      case K.reclaimBegan: return this.open(e.actor, OPEN.reclaim);
+      case K.reclaimEnded: return this.close(e.actor, OPEN.reclaim);
+      case K.readSectionEntered: this.enter(e); return false;
+      case K.readSectionLeft: this.leave(e); return false;
+      case K.lockAcquired:
+        if (e.arg === LOCK.mmu) { actors.mmuMode[e.actor] = e.aux; actors.mmuSince[e.actor] = e.seq; }
+        return false;
+      case K.lockReleased: if (e.arg === LOCK.mmu) actors.mmuMode[e.actor] = 0; return false;
+      case K.stage2Created: this.create(e); return false;
+      case K.stage2Destroyed: this.destroy(e); return false;
+      default: return false;
+    }
+  }
+
+  private open(actor: number, bit: number): boolean {
+    this.actors.openOperations[actor]! |= bit;
+    return false;
+  }
+
+  private close(actor: number, bit: number): boolean {
+    this.actors.openOperations[actor]! &= ~bit;
+    const idle = this.actors.idle(actor);
+    if (idle) this.actors.forgetPath(actor);
+    return idle;
+  }
+
+  private enter(e: EventCursor): void {
+    if (this.actors.inSection[e.actor] === 0) this.actors.openSections += 1;
+    this.actors.inSection[e.actor] = 1;
+    this.actors.sectionSince[e.actor] = e.seq;
+  }
+
+  private leave(e: EventCursor): void {
+    if (this.actors.inSection[e.actor] === 1) this.actors.openSections -= 1;
+    this.actors.inSection[e.actor] = 0;
+  }
+
+  private allocate(e: EventCursor): void {
+    if (e.table < FRAME_LIMIT) this.tables.allocate(e.table, e.level, e.arg === 1, e.stage2, e.seq);
+  }
+
+  private count(e: EventCursor): void {
+    if (e.place >= 0) this.tables.references[e.place] = e.arg | 0;
+  }
+
+  private retire(e: EventCursor): void {
+    if (e.place >= 0) this.tables.retired[e.place] = 1;
+  }
+
+  private create(e: EventCursor): void {
+    const rootPages = Math.min(e.arg, ROOT_PAGES_MAX);
+    this.shape = { ...this.shape, lpa2: (e.aux & 4) !== 0 };
+    this.stage2s.push({ id: e.stage2, root: e.table, rootPages, startLevel: e.level, ipaBits: e.slot, destroyed: false });
+    for (let i = 0; i < rootPages && e.table + i < FRAME_LIMIT; i++) {
+      const p = this.tables.allocate(e.table + i, e.level, true, e.stage2, e.seq);
+      this.tables.isRoot[p] = 1;
+      this.tables.detached[p] = 0;
+      this.tables.everLinked[p] = 1;
+      this.tables.level[p] = e.level;
+      this.tables.stage2[p] = e.stage2;
+      this.tables.base[p] = i * this.span(e.level - 1);
+    }
+  }
+
+  private destroy(e: EventCursor): void {
+    for (let s = this.stage2s.length - 1; s >= 0; s--) {
+      const shadow = this.stage2s[s]!;
+      if (shadow.root !== e.table || shadow.destroyed) continue;
+      shadow.destroyed = true;
+      this.stage2s.splice(s, 1);
+      for (let i = 0; i < shadow.rootPages; i++) {
+        const p = this.tables.place(shadow.root + i);
+        if (p < 0) continue;
+        this.tables.detached[p] = 1;
+        this.tables.unlinkedAt[p] = e.seq;
+      }
+    }
+  }
+
+  private reach(actor: number, table: number, lo: number, hi: number, seq: number): void {
+    if ((lo & 3) !== 3) return;
+    const p = this.tables.place(table);
+    if (p < 0 || !isTable(lo, this.tables.level[p]!)) return;
+    const child = this.childFrame(lo, hi);
+    if (child >= 0 && this.tables.place(child) >= 0) {
+      this.actors.reach(actor, this.tables.level[p]! + 1, child, this.tables.generation[child]!, seq);
+    }
+  }
+
+  private write(e: EventCursor): void {
+    const tables = this.tables;
+    const { place: p, wasLo, wasHi } = e;
+    if (p < 0) return;
+    if (tables.level[p] === -1) tables.level[p] = e.level;
+    const level = tables.level[p]!;
+    if (wasLo === e.newLo && wasHi === e.newHi) return;
+    if ((wasLo | wasHi) !== 0 && isLocked(wasLo, wasHi)) {
+      const at = this.locked.find(e.table, e.slot);
+      if (at >= 0) this.locked.remove(at);
+    }
+    if (isTable(wasLo, level)) this.unlinkChild(wasLo, wasHi, p, e.slot, e.seq);
+    tables.write(p, e.slot, e.newLo, e.newHi);
+    if (isLocked(e.newLo, e.newHi)) this.locked.add(e.table, e.slot, e.actor, e.seq, wasLo, wasHi);
+    if (isTable(e.newLo, level)) {
+      this.linkChild(e.newLo, e.newHi, p, e.slot, e.seq);
+      this.reach(e.actor, e.table, e.newLo, e.newHi, e.seq);
+    }
+  }
+
+  private unlinkChild(lo: number, hi: number, parent: number, slot: number, seq: number): void {
+    const child = this.tables.place(this.childFrame(lo, hi));
+    if (child < 0 || this.tables.parentPlace(child) !== parent || this.tables.parentSlot[child] !== slot) return;
+    this.tables.unlink(child, seq);
+  }
+
+  private linkChild(lo: number, hi: number, parent: number, slot: number, seq: number): void {
+    const child = this.tables.place(this.childFrame(lo, hi));
+    if (child >= 0) this.tables.link(child, parent, slot, this.span(this.tables.level[parent]!), seq);
+  }
+
+  /** The first claim of a link says where table pages lie in physical memory; the stores say the rest. */
+  private learn(e: EventCursor): void {
+    if (!Number.isNaN(this.tableBase)) return;
+    const p = this.tables.place(e.arg);
+    if (p < 0 || e.slot >= this.tables.entries) return;
+    const words = this.tables.descriptors[p]!;
+    const lo = words[2 * e.slot]!;
+    const hi = words[2 * e.slot + 1]!;
+    if (!isTable(lo, this.tables.level[p]!)) return;
+    this.tableBase = this.output(lo, hi) - e.table * this.pageBytes;
+    this.linkChild(lo, hi, p, e.slot, e.seq);
+    this.reach(e.actor, e.arg, lo, hi, e.seq);
+  }
+}

@@ -1,0 +1,135 @@
+import type { Damage, Frame } from '@s2lab/events';
+import { SequenceGuard } from '@s2lab/events';
+import type { Ledger } from './machine-fold.ts';
+import { MachineFold } from './machine-fold.ts';
+import { brokenSequence, secondWriter } from './rules/i17-log-order.ts';
+import type { Rule } from './rule.ts';
+import { RULES } from './rules/index.ts';
+import type { MissingEvents, Verdict } from './verdict.ts';
+import { missingEvents } from './verdict.ts';
+
+/** What to check. */
+export interface VerifierOptions {
+  /** Ids of the rules to check, such as `I3`. Default: all. */
+  readonly rules?: readonly string[];
+  /** How many violations to keep with their proofs; all are counted. Default 100. */
+  readonly maxViolations?: number;
+}
+
+/** How far a verifier has come. */
+export interface VerifierProgress {
+  readonly events: number;
+  readonly violations: number;
+  readonly machines: number;
+  readonly liveTables: number;
+}
+
+/**
+ * Folds frames of any number of machines into shadow worlds and collects violations. Frames of one machine come in order; frames of
+ * different machines may be mixed. Memory grows with live tables and machines, never with the length of the log.
+ */
+export class Verifier {
+  private readonly rules: readonly Rule[];
+  private readonly guard = new SequenceGuard();
+  private readonly machines = new Map<string, MachineFold>();
+  private readonly ledger: Ledger;
+  private readonly gaps: MissingEvents[] = [];
+  private readonly damage: Damage[] = [];
+  private cut: string | null = null;
+  private duplicates = 0;
+
+  /** @throws RangeError when an option names a rule that does not exist or a negative bound. */
+  constructor(options: VerifierOptions = {}) {
+    this.rules = options.rules === undefined ? RULES : options.rules.map(ruleById);
+    const maxViolations = options.maxViolations ?? 100;
+    if (!Number.isInteger(maxViolations) || maxViolations < 0)
+      throw new RangeError(`maxViolations ${maxViolations}: needs a whole number, 0 or more`);
+    this.ledger = { violations: [], counts: new Map(), maxViolations };
+  }
+
+  /** Folds one frame. Rows that were seen before are dropped; a gap is a violation of I17 and ends the judging of that machine. */
+  fold(frame: Frame): void {
+    const { frame: fresh, duplicates, gap } = this.guard.admit(frame);
+    this.duplicates += duplicates;
+    const machine = this.machineOf(frame);
+    if (gap !== undefined) {
+      this.gaps.push(missingEvents(gap));
+      machine.accuse('I17', gap.found, brokenSequence(gap.expected, gap.found));
+      machine.blind = true;
+    }
+    if (fresh !== undefined) machine.fold(fresh.rows, fresh.firstSeq);
+  }
+
+  /** Notes a part of the log that could not be read. */
+  noteDamage(damage: Damage): void {
+    if (damage.damage === 'torn') this.cut = `${damage.where}: ${damage.because}`;
+    else this.damage.push(damage);
+  }
+
+  /** Figures so far, for progress lines and metrics. */
+  progress(): VerifierProgress {
+    let events = 0;
+    let liveTables = 0;
+    let violations = 0;
+    for (const machine of this.machines.values()) {
+      events += machine.events;
+      violations += machine.violations;
+      liveTables += machine.world?.tables.live ?? 0;
+    }
+    return { events, violations, machines: this.machines.size, liveTables };
+  }
+
+  /** Violations found so far by invariant, exact. */
+  counts(): ReadonlyMap<string, number> {
+    return this.ledger.counts;
+  }
+
+  /** The verdict on what was folded so far. May be asked more than once. */
+  finish(): Verdict {
+    const { events, violations } = this.progress();
+    const unreadable = this.damage.length > 0 || events === 0;
+    return {
+      verdict: violations > 0 ? 'violated' : unreadable ? 'unreadable' : 'holds',
+      events,
+      violations: [...this.ledger.violations],
+      counts: Object.fromEntries([...this.ledger.counts].toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))),
+      cut: this.cut,
+      gaps: [...this.gaps],
+      duplicates: this.duplicates,
+      damage: [...this.damage],
+      machines: [...this.machines.values()].map((machine) => ({
+        run: machine.origin.run,
+        machine: machine.origin.machine,
+        policy: machine.origin.policy,
+        events: machine.events,
+        violations: machine.violations,
+        stopped: machine.stopped,
+        liveTables: machine.world?.tables.live ?? 0,
+      })),
+    };
+  }
+
+  private machineOf(frame: Frame): MachineFold {
+    const { origin } = frame;
+    const key = `${origin.run}/${origin.machine}`;
+    let machine = this.machines.get(key);
+    if (machine === undefined) {
+      machine = new MachineFold(origin, this.rules, this.ledger);
+      this.machines.set(key, machine);
+    } else if (
+      origin.policy !== machine.origin.policy ||
+      origin.machineKind !== machine.origin.machineKind ||
+      origin.workload !== machine.origin.workload
+    ) {
+      if (!machine.blind) machine.accuse('I17', frame.firstSeq, secondWriter(frame.firstSeq, machine.origin, origin));
+      machine.blind = true;
+    }
+    return machine;
+  }
+}
+
+function ruleById(id: string): Rule {
+  const rule = RULES.find((known) => known.id === id);
+  if (rule === undefined) throw new RangeError(`no rule ${id}; there are ${RULES.map((known) => known.id).join(', ')}`);
+  return rule;
+}

@@ -1,0 +1,76 @@
+import { hex64, hexAddress, isLocked, isTable, isValid } from '@s2lab/arch';
+import { ACCESS, codeName, decodeEvent, DSB, FAULT, INJECTED, kindName, LOCK, LOCK_MODE, OP, OPERATION, TLBI } from '@s2lab/events';
+import type { EventCursor } from './shadow/event-cursor.ts';
+import type { World } from './shadow/world.ts';
+
+/** An actor in words. */
+export function actorName(actor: number, vcpus: number): string {
+  if (actor < vcpus) return `vCPU ${actor}`;
+  if (actor === vcpus) return 'the VMM thread';
+  return actor === vcpus + 1 ? 'the reclaim worker' : `actor ${actor}`;
+}
+
+/** A descriptor in words: what it is and its bits. */
+export function descriptorWords(lo: number, hi: number, level: number): string {
+  if ((lo | hi) === 0) return 'empty';
+  const bits = hex64(lo, hi);
+  if (isLocked(lo, hi)) return `locked (${bits})`;
+  if (!isValid(lo)) return `an annotation (${bits})`;
+  return `${isTable(lo, level) ? 'a table' : level === 3 ? 'a page' : 'a block'} (${bits})`;
+}
+
+/** A slot in words. */
+export function slotWords(table: number, slot: number, level: number): string {
+  return `slot ${slot} of table ${table} (level ${level})`;
+}
+
+/** The event under the cursor in words. */
+export function eventWords(e: EventCursor, vcpus: number): string {
+  const who = actorName(e.actor, vcpus);
+  const where = slotWords(e.table, e.slot, e.level);
+  const from = descriptorWords(e.oldLo, e.oldHi, e.level);
+  const to = descriptorWords(e.newLo, e.newHi, e.level);
+  switch (kindName(e.kind)) {
+    case 'descriptor-read': return `${who} read ${where}: ${from}`;
+    case 'descriptor-stored': return `${who} stored ${to} over ${from} in ${where}`;
+    case 'descriptor-released': return `${who} released ${to} over ${from} in ${where}`;
+    case 'descriptor-swapped': return `${who} swapped ${from} for ${to} in ${where}`;
+    case 'descriptor-swap-failed': return `${who} failed to swap in ${to}: ${where} held ${from}`;
+    case 'descriptor-hardware-updated': return `the hardware walker of ${who} changed ${from} to ${to} in ${where}`;
+    case 'table-allocated': return `${who} allocated table ${e.table}`;
+    case 'table-reused': return `${who} allocated table ${e.table} again`;
+    case 'table-linked': return `${who} linked table ${e.table} below ${slotWords(e.arg, e.slot, e.level)}`;
+    case 'table-unlinked': return `${who} unlinked table ${e.table} from ${slotWords(e.arg, e.slot, e.level)}`;
+    case 'table-retired': return `${who} retired table ${e.table}`;
+    case 'table-freed': return `${who} freed table ${e.table}`;
+    case 'reference-got': return `${who} took a reference on table ${e.table}: ${e.arg | 0}`;
+    case 'reference-put': return `${who} dropped a reference on table ${e.table}: ${e.arg | 0}`;
+    case 'reference-read': return `${who} read the reference count of table ${e.table}: ${e.arg | 0}`;
+    case 'walk-began': return `${who} began to ${codeName(OP, e.arg)} [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)})`;
+    case 'walk-ended': return `${who} ended its walk with ${e.arg | 0}`;
+    case 'operation-began': return `${who} began ${codeName(OPERATION, e.arg)}`;
+    case 'operation-ended': return `${who} ended ${codeName(OPERATION, e.arg)} with ${e.aux | 0}`;
+    case 'fault-taken': return `${who} took a ${codeName(FAULT, e.arg)} fault at ${hexAddress(e.ipa)}`;
+    case 'fault-handled': return `the fault of ${who} at ${hexAddress(e.ipa)} was handled with ${e.arg | 0}`;
+    case 'lock-acquired': return `${who} took the ${codeName(LOCK, e.arg)} lock to ${codeName(LOCK_MODE, e.aux)}`;
+    case 'lock-released': return `${who} released the ${codeName(LOCK, e.arg)} lock (${codeName(LOCK_MODE, e.aux)})`;
+    case 'tlbi-issued': return `${who} issued ${codeName(TLBI, e.arg)} at ${hexAddress(e.ipa)}`;
+    case 'dsb-completed': return `${who} completed a DSB ${codeName(DSB, e.arg)}`;
+    case 'guest-accessed': return `${who} accessed ${hexAddress(e.ipa)} (${codeName(ACCESS, e.arg)}) at ${hexAddress(e.pa)}`;
+    case 'fault-injected': return `the scenario injected ${codeName(INJECTED, e.arg)}`;
+    default: return fieldWords(e, who);
+  }
+}
+
+function fieldWords(e: EventCursor, who: string): string {
+  const name = kindName(e.kind);
+  if (name === undefined) return `an event of unknown kind ${e.kind} by ${who}`;
+  const event: Record<string, unknown> = { ...decodeEvent(e.rows, e.row, e.seq, 0) };
+  const fields = Object.entries(event).filter(([key]) => !['kind', 'seq', 'machine', 'at', 'actor', 'walk', 'stage2'].includes(key));
+  return `${who}: ${name.replaceAll('-', ' ')}${fields.map(([key, value]) => ` ${key}=${typeof value === 'number' && value > 0xffff ? hexAddress(value) : String(value)}`).join('')}`;
+}
+
+/** An event that is not under the cursor any more, told from what a rule kept of it. */
+export function remembered(seq: number, world: World, actor: number, what: string): { seq: number; text: string } {
+  return { seq, text: `${actorName(actor, world.vcpus)} ${what}` };
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventInput, Frame } from '@s2lab/events';
+import { DSB, EventColumns, FAULT, LINK_CAUSE, LOCK_MODE, OP, RESULT, TLBI, UNLINK_CAUSE, encodeEvent } from '@s2lab/events';
+import { METRICS } from './definitions.ts';
+import type { MetricName } from './definitions.ts';
+import { EventMetrics } from './event-metrics.ts';
+import { LabMetrics } from './registry.ts';
+
+const GROUP = { policy: 'rcu', machine_kind: 'kvm', workload: 'boot' };
+
+function frame(events: readonly EventInput[], machine = 0, run = 'r1', firstSeq = 0): Frame {
+  const rows = new EventColumns(Math.max(1, events.length));
+  for (const event of events) encodeEvent(rows, event);
+  return { origin: { run, machine, policy: 'rcu', machineKind: 'kvm', workload: 'boot' }, firstSeq, rows };
+}
+
+function value(metrics: EventMetrics, name: MetricName, labels: Record<string, string> = {}): number | undefined {
+  return metrics.samples(name).find((sample) => Object.entries(labels).every(([label, text]) => sample.labels[label] === text))?.value;
+}
+
+test('a collapse whose table waits for a grace period is a pending free until its reclaim ends', () => {
+  const metrics = new EventMetrics();
+  metrics.observe(
+    frame([
+      { kind: 'machine-started', vcpus: 2, pageShift: 12 },
+      { kind: 'table-allocated', table: 7, level: 3 },
+      { kind: 'table-linked', child: 7, cause: LINK_CAUSE.split },
+      { kind: 'table-unlinked', at: 100, child: 7, cause: UNLINK_CAUSE.collapse },
+      { kind: 'table-retired', at: 100, table: 7, level: 2 },
+      { kind: 'guest-accessed', at: 350, tlbHit: 1 },
+    ]),
+  );
+  assert.equal(value(metrics, 's2lab_collapses_total'), 1);
+  assert.equal(value(metrics, 's2lab_splits_total'), 1);
+  assert.equal(value(metrics, 's2lab_pending_frees'), 1);
+  assert.equal(value(metrics, 's2lab_pending_free_oldest_age_seconds'), 250e-9);
+  assert.equal(value(metrics, 's2lab_table_memory_bytes'), 4096);
+  metrics.observe(
+    frame(
+      [
+        { kind: 'grace-period-ended', at: 400, number: 1 },
+        { kind: 'reclaim-began', at: 410, table: 7 },
+        { kind: 'table-freed', at: 420, table: 7 },
+        { kind: 'reclaim-ended', at: 430, table: 7 },
+      ],
+      0,
+      'r1',
+      6,
+    ),
+  );
+  assert.equal(value(metrics, 's2lab_pending_frees'), 0);
+  assert.equal(value(metrics, 's2lab_pending_frees_peak'), 1);
+  assert.equal(value(metrics, 's2lab_pending_free_oldest_age_seconds'), 0);
+  assert.equal(value(metrics, 's2lab_tables_live'), 0);
+  assert.equal(value(metrics, 's2lab_reclaims_total'), 1);
+  assert.equal(value(metrics, 's2lab_events_total'), 10);
+});
+
+test('faults, invalidations, barriers, accesses and walks are counted by their kind', () => {
+  const metrics = new EventMetrics();
+  metrics.observe(
+    frame([
+      { kind: 'fault-taken', fault: FAULT.permission },
+      { kind: 'walk-began', walk: 3, op: OP.relax },
+      { kind: 'descriptor-read', walk: 3, value: '0x1000000000000000' },
+      { kind: 'descriptor-swap-failed', walk: 3 },
+      { kind: 'walk-ended', walk: 3, result: RESULT.eagain >>> 0, retries: 2 },
+      { kind: 'fault-handled', result: RESULT.ok },
+      { kind: 'tlbi-issued', op: TLBI.ipas2e1is },
+      { kind: 'dsb-completed', domain: DSB.ish },
+      { kind: 'guest-accessed', tlbHit: 1 },
+      { kind: 'guest-accessed', tlbHit: 0 },
+    ]),
+  );
+  assert.equal(value(metrics, 's2lab_faults_total', { fault: 'permission' }), 1);
+  assert.equal(value(metrics, 's2lab_faults_total', { fault: 'translation' }), 0);
+  assert.equal(value(metrics, 's2lab_walks_total', { op: 'relax', result: 'eagain' }), 1);
+  assert.equal(value(metrics, 's2lab_walk_retries_total'), 2);
+  assert.equal(value(metrics, 's2lab_locked_descriptors_met_total'), 1);
+  assert.equal(value(metrics, 's2lab_swaps_failed_total'), 1);
+  assert.equal(value(metrics, 's2lab_fault_results_total', { result: 'ok' }), 1);
+  assert.equal(value(metrics, 's2lab_tlb_invalidations_total', { op: 'ipas2e1is' }), 1);
+  assert.equal(value(metrics, 's2lab_barriers_total', { domain: 'ish' }), 1);
+  assert.equal(value(metrics, 's2lab_guest_accesses_total', { tlb: 'hit' }), 1);
+  assert.equal(value(metrics, 's2lab_guest_accesses_total', { tlb: 'miss' }), 1);
+});
+
+test('the wait for a lock is measured per actor, from its contention to its acquisition', () => {
+  const metrics = new EventMetrics();
+  metrics.observe(
+    frame([
+      { kind: 'lock-contended', actor: 1, at: 1_000, mode: LOCK_MODE.read },
+      { kind: 'lock-acquired', actor: 0, at: 1_500, mode: LOCK_MODE.write },
+      { kind: 'lock-acquired', actor: 1, at: 3_000, mode: LOCK_MODE.read },
+      { kind: 'lock-acquired', actor: 1, at: 9_000, mode: LOCK_MODE.read },
+    ]),
+  );
+  const samples = metrics.samples('s2lab_lock_wait_seconds').filter((sample) => sample.labels['mode'] === 'read');
+  assert.equal(samples.find((sample) => sample.metricName === 's2lab_lock_wait_seconds_count')?.value, 1);
+  assert.equal(samples.find((sample) => sample.metricName === 's2lab_lock_wait_seconds_sum')?.value, 2e-6);
+  assert.equal(samples.find((sample) => sample.labels['le'] === 1e-6)?.value, 0);
+  assert.equal(samples.find((sample) => sample.labels['le'] === 3e-6)?.value, 1);
+});
+
+test('a thousand stopped runs leave one group and bounded memory, and no count is lost', () => {
+  const metrics = new EventMetrics();
+  for (let run = 0; run < 1_000; run += 1) metrics.observe(frame([{ kind: 'guest-accessed' }, { kind: 'machine-stopped' }], 0, `r${run}`));
+  assert.equal(metrics.samples('s2lab_events_total').length, 1);
+  assert.equal(value(metrics, 's2lab_events_total', GROUP), 2_000);
+  assert.equal(value(metrics, 's2lab_machines_running', GROUP), 0);
+  assert.ok([...metrics.machines()].length < 300);
+});
+
+test('a registry exposes every metric of the table, in the text format, with no run in it', async () => {
+  const events = new EventMetrics();
+  events.observe(
+    frame(
+      [
+        { kind: 'lock-contended', mode: 1 },
+        { kind: 'lock-acquired', mode: 1, at: 10 },
+      ],
+      0,
+      'run-77',
+    ),
+  );
+  const metrics = new LabMetrics(events, ['verifier', 'pipeline']);
+  metrics.counter('s2lab_violations_total').inc({ invariant: 'I1', policy: 'rcu' });
+  metrics.gauge('s2lab_pipeline_broker_reachable').set(1);
+  const text = await metrics.registry.metrics();
+  for (const name of Object.keys(METRICS)) assert.match(text, new RegExp(`^# TYPE ${name} `, 'm'));
+  assert.match(text, /^s2lab_events_total\{policy="rcu",machine_kind="kvm",workload="boot"\} 2$/m);
+  assert.match(text, /^s2lab_lock_wait_seconds_bucket\{le="\+Inf",policy="rcu",machine_kind="kvm",workload="boot",mode="read"\} 1$/m);
+  assert.doesNotMatch(text, /run-77/);
+  assert.equal(
+    await metrics.registry.metrics().then((again) => /^s2lab_events_total\{.*\} 2$/m.test(again)),
+    true,
+    'a second scrape does not add up',
+  );
+});

@@ -1,0 +1,6 @@
+export * from './definitions.ts';
+export * from './machine-tally.ts';
+export * from './event-metrics.ts';
+export * from './registry.ts';
+export * from './service/settings.ts';
+export * from './service/service-http.ts';

@@ -1,0 +1,201 @@
+import type { EventRows, FrameOrigin } from '@s2lab/events';
+import { K, LINK_CAUSE, UNLINK_CAUSE, wide } from '@s2lab/events';
+import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
+import { LOCK_WAIT_BUCKETS } from './definitions.ts';
+
+/** Results of walks and fault handlers that have a name of their own in metrics; the last one stands for all others. */
+export const RESULT_NAMES = ['ok', 'eagain', 'enomem', 'eexist', 'einval', 'efault', 'other'] as const;
+const RESULT_COLUMN = new Map<number, number>([
+  [0, 0],
+  [-11, 1],
+  [-12, 2],
+  [-17, 3],
+  [-22, 4],
+  [-14, 5],
+]);
+const RESULT_OTHER = RESULT_NAMES.length - 1;
+
+const OPS = 32;
+const CODES = 8;
+const WAIT_BUCKETS = LOCK_WAIT_BUCKETS.length + 1;
+const WAIT_LIMITS_NS = LOCK_WAIT_BUCKETS.map((seconds) => seconds * 1e9);
+
+/** Places of counters in a tally's `counts`. Events by kind come first, at the kind's code. */
+export const AT = {
+  collapses: 256,
+  splits: 257,
+  retries: 258,
+  lockedMet: 259,
+  tlbHits: 260,
+  tlbMisses: 261,
+  reclaims: 262,
+  rows: 263,
+  /** + FAULT code. */
+  fault: 264,
+  /** + TLBI code. */
+  tlbi: 264 + CODES,
+  /** + DSB code. */
+  dsb: 264 + 2 * CODES,
+  /** + INJECTED code. */
+  injected: 264 + 3 * CODES,
+  /** + LOCK_MODE. */
+  contended: 264 + 4 * CODES,
+  /** + LOCK_MODE: nanoseconds waited. */
+  waitNs: 264 + 5 * CODES,
+  /** + LOCK_MODE × wait buckets + bucket. */
+  wait: 264 + 6 * CODES,
+  /** + index in RESULT_NAMES. */
+  faultResult: 264 + 6 * CODES + 3 * WAIT_BUCKETS,
+  /** + OP × RESULT_NAMES + index in RESULT_NAMES. */
+  walk: 264 + 7 * CODES + 3 * WAIT_BUCKETS,
+} as const;
+
+/** Numbers in `counts` of a tally. */
+export const COUNTS = AT.walk + OPS * RESULT_NAMES.length;
+
+/** Buckets of the lock wait, with the one above the last bound. */
+export const LOCK_WAIT_BUCKET_COUNT = WAIT_BUCKETS;
+
+/** One machine's events, counted. Folding is one pass over the kinds; it allocates only where a walk or a free is outstanding. */
+export class MachineTally {
+  readonly origin: FrameOrigin;
+  /** Counters by place (AT); doubles, exact below 2^53. */
+  readonly counts = new Float64Array(COUNTS);
+  virtualNs = 0;
+  tables = 0;
+  pageShift = 12;
+  pendingPeak = 0;
+  phase = 0;
+  pass = 0;
+  running = true;
+  /** Retired sub-trees by table page, in order of retirement: when each was retired, virtual nanoseconds. */
+  private readonly pending = new Map<number, number>();
+  private readonly walkOp = new Map<number, number>();
+  private readonly blockedSince: number[] = [];
+
+  constructor(origin: FrameOrigin) {
+    this.origin = origin;
+  }
+
+  /** Sub-trees retired and not yet reclaimed. */
+  get pendingFrees(): number {
+    return this.pending.size;
+  }
+
+  /** Virtual nanoseconds since the oldest pending free was retired; 0 when none is pending. */
+  get oldestPendingNs(): number {
+    for (const retiredAt of this.pending.values()) return this.virtualNs - retiredAt;
+    return 0;
+  }
+
+  /** Bytes of the table pages that live. */
+  get tableBytes(): number {
+    return this.tables * 2 ** this.pageShift;
+  }
+
+  /** Folds consecutive rows of this machine. */
+  fold(rows: EventRows): void {
+    const { kind, arg, aux, old, length } = rows;
+    const counts = this.counts;
+    for (let i = 0; i < length; i += 1) {
+      const code = kind[i]!;
+      counts[code]! += 1;
+      switch (code) {
+        case K.descriptorRead: {
+          const j = 2 * i;
+          if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) counts[AT.lockedMet]! += 1;
+          break;
+        }
+        case K.guestAccessed:
+          counts[aux[i] === 1 ? AT.tlbHits : AT.tlbMisses]! += 1;
+          break;
+        case K.tlbiIssued:
+          counts[AT.tlbi + (arg[i]! & 7)]! += 1;
+          break;
+        case K.dsbCompleted:
+          counts[AT.dsb + (arg[i]! & 7)]! += 1;
+          break;
+        case K.faultTaken:
+          counts[AT.fault + (arg[i]! & 7)]! += 1;
+          break;
+        case K.faultHandled:
+          counts[AT.faultResult + resultColumn(arg[i]! | 0)]! += 1;
+          break;
+        case K.walkBegan:
+          this.walkOp.set(rows.walk[i]!, arg[i]! & (OPS - 1));
+          break;
+        case K.walkEnded:
+          this.endWalk(rows.walk[i]!, arg[i]! | 0, aux[i]!);
+          break;
+        case K.tableAllocated:
+        case K.tableReused:
+          this.tables += 1;
+          break;
+        case K.tableFreed:
+          this.tables -= 1;
+          break;
+        case K.tableLinked:
+          if (aux[i] === LINK_CAUSE.split) counts[AT.splits]! += 1;
+          break;
+        case K.tableUnlinked:
+          if (aux[i] === UNLINK_CAUSE.collapse) counts[AT.collapses]! += 1;
+          break;
+        case K.tableRetired:
+          this.pending.set(rows.table[i]!, wide(rows.at, i));
+          if (this.pending.size > this.pendingPeak) this.pendingPeak = this.pending.size;
+          break;
+        case K.reclaimEnded:
+          this.pending.delete(rows.table[i]!);
+          break;
+        case K.lockContended:
+          counts[AT.contended + (aux[i]! & 3)]! += 1;
+          this.blockedSince[rows.actor[i]!] = wide(rows.at, i);
+          break;
+        case K.lockAcquired:
+          this.endWait(rows.actor[i]!, wide(rows.at, i), aux[i]! & 3);
+          break;
+        case K.faultInjected:
+          counts[AT.injected + (arg[i]! & 7)]! += 1;
+          break;
+        case K.phaseBegan:
+          this.phase = arg[i]!;
+          this.pass = aux[i]!;
+          break;
+        case K.machineStarted:
+          this.pageShift = aux[i]!;
+          break;
+        case K.machineStopped:
+          this.running = false;
+          break;
+        default:
+      }
+    }
+    counts[AT.rows]! += length;
+    if (length > 0) this.virtualNs = Math.max(this.virtualNs, wide(rows.at, length - 1));
+  }
+
+  private endWalk(walk: number, result: number, retries: number): void {
+    const op = this.walkOp.get(walk);
+    if (op === undefined) return; // it began before this reader joined
+    this.walkOp.delete(walk);
+    this.counts[AT.walk + op * RESULT_NAMES.length + resultColumn(result)]! += 1;
+    this.counts[AT.retries]! += retries;
+  }
+
+  private endWait(actor: number, at: number, mode: number): void {
+    const since = this.blockedSince[actor];
+    if (since === undefined || since < 0) return;
+    this.blockedSince[actor] = -1;
+    const waited = at - since;
+    let bucket = 0;
+    while (bucket < WAIT_LIMITS_NS.length && waited > WAIT_LIMITS_NS[bucket]!) bucket += 1;
+    this.counts[AT.wait + mode * WAIT_BUCKETS + bucket]! += 1;
+    this.counts[AT.waitNs + mode]! += waited;
+  }
+}
+
+/** Index in RESULT_NAMES. An age walk returns 1 for "was young", which is no error. */
+function resultColumn(result: number): number {
+  if (result >= 0) return 0;
+  return RESULT_COLUMN.get(result) ?? RESULT_OTHER;
+}

@@ -1,0 +1,2 @@
+export { importGolden, RecordingError } from './golden.ts';
+export type { GoldenOptions } from './golden.ts';

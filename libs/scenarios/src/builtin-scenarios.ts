@@ -1,0 +1,114 @@
+import { parseScenario } from './parse-scenario.ts';
+import type { Scenario, ScenarioInput } from './scenario-schema.ts';
+
+/** Machine of the demonstration and of `migration`: small enough that a cycle takes some tens of virtual milliseconds. */
+const MIGRATING = {
+  kind: 'kvm',
+  vcpus: 4,
+  memoryBytes: '256MiB',
+  memslots: 2,
+  workload: {
+    type: 'migration',
+    params: {
+      kernelBytes: '8MiB',
+      initrdBytes: '8MiB',
+      randomTouches: 2000,
+      windowBytes: '4MiB',
+      driftAccesses: 1,
+      skew: 2,
+      thinkNs: 2000,
+      passNs: 2_000_000,
+      slowdownPercent: 120,
+      collapseNs: 10_000_000,
+      recreateMemslots: true,
+    },
+  },
+} as const;
+
+const ENDLESS = { ...MIGRATING, workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 0 } } } as const;
+
+const INPUTS: readonly ScenarioInput[] = [
+  {
+    name: 'demo',
+    description: 'Endless migration cycles on four machines, two with RCU and two with a reader-writer lock, one after another in phase.',
+    machines: [
+      { ...ENDLESS, policy: 'rcu', count: 2, startAfterNs: 0, staggerNs: 12_000_000 },
+      { ...ENDLESS, policy: 'rwlock', count: 2, startAfterNs: 6_000_000, staggerNs: 12_000_000 },
+    ],
+  },
+  {
+    name: 'boot',
+    description: 'A guest boots: kernel and initial RAM disk are touched by all vCPUs at once, then memory at random.',
+    machines: [{ policy: 'rcu', vcpus: 4, memoryBytes: '256MiB', workload: { type: 'boot', params: { randomTouches: 5000 } } }],
+  },
+  {
+    name: 'steady',
+    description: 'Skewed reads, writes and instruction fetches over a working set; the host ages and unmaps ranges now and then.',
+    machines: [
+      {
+        policy: 'rcu',
+        vcpus: 4,
+        memoryBytes: '256MiB',
+        workload: { type: 'steady', params: { accessesPerVcpu: 50_000, workingSetBytes: '64MiB', notifierNs: 500_000 } },
+      },
+    ],
+  },
+  {
+    name: 'migration',
+    description: 'Three migration cycles: boot, steady state, dirty logging in passes, logging off, blocks come back by guest faults.',
+    machines: [{ ...MIGRATING, policy: 'rcu', workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 3 } } }],
+  },
+  {
+    name: 'mixed',
+    description: 'The migration cycle under RCU and under a reader-writer lock, on two and on eight vCPUs, side by side.',
+    machines: [2, 8].flatMap((vcpus) =>
+      ['rcu', 'rwlock'].map((policy) => ({
+        ...MIGRATING,
+        policy,
+        vcpus,
+        workload: { type: 'migration' as const, params: { ...MIGRATING.workload.params, cycles: 2 } },
+      })),
+    ),
+  },
+  {
+    name: 'smoke',
+    description: 'One short migration cycle on a small machine, for tests: every phase, few events.',
+    machines: [
+      {
+        policy: 'rcu',
+        vcpus: 2,
+        memoryBytes: '8MiB',
+        workload: {
+          type: 'migration',
+          params: {
+            kernelBytes: '256KiB',
+            initrdBytes: '256KiB',
+            randomTouches: 50,
+            passes: 2,
+            thinkNs: 5000,
+            steadyNs: 200_000,
+            passNs: 200_000,
+            collapseNs: 400_000,
+            notifierNs: 50_000,
+            recreateMemslots: true,
+          },
+        },
+      },
+    ],
+  },
+  {
+    name: 'preempted',
+    description:
+      'Walkers are taken off the CPU in mid-walk while blocks come back: under RCU the grace period waits and pending frees grow.',
+    // No notifier calls: they take the lock for write and would make everyone wait for the preempted walker.
+    machines: [
+      { ...MIGRATING, policy: 'rcu', workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 2, notifierNs: 0 } } },
+    ],
+    faults: [{ kind: 'preempted-walkers', durationNs: 8_000_000, oneIn: 100, vcpus: 1, phases: ['collapse'] }],
+  },
+];
+
+/** The scenarios that come with the lab, by name; `demo` is what `npm start` runs. */
+export const builtinScenarios: ReadonlyMap<string, Scenario> = new Map(
+  INPUTS.map((input) => [input.name, parseScenario(input, `scenario ${input.name}`)]),
+);

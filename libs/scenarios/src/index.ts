@@ -1,0 +1,14 @@
+export type { FaultSpec, MachineSpec, Scenario, ScenarioInput } from './scenario-schema.ts';
+export { scenarioJsonSchema } from './scenario-schema.ts';
+export { parseScenario, parseScenarioText, ScenarioError } from './parse-scenario.ts';
+export { builtinScenarios } from './builtin-scenarios.ts';
+export type { PlannedMachine, Recordings } from './fleet-plan.ts';
+export { machineConfigFor, plannedMachines, scenarioOfRecording, workloadFor } from './fleet-plan.ts';
+export type { RecordedMachine, Recording } from './recording.ts';
+export { RecordedWorkload, RecordingError } from './recording.ts';
+export { parseGoldenScript } from './golden-script.ts';
+export type { TracedMemslot } from './memslot-map.ts';
+export { parseMemslotMap } from './memslot-map.ts';
+export type { TraceOptions } from './trace-report.ts';
+export { parseTraceReport } from './trace-report.ts';
+export { detectRecording } from './detect-recording.ts';

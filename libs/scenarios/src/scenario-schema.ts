@@ -1,0 +1,117 @@
+import { DEFAULT_COSTS } from '@s2lab/engine';
+import { PHASE } from '@s2lab/events';
+import { z } from 'zod';
+import { bootParams, bytes, migrationParams, recordedParams, steadyParams } from './workload-params.ts';
+
+const SECOND_NS = 1_000_000_000;
+const HOUR_NS = 3600 * SECOND_NS;
+
+function nanoseconds(max: number): z.ZodInt {
+  return z.int().min(0).max(max);
+}
+
+const features = z.strictObject({
+  fwb: z.boolean().optional().meta({ description: 'FEAT_S2FWB: stage 2 forces write-back' }),
+  tlbRange: z.boolean().optional().meta({ description: 'FEAT_TLBIRANGE: TLB invalidation by range' }),
+  xnx: z.boolean().optional().meta({ description: 'FEAT_XNX: execute-never apart for EL0 and EL1' }),
+  hardwareAccessFlag: z.boolean().optional().meta({ description: 'FEAT_HAF: the hardware walker sets the access flag' }),
+  dic: z.boolean().optional().meta({ description: 'FEAT_DIC: no instruction cache maintenance; memory is mapped executable at once' }),
+});
+
+const workload = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('boot'), params: bootParams.prefault({}) }),
+  z.strictObject({ type: z.literal('steady'), params: steadyParams.prefault({}) }),
+  z.strictObject({ type: z.literal('migration'), params: migrationParams.prefault({}) }),
+  z.strictObject({ type: z.literal('recorded'), params: recordedParams }),
+]);
+
+const powerOfTwo = z
+  .int()
+  .min(1)
+  .max(65536)
+  .refine((n) => (n & (n - 1)) === 0, { error: 'expected a power of two up to 65536' });
+
+const machine = z.strictObject({
+  count: z.int().min(1).max(256).default(1).meta({ description: 'How many machines of this kind' }),
+  kind: z.literal('kvm').default('kvm').meta({ description: 'What owns the stage-2' }),
+  policy: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/, { error: 'expected the name of a reclaim policy, such as rcu (s2lab policies lists them)' })
+    .meta({ description: 'Reclaim policy of the stage-2, by name' }),
+  vcpus: z.int().min(1).max(512).default(4).meta({ description: 'Virtual CPUs; a recording brings its own number' }),
+  memoryBytes: bytes.prefault('256MiB').meta({ description: 'Guest memory, from IPA 1 GiB on' }),
+  memslots: z.int().min(1).max(64).default(1).meta({ description: 'Memslots that the memory is divided into' }),
+  pageShift: z
+    .literal([12, 14, 16], { error: 'expected 12 (4K), 14 (16K) or 16 (64K)' })
+    .default(12)
+    .meta({ description: 'log2 of the granule' }),
+  ipaBits: z.int().min(32).max(52).default(40).meta({ description: 'Bits of intermediate physical address' }),
+  features: features.prefault({}).meta({ description: 'Features of the CPUs' }),
+  thp: z
+    .int()
+    .min(0)
+    .max(1024)
+    .default(1)
+    .meta({ description: 'Transparent huge pages: 0 none, 1 behind every aligned block, k > 1 behind all blocks but every k-th' }),
+  hugetlb: bytes.optional().meta({ description: 'Page size of hugetlbfs behind the memory; absent = ordinary pages' }),
+  eagerSplitBytes: bytes.prefault(0).meta({ description: 'Chunk of eager splitting at dirty logging, 0 = off' }),
+  initiallyAllSet: z.boolean().default(false).meta({ description: 'Manual protect, dirty log initially all set' }),
+  cacheCapacity: z.int().min(4).max(1024).optional().meta({ description: 'Table pages a vCPU’s cache is topped up to' }),
+  tlbEntries: powerOfTwo.optional().meta({ description: 'Cached translations per vCPU' }),
+  walkCacheEntries: powerOfTwo.optional().meta({ description: 'Walk-cache entries per vCPU' }),
+  startAfterNs: nanoseconds(HOUR_NS).default(0).meta({ description: 'Virtual time at which the first machine starts' }),
+  staggerNs: nanoseconds(HOUR_NS).default(0).meta({ description: 'How much later each further machine of this kind starts' }),
+  workload,
+});
+
+const phaseName = z.enum(Object.keys(PHASE) as [keyof typeof PHASE, ...(keyof typeof PHASE)[]]);
+
+const preemptedWalkers = z.strictObject({
+  kind: z.literal('preempted-walkers'),
+  durationNs: nanoseconds(10 * SECOND_NS)
+    .min(1)
+    .meta({ description: 'How long the vCPU is off the CPU, in the middle of its next walk' }),
+  oneIn: z.int().min(1).max(0xffff_ffff).meta({ description: 'Chance: one in so many commands of a vCPU' }),
+  vcpus: z.int().min(1).max(512).optional().meta({ description: 'Only the first so many vCPUs' }),
+  phases: z.array(phaseName).min(1).optional().meta({ description: 'Only in these phases' }),
+});
+
+const costs = z.strictObject(Object.fromEntries(Object.keys(DEFAULT_COSTS).map((name) => [name, nanoseconds(10 * SECOND_NS).optional()])));
+
+/** Schema of a scenario file: the one source of validation, of the types and of the published JSON Schema. */
+export const scenarioSchema = z
+  .strictObject({
+    $schema: z.string().optional().meta({ description: 'Where the JSON Schema of scenarios is, for editors' }),
+    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, { error: 'expected a name of small letters, digits and hyphens' }),
+    description: z.string().max(2000).default(''),
+    machines: z.array(machine).min(1).max(256),
+    faults: z
+      .array(z.discriminatedUnion('kind', [preemptedWalkers]))
+      .default([])
+      .meta({ description: 'Faults injected into every machine' }),
+    costs: costs.prefault({}).meta({ description: 'Virtual nanoseconds of single steps, where they differ from the defaults' }),
+    durationNs: nanoseconds(24 * HOUR_NS)
+      .min(1)
+      .optional()
+      .meta({ description: 'Virtual time at which the run stops; absent = when all workloads end' }),
+  })
+  .meta({ title: 'Stage-2 Lab scenario' });
+
+/** A scenario, checked and complete: sizes are bytes, defaults are filled in. */
+export type Scenario = z.output<typeof scenarioSchema>;
+
+/** What a scenario file may hold: sizes may be texts, what has a default may be absent. */
+export type ScenarioInput = z.input<typeof scenarioSchema>;
+
+/** One entry of `machines`: `count` machines of one kind. */
+export type MachineSpec = Scenario['machines'][number];
+
+/** One entry of `faults`. */
+export type FaultSpec = Scenario['faults'][number];
+
+/**
+ * The schema of scenario files as JSON Schema (draft 2020-12), for editors; published as docs/schema/scenario.schema.json.
+ */
+export function scenarioJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(scenarioSchema, { io: 'input' }) as Record<string, unknown>;
+}

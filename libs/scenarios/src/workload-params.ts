@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { BYTE_SIZE_EXPECTED, BYTE_SIZE_TEXT, byteSize } from './byte-size.ts';
+
+/** A size in bytes, as a number or as a text with a binary unit. */
+export const bytes = z
+  .union(
+    [
+      z
+        .int()
+        .min(0)
+        .max(2 ** 52),
+      z.string().regex(BYTE_SIZE_TEXT, { error: `expected ${BYTE_SIZE_EXPECTED}` }),
+    ],
+    { error: `expected ${BYTE_SIZE_EXPECTED}` },
+  )
+  .transform((size, context) => {
+    const value = byteSize(size);
+    if (value !== undefined) return value;
+    context.issues.push({ code: 'custom', message: `expected ${BYTE_SIZE_EXPECTED}, at most 2^52 bytes`, input: size });
+    return z.NEVER;
+  });
+
+const MINUTE_NS = 60_000_000_000;
+const span = z.int().min(0).max(MINUTE_NS);
+
+const bootFields = {
+  kernelBytes: bytes.prefault('16MiB').meta({ description: 'Kernel image: written page by page, all vCPUs in turn' }),
+  initrdBytes: bytes.prefault('16MiB').meta({ description: 'Initial RAM disk behind the kernel: read in strides' }),
+  strideBytes: bytes.prefault('64KiB').meta({ description: 'Stride of the reads of the initial RAM disk' }),
+  randomTouches: z.int().min(0).max(1e9).default(500).meta({ description: 'Random accesses of each vCPU after that' }),
+};
+
+const accessFields = {
+  workingSetBytes: bytes.optional().meta({ description: 'Memory that is accessed, from the start of guest memory; absent = all of it' }),
+  windowBytes: bytes.optional().meta({ description: 'Memory that a vCPU works on at a time; absent = the whole working set' }),
+  driftAccesses: z
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(0)
+    .meta({ description: 'The window moves on by 16 pages after so many accesses, 0 = it stays' }),
+  writePercent: z.int().min(0).max(100).default(30).meta({ description: 'Share of writes' }),
+  executePercent: z.int().min(0).max(100).default(10).meta({ description: 'Share of instruction fetches' }),
+  skew: z.int().min(1).max(8).default(3).meta({ description: 'How uneven accesses are: 1 uniform, more = fewer pages take most' }),
+  thinkNs: span.default(1000).meta({ description: 'Mean time between two accesses of a vCPU' }),
+};
+
+/** Parameters of the `boot` workload. */
+export const bootParams = z.strictObject({ ...bootFields, ...accessFields });
+
+/** Parameters of the `steady` workload. */
+export const steadyParams = z.strictObject({
+  ...accessFields,
+  accessesPerVcpu: z.int().min(0).max(1e12).default(0).meta({ description: 'Accesses of each vCPU, 0 = without end' }),
+  notifierNs: span.default(0).meta({ description: 'Mean time between two notifier calls (ageing or unmap) of the host, 0 = none' }),
+  notifierBytes: bytes.prefault('64KiB').meta({ description: 'Memory that a notifier call concerns' }),
+});
+
+/** Parameters of the `migration` workload. */
+export const migrationParams = z.strictObject({
+  ...bootFields,
+  ...accessFields,
+  writePercent: z.int().min(0).max(100).default(50).meta({ description: 'Share of writes' }),
+  cycles: z.int().min(0).max(1e9).default(1).meta({ description: 'Migration cycles, 0 = without end' }),
+  steadyNs: span.default(2_000_000).meta({ description: 'Steady state before dirty logging' }),
+  passes: z.int().min(1).max(1000).default(4).meta({ description: 'Passes over the dirty log' }),
+  passNs: span.default(1_000_000).meta({ description: 'Time between two passes' }),
+  slowdownPercent: z.int().min(100).max(1000).default(150).meta({ description: 'Think time of each pass against the one before' }),
+  collapseNs: span.default(6_000_000).meta({ description: 'Time after dirty logging, in which blocks come back' }),
+  notifierNs: span
+    .default(100_000)
+    .meta({ description: 'Mean time between two notifier calls of the host outside dirty logging, 0 = none' }),
+  notifierBytes: bytes.prefault('64KiB').meta({ description: 'Memory that a notifier call concerns' }),
+  recreateMemslots: z.boolean().default(false).meta({ description: 'Delete and create all memslots at the end of each cycle' }),
+});
+
+/** Parameters of the `recorded` workload. */
+export const recordedParams = z.strictObject({
+  file: z.string().min(1).meta({ description: 'Operation script or trace text, relative to the scenario file' }),
+  memslots: z.string().min(1).optional().meta({ description: 'Memslot map (JSON) of a trace, relative to the scenario file' }),
+});
+
+/** Parameters of `boot`, complete. */
+export type BootParams = z.output<typeof bootParams>;
+/** Parameters of `steady`, complete. */
+export type SteadyParams = z.output<typeof steadyParams>;
+/** Parameters of `migration`, complete. */
+export type MigrationParams = z.output<typeof migrationParams>;

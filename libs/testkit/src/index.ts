@@ -1,0 +1,13 @@
+export {
+  CAPABILITIES,
+  CAPABILITY_FILE,
+  type Capability,
+  type CapabilityName,
+  type CapabilityRecord,
+  capability,
+  requireCapability,
+} from './capability.ts';
+export * from './transport-contract.ts';
+export * from './kafka-broker.ts';
+export * from './trace-dsl.ts';
+export * from './mutants.ts';

@@ -1,0 +1,62 @@
+/**
+ * Who may import whom: package → the packages it may import, in source and as dependencies in its package.json.
+ * This table is the architecture's one statement of it; docs/ARCHITECTURE.md draws it. Specs and benches may import `testkit` and anything else besides.
+ */
+export const EDGES: Readonly<Record<string, readonly string[]>> = {
+  arch: [],
+  events: ['arch'],
+  // The oracle never sees the code that it judges: an oracle that shares the engine's code shares its bugs.
+  invariants: ['arch', 'events'],
+  engine: ['arch', 'events'],
+  policies: ['arch', 'events', 'engine'],
+  scheduler: ['arch', 'events', 'engine'],
+  scenarios: ['arch', 'events', 'engine', 'scheduler', 'policies'],
+  // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
+  recordings: ['arch', 'events'],
+  frame: ['arch', 'events'],
+  'transport-file': ['arch', 'events', 'frame'],
+  'transport-kafka': ['arch', 'events', 'frame'],
+  metrics: ['arch', 'events'],
+  testkit: anyLibraryAnd(),
+  infra: ['metrics'],
+  explorer: anyLibraryAnd(),
+  fleet: anyLibraryAnd(),
+  // As the oracle: nothing that decides what happens.
+  verifier: ['arch', 'events', 'invariants', 'frame', 'transport-file', 'transport-kafka', 'metrics'],
+  cli: anyLibraryAnd('explorer', 'fleet', 'verifier'),
+};
+
+/** Edges that should not be and are borne for now, `from → to: why, and until when`. Empty is the aim. */
+export const DEBT: Readonly<Record<string, string>> = {};
+
+/** Packages that only specs and benches may import. */
+export const SPEC_ONLY: readonly string[] = ['testkit'];
+
+/** Packages of pure code: no Node built-in, no clock, no timer, no chance, no I/O. The workspace check (workspace.ts) compares this with the `plane:pure` tags. */
+export const PURE: readonly string[] = ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings', 'invariants'];
+
+/** Libraries from outside that pure packages may use, being pure themselves. */
+export const PURE_LIBRARIES: readonly string[] = ['zod'];
+
+/** Whether `from` may import `to`. */
+export function mayImport(from: string, to: string): boolean {
+  return from === to || (EDGES[from]?.includes(to) ?? false) || `${from} → ${to}` in DEBT;
+}
+
+function anyLibraryAnd(...apps: string[]): string[] {
+  return [
+    'arch',
+    'events',
+    'invariants',
+    'engine',
+    'policies',
+    'scheduler',
+    'scenarios',
+    'recordings',
+    'frame',
+    'transport-file',
+    'transport-kafka',
+    'metrics',
+    ...apps,
+  ];
+}
