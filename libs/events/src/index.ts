@@ -6,3 +6,4 @@ export * from './frame.ts';
 export * from './sequence-guard.ts';
 export * from './decode.ts';
 export * from './memory-log.ts';
+export * from './events-document.ts';
