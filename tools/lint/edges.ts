@@ -10,7 +10,7 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   engine: ['arch', 'events'],
   policies: ['arch', 'events', 'engine'],
   scheduler: ['arch', 'events', 'engine'],
-  scenarios: ['arch', 'events', 'engine', 'scheduler', 'policies'],
+  scenarios: ['arch', 'events', 'engine'],
   // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
   recordings: ['arch', 'events'],
   frame: ['arch', 'events'],

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { s2lab } from './spawned-cli.ts';
+import { BIN, s2lab } from './spawned-cli.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-cli-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -148,4 +150,49 @@ test('run gives figures and a verdict', async () => {
     outcome.events,
   );
   assert.ok(outcome.machines[0]!.collapses > 0);
+});
+
+test('an operation script drives the fleet, and a wrong line in it is told with its number', async () => {
+  const script = 'init ia=40 fwb=1 range=1\nmap 0x40000000 0x200000 0x80000000 rwx shared 4\nunmap 0x40000000 0x1000\ndestroy\n';
+  writeFileSync(join(dir, 'ops.txt'), script);
+  const recorded = await s2lab(['record', '--workload', 'ops.txt', '-o', 'ops.arrow', '--json'], dir);
+  assert.equal(recorded.status, 0, recorded.stderr);
+  const verified = await s2lab(['verify', 'ops.arrow', '--json'], dir);
+  assert.equal((JSON.parse(verified.stdout) as { verdict: string }).verdict, 'holds', verified.stdout);
+
+  writeFileSync(join(dir, 'wrong.txt'), `${script}mangle 0x40000000\n`);
+  const refused = await s2lab(['record', '--workload', 'wrong.txt', '-o', 'never.arrow'], dir);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /^s2lab: wrong\.txt:5: [^\n]*mangle[^\n]*\n$/);
+  assert.equal(existsSync(join(dir, 'never.arrow')), false);
+});
+
+test('a trace of the kernel drives the fleet with its memslot map, and lost events are refused unless they are accepted', async () => {
+  const fault = (t: string, ipa: string): string =>
+    `          vcpu-0-101   [001]   ${t}: kvm_guest_fault:      ipa ${ipa}, hsr 0x92000047, hxfar 0xffff0000, pc 0xffff800010000000`;
+  const lines = ['cpus=2', fault('10.000001', '0x40000000'), fault('10.000101', '0x40001000')];
+  writeFileSync(join(dir, 'trace.txt'), `${lines.join('\n')}\n`);
+  writeFileSync(join(dir, 'slots.json'), '{"memslots": [{"id": 0, "ipa": "0x40000000", "bytes": "0x200000", "hva": "0x7f0000000000"}]}');
+  const recorded = await s2lab(['record', '--workload', 'trace.txt', '--memslots', 'slots.json', '-o', 'trace.arrow', '--json'], dir);
+  assert.equal(recorded.status, 0, recorded.stderr);
+  assert.equal((await s2lab(['verify', 'trace.arrow'], dir)).status, 0);
+
+  writeFileSync(join(dir, 'lossy.txt'), `${lines[0]}\nCPU:1 [42 EVENTS DROPPED]\n${lines[1]}\n`);
+  const refused = await s2lab(['record', '--workload', 'lossy.txt', '-o', 'never.arrow'], dir);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /^s2lab: lossy\.txt:2: [^\n]*\n$/);
+  assert.equal(existsSync(join(dir, 'never.arrow')), false);
+  assert.equal((await s2lab(['record', '--workload', 'lossy.txt', '--accept-lost-events', '-o', 'lossy.arrow'], dir)).status, 0);
+});
+
+test('whoever reads only the beginning of a replay is no error', async () => {
+  assert.equal((await s2lab(['record', 'smoke', '-o', 'head.arrow'], dir)).status, 0);
+  const child = spawn(process.execPath, [BIN, 'replay', 'head.arrow'], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  const [status] = (await once(child, 'close')) as [number | null];
+  assert.deepEqual([status, stderr], [0, '']);
 });

@@ -18,7 +18,8 @@ export function topicAddress(text: string): TopicAddress {
 export async function openLog(text: string): Promise<EventSource> {
   if (text.includes('://')) {
     const { brokers, topic } = topicAddress(text);
-    const { KafkaSource } = await import('@s2lab/transport-kafka');
+    const [{ KafkaSource }, { muteKafkaWarnings }] = await Promise.all([import('@s2lab/transport-kafka'), import('@s2lab/metrics')]);
+    muteKafkaWarnings();
     return KafkaSource.open({ brokers, topic, clientId: 's2lab', until: 'end' });
   }
   const { FileSource } = await import('@s2lab/transport-file');

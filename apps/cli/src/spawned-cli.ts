@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../bin/s2lab.mjs', import.meta.url));
+/** The command line’s entry. */
+export const BIN = fileURLToPath(new URL('../bin/s2lab.mjs', import.meta.url));
 
 /** How a command line ended. */
 export interface Ended {

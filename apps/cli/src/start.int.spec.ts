@@ -7,13 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { requireCapability } from '@s2lab/testkit';
 import type { Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import { s2lab } from './spawned-cli.ts';
+import { BIN, s2lab } from './spawned-cli.ts';
 
-const BIN = fileURLToPath(new URL('../bin/s2lab.mjs', import.meta.url));
 const BROWSER_FLAGS = [
   '--headless',
   '--no-sandbox',

@@ -18,8 +18,12 @@ export interface LabSource {
   machines(): Iterable<MachineTally>;
   /** Events verified so far. */
   verified(): number;
-  /** All violations found so far, in order. */
-  violations(): readonly ViolationNote[];
+  /** Violations found so far. */
+  violations(): number;
+  /** Violations found so far on one machine. */
+  violationsOf(machine: number): number;
+  /** The violations that were kept with their proofs, in order. */
+  violationNotes(): readonly ViolationNote[];
   recording(): RecordingState;
   /** Virtual seconds per wall second reached lately. */
   speed(): number;
@@ -69,15 +73,12 @@ export class LiveFeed {
 
 /** The lab at this moment. */
 function takeSample(source: LabSource, t: number): LabSample {
-  const violations = source.violations();
-  const perMachine = new Map<number, number>();
-  for (const { machine } of violations) perMachine.set(machine, (perMachine.get(machine) ?? 0) + 1);
   return {
     t,
-    machines: Array.from(source.machines(), (tally) => machineSample(tally, perMachine.get(tally.origin.machine) ?? 0)),
+    machines: Array.from(source.machines(), (tally) => machineSample(tally, source.violationsOf(tally.origin.machine))),
     verified: source.verified(),
-    violations: violations.length,
-    latest: violations.slice(-LATEST),
+    violations: source.violations(),
+    latest: source.violationNotes().slice(-LATEST),
     recording: source.recording(),
     speed: source.speed(),
     ended: source.ended(),

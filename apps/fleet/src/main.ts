@@ -1,8 +1,9 @@
-import { readSettings } from '@s2lab/metrics';
+import { muteKafkaWarnings, readSettings } from '@s2lab/metrics';
 import { startFleetService } from './fleet-service.ts';
 import { FLEET_SETTINGS } from './service-settings.ts';
 
 /* The fleet as a service: settings from the environment, events to Kafka, one line a happening on standard output. */
+muteKafkaWarnings();
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
 const say = (line: string): void => console.log(`fleet: ${line}`);

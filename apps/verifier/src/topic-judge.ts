@@ -2,6 +2,8 @@ import type { Frame } from '@s2lab/events';
 import { K, SequenceGuard } from '@s2lab/events';
 import type { Verdict, Violation } from '@s2lab/invariants';
 import { Verifier } from '@s2lab/invariants';
+import type { News } from './violation-news.ts';
+import { ViolationNews } from './violation-news.ts';
 
 /** What a frame led to. */
 export interface Judgement {
@@ -12,7 +14,7 @@ export interface Judgement {
   readonly gap: boolean;
   /** The machine’s beginning was not read, and this is its first frame: it will not be judged. */
   readonly unjudged: boolean;
-  readonly violations: readonly Violation[];
+  readonly violations: News;
 }
 
 /** How the machines of a topic stand: the shape of /api/verdict. */
@@ -28,13 +30,15 @@ export interface TopicVerdict {
 /** Violations listed in the verdict. */
 const LATEST = 50;
 
+const NO_NEWS: News = { kept: [], counts: new Map() };
+
 /**
  * Judges the machines of an endless topic. Each has its own verifier, which is let go when the machine stops, so that memory follows the
  * machines that run and not the runs that were.
  */
 export class TopicJudge {
   private readonly guard = new SequenceGuard();
-  private readonly running = new Map<string, Verifier>();
+  private readonly running = new Map<string, { readonly verifier: Verifier; readonly news: ViolationNews }>();
   private readonly unjudged = new Set<string>();
   private stopped = 0;
   private events = 0;
@@ -49,7 +53,7 @@ export class TopicJudge {
     const late = !known && frame.firstSeq > 0;
     if (late) this.unjudged.add(key);
     const missing = gap !== undefined && !late;
-    if (fresh === undefined || this.unjudged.has(key)) return { fresh, duplicates, gap: missing, unjudged: late, violations: [] };
+    if (fresh === undefined || this.unjudged.has(key)) return { fresh, duplicates, gap: missing, unjudged: late, violations: NO_NEWS };
     const violations = this.fold(key, fresh);
     return { fresh, duplicates, gap: missing, unjudged: false, violations };
   }
@@ -65,28 +69,27 @@ export class TopicJudge {
     };
   }
 
-  private fold(key: string, frame: Frame): readonly Violation[] {
-    let verifier = this.running.get(key);
-    if (verifier === undefined) {
-      verifier = new Verifier();
-      this.running.set(key, verifier);
+  private fold(key: string, frame: Frame): News {
+    let judged = this.running.get(key);
+    if (judged === undefined) {
+      const verifier = new Verifier();
+      judged = { verifier, news: new ViolationNews(verifier) };
+      this.running.set(key, judged);
     }
-    const before = verifier.progress().violations;
-    verifier.fold(frame);
+    judged.verifier.fold(frame);
     this.events += frame.rows.length;
-    const after = verifier.progress().violations;
-    const found = after === before ? [] : verifier.finish().violations.slice(before);
-    for (const violation of found) this.keep(violation);
+    const news = judged.news.take();
+    this.keep(news);
     if (frame.rows.kind[frame.rows.length - 1] === K.machineStopped) {
       this.running.delete(key);
       this.stopped += 1;
     }
-    return found;
+    return news;
   }
 
-  private keep(violation: Violation): void {
-    this.counts.set(violation.invariant, (this.counts.get(violation.invariant) ?? 0) + 1);
-    this.latest.push(violation);
-    if (this.latest.length > LATEST) this.latest.shift();
+  private keep({ kept, counts }: News): void {
+    for (const [invariant, count] of counts) this.counts.set(invariant, (this.counts.get(invariant) ?? 0) + count);
+    this.latest.push(...kept);
+    this.latest.splice(0, Math.max(0, this.latest.length - LATEST));
   }
 }

@@ -26,18 +26,32 @@ test('the service reports violations and messages that are no frame, in metrics,
   const stop = new AbortController();
   const lines: string[] = [];
   const settings = {
-    S2LAB_KAFKA_BROKERS: broker.address, S2LAB_TOPIC: TOPIC, S2LAB_GROUP: 'g', S2LAB_REPLICAS: 1, S2LAB_HTTP_HOST: '127.0.0.1', S2LAB_HTTP_PORT: 0,
+    S2LAB_KAFKA_BROKERS: broker.address,
+    S2LAB_TOPIC: TOPIC,
+    S2LAB_GROUP: 'g',
+    S2LAB_REPLICAS: 1,
+    S2LAB_HTTP_HOST: '127.0.0.1',
+    S2LAB_HTTP_PORT: 0,
   };
   const service = await startVerifierService(settings, stop.signal, (line) => lines.push(line));
   const get = async (path: string): Promise<Response> => fetch(`http://127.0.0.1:${service.http.port}${path}`);
   try {
     assert.equal((await get('/healthz')).status, 503, 'not healthy without its topic');
     const sink = new KafkaSink({ brokers: [broker.address], clientId: 'spec', topic: TOPIC, partitions: 2 });
-    await sink.write(frame('good', [{ kind: 'machine-started', vcpus: 1, pageShift: 12 }, { kind: 'machine-stopped', cause: 0 }]));
-    await sink.write(frame('bad', [
-      { kind: 'machine-started', vcpus: 1, pageShift: 12 }, { kind: 'table-allocated', table: 3, level: 3 },
-      { kind: 'table-freed', table: 3, level: 3 }, { kind: 'table-freed', table: 3, level: 3 },
-    ]));
+    await sink.write(
+      frame('good', [
+        { kind: 'machine-started', vcpus: 1, pageShift: 12 },
+        { kind: 'machine-stopped', cause: 0 },
+      ]),
+    );
+    await sink.write(
+      frame('bad', [
+        { kind: 'machine-started', vcpus: 1, pageShift: 12 },
+        { kind: 'table-allocated', table: 3, level: 3 },
+        { kind: 'table-freed', table: 3, level: 3 },
+        { kind: 'table-freed', table: 3, level: 3 },
+      ]),
+    );
     await sink.close();
     const kafka = new Kafka({ brokers: [broker.address], clientId: 'spec', logLevel: logLevel.NOTHING });
     const producer = kafka.producer();
@@ -59,7 +73,8 @@ test('the service reports violations and messages that are no frame, in metrics,
     assert.match(metrics, /^s2lab_violations_total\{invariant="I5",policy="rcu"\} 1$/m);
     const admin = kafka.admin();
     await admin.connect();
-    for (const topic of [VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC]) assert.notEqual((await admin.fetchTopicOffsets(topic))[0]?.high, '0', `${topic} is empty`);
+    for (const topic of [VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC])
+      assert.notEqual((await admin.fetchTopicOffsets(topic))[0]?.high, '0', `${topic} is empty`);
     await admin.disconnect();
     for (const line of lines) assert.doesNotMatch(line, /\n/);
   } finally {

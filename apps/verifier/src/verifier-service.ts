@@ -124,12 +124,13 @@ class Service {
       this.metrics.counter('s2lab_verifier_frames_total').inc();
       this.metrics.counter('s2lab_verifier_events_total').inc(fresh.rows.length);
     }
-    for (const violation of violations) await this.accuse(violation, frame.origin.policy);
+    const { policy } = frame.origin;
+    for (const [invariant, count] of violations.counts) this.metrics.counter('s2lab_violations_total').inc({ invariant, policy }, count);
+    for (const violation of violations.kept) await this.accuse(violation, policy);
   }
 
   private async accuse(violation: Violation, policy: string): Promise<void> {
     const { invariant, run, machine, seq, because } = violation;
-    this.metrics.counter('s2lab_violations_total').inc({ invariant, policy });
     this.say(`violation of ${invariant} at event ${seq} of machine ${machine}, run ${run} (${policy}): ${because}`);
     await this.reports.violation(violation);
   }

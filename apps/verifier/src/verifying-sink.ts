@@ -1,18 +1,20 @@
 import type { EventSink, Frame } from '@s2lab/events';
-import type { Verdict, Violation } from '@s2lab/invariants';
+import type { Verdict } from '@s2lab/invariants';
 import { Verifier } from '@s2lab/invariants';
+import type { News } from './violation-news.ts';
+import { ViolationNews } from './violation-news.ts';
 
 /** A sink that checks the frames as they come: the verifier inside another program. */
 export class VerifyingSink implements EventSink {
-  private readonly verifier: Verifier;
-  private readonly onViolation: (violation: Violation, frame: Frame) => void;
+  private readonly verifier = new Verifier();
+  private readonly news = new ViolationNews(this.verifier);
+  private readonly onViolations: (news: News, frame: Frame) => void;
   private found = 0;
   private folded = 0;
 
-  /** @param onViolation hears of each violation that is kept, once, when it is found */
-  constructor(onViolation: (violation: Violation, frame: Frame) => void = () => {}) {
-    this.verifier = new Verifier();
-    this.onViolation = onViolation;
+  /** @param onViolations hears what a frame brought to light, if anything */
+  constructor(onViolations: (news: News, frame: Frame) => void = () => {}) {
+    this.onViolations = onViolations;
   }
 
   /** Events checked so far. */
@@ -20,12 +22,17 @@ export class VerifyingSink implements EventSink {
     return this.folded;
   }
 
+  /** Violations found so far. */
+  get violations(): number {
+    return this.found;
+  }
+
   async write(frame: Frame): Promise<void> {
     this.verifier.fold(frame);
     this.folded += frame.rows.length;
-    if (this.verifier.progress().violations === this.found) return;
-    this.found = this.verifier.progress().violations;
-    this.tellNew(frame);
+    const news = this.news.take();
+    for (const count of news.counts.values()) this.found += count;
+    if (news.counts.size > 0) this.onViolations(news, frame);
   }
 
   /** The verdict on what was checked so far. */
@@ -34,11 +41,4 @@ export class VerifyingSink implements EventSink {
   }
 
   async close(): Promise<void> {}
-
-  private told = 0;
-
-  private tellNew(frame: Frame): void {
-    const { violations } = this.verifier.finish();
-    for (; this.told < violations.length; this.told += 1) this.onViolation(violations[this.told]!, frame);
-  }
 }

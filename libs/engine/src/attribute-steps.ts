@@ -1,4 +1,16 @@
-import { HI_XN, isNormalMemory, isValid, LO_ACCESSED, LO_READ, LO_WRITE, mayExecute, outputAddress, PROT, spanBytes, xnField } from '@s2lab/arch';
+import {
+  HI_XN,
+  isNormalMemory,
+  isValid,
+  LO_ACCESSED,
+  LO_READ,
+  LO_WRITE,
+  mayExecute,
+  outputAddress,
+  PROT,
+  spanBytes,
+  xnField,
+} from '@s2lab/arch';
 import { DSB, K, OP, RESULT } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { FLUSH, flush } from './flush-steps.ts';

@@ -24,18 +24,33 @@ export function stepIdle(machine: Machine, walker: Walker): void {
       walker.pc = PC.guestAccess;
       stepGuest(machine, walker);
       return;
-    case COMMAND.delay: machine.spend(Math.max(1, command.durationNs)); return;
+    case COMMAND.delay:
+      machine.spend(Math.max(1, command.durationNs));
+      return;
     case COMMAND.done:
       walker.pc = PC.finished;
       machine.finished += 1;
       return;
-    case COMMAND.phase: machine.note(walker, K.phaseBegan, 0, command.phase, command.pass); return;
-    case COMMAND.preempt: walker.preemptNs = command.durationNs; return;
-    case COMMAND.map: case COMMAND.unmap: case COMMAND.wrprotect: case COMMAND.relax: case COMMAND.mkyoung: case COMMAND.age:
-    case COMMAND.split: case COMMAND.annotate: case COMMAND.flush: case COMMAND.leaf:
+    case COMMAND.phase:
+      machine.note(walker, K.phaseBegan, 0, command.phase, command.pass);
+      return;
+    case COMMAND.preempt:
+      walker.preemptNs = command.durationNs;
+      return;
+    case COMMAND.map:
+    case COMMAND.unmap:
+    case COMMAND.wrprotect:
+    case COMMAND.relax:
+    case COMMAND.mkyoung:
+    case COMMAND.age:
+    case COMMAND.split:
+    case COMMAND.annotate:
+    case COMMAND.flush:
+    case COMMAND.leaf:
       beginStraightWalk(machine, walker, command);
       return;
-    default: beginOperation(machine, walker, command);
+    default:
+      beginOperation(machine, walker, command);
   }
 }
 

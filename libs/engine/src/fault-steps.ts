@@ -18,14 +18,29 @@ import { beginWalk } from './control.ts';
 /** One step of handling a stage-2 fault. */
 export function stepFault(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.faultTaken: taken(machine, walker); return;
-    case PC.faultTopUp: topUp(machine, walker); return;
-    case PC.faultLocked: locked(machine, walker); return;
-    case PC.faultWalked: walked(machine, walker); return;
-    case PC.faultRelock: acquire(walker, LOCK_MODE.write, PC.faultLocked); return;
-    case PC.faultUnlocked: unlocked(machine, walker); return;
-    case PC.faultHandled: handled(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no fault step at pc ${walker.pc}`);
+    case PC.faultTaken:
+      taken(machine, walker);
+      return;
+    case PC.faultTopUp:
+      topUp(machine, walker);
+      return;
+    case PC.faultLocked:
+      locked(machine, walker);
+      return;
+    case PC.faultWalked:
+      walked(machine, walker);
+      return;
+    case PC.faultRelock:
+      acquire(walker, LOCK_MODE.write, PC.faultLocked);
+      return;
+    case PC.faultUnlocked:
+      unlocked(machine, walker);
+      return;
+    case PC.faultHandled:
+      handled(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no fault step at pc ${walker.pc}`);
   }
 }
 

@@ -21,7 +21,15 @@ export const FLUSH = {
 const RANGE_PAGES_MAX = 2 ** 21;
 
 /** Starts a TLB flush of the walker; it goes on at `flushReturn` after its last barrier. `level` is the hint, -1 unknown. */
-export function flush(machine: Machine, walker: Walker, kind: number, ipa: number, bytes: number, level: number, flushReturn: number): void {
+export function flush(
+  machine: Machine,
+  walker: Walker,
+  kind: number,
+  ipa: number,
+  bytes: number,
+  level: number,
+  flushReturn: number,
+): void {
   walker.flushKind = kind === FLUSH.range && !machine.config.tlbRange ? FLUSH.vmid : kind;
   walker.flushIpa = ipa;
   walker.flushPages = Math.ceil(bytes / machine.world.shape.pageBytes);
@@ -40,16 +48,30 @@ export function stepFlush(machine: Machine, walker: Walker): void {
       walker.pc = PC.flushEnter;
       return;
     // The VMID is switched to the guest's: the TLBIs below must see it.
-    case PC.flushEnter: machine.note(walker, K.isbCompleted, 0, 0, 0); walker.pc = PC.flushRange; return;
-    case PC.flushRange: stageTwo(machine, walker); return;
-    case PC.flushSync: sync(machine, walker); walker.pc = PC.flushCombined; return;
+    case PC.flushEnter:
+      machine.note(walker, K.isbCompleted, 0, 0, 0);
+      walker.pc = PC.flushRange;
+      return;
+    case PC.flushRange:
+      stageTwo(machine, walker);
+      return;
+    case PC.flushSync:
+      sync(machine, walker);
+      walker.pc = PC.flushCombined;
+      return;
     case PC.flushCombined:
       machine.commit(walker, K.tlbiIssued, -1, 0, 0, 0, 0, 0, 0, 0, local ? TLBI.vmalle1 : TLBI.vmalle1is, 0);
       walker.pc = PC.flushLast;
       return;
-    case PC.flushLast: sync(machine, walker); walker.pc = PC.flushIsb; return;
-    case PC.flushIsb: lastBarrier(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no flush step at pc ${walker.pc}`);
+    case PC.flushLast:
+      sync(machine, walker);
+      walker.pc = PC.flushIsb;
+      return;
+    case PC.flushIsb:
+      lastBarrier(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no flush step at pc ${walker.pc}`);
   }
 }
 
@@ -65,7 +87,9 @@ function stageTwo(machine: Machine, walker: Walker): void {
       machine.commit(walker, K.tlbiIssued, -1, 0, 0, 0, 0, 0, 0, 0, TLBI.vmalls12e1is, 0);
       walker.pc = PC.flushLast;
       return;
-    case FLUSH.range: rangeInstruction(machine, walker); return;
+    case FLUSH.range:
+      rangeInstruction(machine, walker);
+      return;
     default: {
       const op = walker.flushKind === FLUSH.ipaLocal ? TLBI.ipas2e1 : TLBI.ipas2e1is;
       machine.commit(walker, K.tlbiIssued, walker.flushLevel, 0, 0, 0, 0, 0, 0, walker.flushIpa, op, 0);

@@ -19,11 +19,18 @@ import { COMMAND, COMMAND_FLAG } from './workload.ts';
  */
 
 /** OPERATION of each host command. */
-export const HOST_OPERATION: Readonly<Record<number, number>> = {
-  [COMMAND.destroy]: OPERATION.destroy, [COMMAND.destroyVm]: OPERATION.destroy, [COMMAND.tlbFlush]: OPERATION.tlbFlush,
-  [COMMAND.waitGracePeriod]: OPERATION.waitGracePeriod, [COMMAND.memslotCreate]: OPERATION.memslotCreate,
-  [COMMAND.memslotDelete]: OPERATION.memslotDelete, [COMMAND.dirtyLogOn]: OPERATION.dirtyLogOn, [COMMAND.dirtyLogOff]: OPERATION.dirtyLogOff,
-  [COMMAND.dirtyLogClear]: OPERATION.dirtyLogClear, [COMMAND.unmapRange]: OPERATION.unmapRange, [COMMAND.ageRange]: OPERATION.ageRange,
+const HOST_OPERATION: Readonly<Record<number, number>> = {
+  [COMMAND.destroy]: OPERATION.destroy,
+  [COMMAND.destroyVm]: OPERATION.destroy,
+  [COMMAND.tlbFlush]: OPERATION.tlbFlush,
+  [COMMAND.waitGracePeriod]: OPERATION.waitGracePeriod,
+  [COMMAND.memslotCreate]: OPERATION.memslotCreate,
+  [COMMAND.memslotDelete]: OPERATION.memslotDelete,
+  [COMMAND.dirtyLogOn]: OPERATION.dirtyLogOn,
+  [COMMAND.dirtyLogOff]: OPERATION.dirtyLogOff,
+  [COMMAND.dirtyLogClear]: OPERATION.dirtyLogClear,
+  [COMMAND.unmapRange]: OPERATION.unmapRange,
+  [COMMAND.ageRange]: OPERATION.ageRange,
 };
 
 /** Begins a host operation. */
@@ -37,29 +44,59 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
   walker.rangeCursor = command.ipa;
   walker.rangeEnd = command.ipa + command.bytes;
   switch (command.kind) {
-    case COMMAND.tlbFlush: flush(machine, walker, FLUSH.range, command.ipa, command.bytes, -1, PC.hostEnd); return;
-    case COMMAND.waitGracePeriod: walker.pc = PC.hostWait; return;
-    case COMMAND.unmapRange: case COMMAND.ageRange: case COMMAND.destroy: case COMMAND.destroyVm:
+    case COMMAND.tlbFlush:
+      flush(machine, walker, FLUSH.range, command.ipa, command.bytes, -1, PC.hostEnd);
+      return;
+    case COMMAND.waitGracePeriod:
+      walker.pc = PC.hostWait;
+      return;
+    case COMMAND.unmapRange:
+    case COMMAND.ageRange:
+    case COMMAND.destroy:
+    case COMMAND.destroyVm:
       acquire(walker, LOCK_MODE.write, PC.hostLocked);
       return;
-    default: beginMemoryOperation(machine, walker, command);
+    default:
+      beginMemoryOperation(machine, walker, command);
   }
 }
 
 /** One step of a host operation around its walks. */
 export function stepHost(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
-    case PC.hostBoot: boot(machine, walker); return;
-    case PC.hostLocked: hostLocked(machine, walker); return;
-    case PC.hostChunk: chunk(machine, walker); return;
-    case PC.hostChunkDone: chunkDone(machine, walker); return;
-    case PC.hostUnlock: release(walker, PC.hostUnlocked); return;
-    case PC.hostUnlocked: hostUnlocked(machine, walker); return;
-    case PC.hostRelock: acquire(walker, LOCK_MODE.write, PC.hostChunk); return;
-    case PC.hostFreeRoot: freeRoot(machine, walker); return;
-    case PC.hostWait: if (machine.world.retiredCount > 0 || machine.reclaiming) machine.block(walker); else walker.pc = PC.hostEnd; return;
-    case PC.hostEnd: end(machine, walker); return;
-    default: assert(false, `actor ${walker.actor}: no host step at pc ${walker.pc}`);
+    case PC.hostBoot:
+      boot(machine, walker);
+      return;
+    case PC.hostLocked:
+      hostLocked(machine, walker);
+      return;
+    case PC.hostChunk:
+      chunk(machine, walker);
+      return;
+    case PC.hostChunkDone:
+      chunkDone(machine, walker);
+      return;
+    case PC.hostUnlock:
+      release(walker, PC.hostUnlocked);
+      return;
+    case PC.hostUnlocked:
+      hostUnlocked(machine, walker);
+      return;
+    case PC.hostRelock:
+      acquire(walker, LOCK_MODE.write, PC.hostChunk);
+      return;
+    case PC.hostFreeRoot:
+      freeRoot(machine, walker);
+      return;
+    case PC.hostWait:
+      if (machine.world.retiredCount > 0 || machine.reclaiming) machine.block(walker);
+      else walker.pc = PC.hostEnd;
+      return;
+    case PC.hostEnd:
+      end(machine, walker);
+      return;
+    default:
+      assert(false, `actor ${walker.actor}: no host step at pc ${walker.pc}`);
   }
 }
 
@@ -71,7 +108,20 @@ function boot(machine: Machine, walker: Walker): void {
   } else if (walker.hostPhase <= world.shape.rootPages) {
     machine.allocateTable(walker, world.shape.startLevel, 1);
   } else if (walker.hostPhase === world.shape.rootPages + 1) {
-    machine.commit(walker, K.stage2Created, world.shape.startLevel, config.ipaBits, 0, 0, 0, 0, 0, 0, world.shape.rootPages, featureBits(machine));
+    machine.commit(
+      walker,
+      K.stage2Created,
+      world.shape.startLevel,
+      config.ipaBits,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      world.shape.rootPages,
+      featureBits(machine),
+    );
   } else {
     machine.note(walker, K.dsbCompleted, 0, DSB.ishst, 0);
     for (let vcpu = 0; vcpu < config.vcpus; vcpu += 1) machine.start(vcpu);
@@ -115,9 +165,17 @@ function chunk(machine: Machine, walker: Walker): void {
   walker.phys = 0;
   const begin = (op: number, flags: number) => beginWalk(walker, op, flags, from, to - from, PC.hostChunkDone);
   switch (walker.command) {
-    case COMMAND.unmapRange: case COMMAND.memslotDelete: begin(OP.unmap, WALK_FLAG.leaf | WALK_FLAG.tablePost); return;
-    case COMMAND.ageRange: begin(OP.age, WALK_FLAG.leaf); return;
-    case COMMAND.destroy: case COMMAND.destroyVm: begin(OP.destroy, WALK_FLAG.leaf | WALK_FLAG.tablePost); return;
+    case COMMAND.unmapRange:
+    case COMMAND.memslotDelete:
+      begin(OP.unmap, WALK_FLAG.leaf | WALK_FLAG.tablePost);
+      return;
+    case COMMAND.ageRange:
+      begin(OP.age, WALK_FLAG.leaf);
+      return;
+    case COMMAND.destroy:
+    case COMMAND.destroyVm:
+      begin(OP.destroy, WALK_FLAG.leaf | WALK_FLAG.tablePost);
+      return;
     default:
       begin(OP.wrprotect, WALK_FLAG.leaf | WALK_FLAG.ignoreEagain);
       chooseAttributes(walker);

@@ -70,7 +70,7 @@ function allocate(machine: Machine, walker: Walker): void {
 }
 
 /** PROT of a leaf descriptor. @source kvm_pgtable_stage2_pte_prot() */
-export function protOf(lo: number, hi: number): number {
+function protOf(lo: number, hi: number): number {
   let prot = 0;
   if ((lo & LO_READ) !== 0) prot |= PROT.r;
   if ((lo & LO_WRITE) !== 0) prot |= PROT.w;

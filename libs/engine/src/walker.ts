@@ -19,6 +19,8 @@ export const REGISTER_COUNT = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
 export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT;
 
 /** A walker's registers by name. Doubles hold addresses below 2^53, integers are signed 32-bit. */
+// A table of registers reads as a table.
+// prettier-ignore
 export class Walker {
   readonly actor: number;
   /** Integer registers. */

@@ -10,14 +10,26 @@ export const COMMAND = {
   /** A guest access of `access` (ACCESS) to `ipa`; repeated after each handled fault until it goes through or aborts. */
   access: 2,
   /** Walks of the page-table library, straight: [ipa, ipa+bytes), `pa`, `prot` (PROT), `flags` (WALK_FLAG.shared, .ignoreEagain), `cachePages`. */
-  map: 3, unmap: 4, wrprotect: 5, relax: 6, mkyoung: 7, age: 8, split: 9, annotate: 10, flush: 11, leaf: 12, destroy: 13,
+  map: 3,
+  unmap: 4,
+  wrprotect: 5,
+  relax: 6,
+  mkyoung: 7,
+  age: 8,
+  split: 9,
+  annotate: 10,
+  flush: 11,
+  leaf: 12,
+  destroy: 13,
   /** TLB maintenance of [ipa, ipa+bytes) without a walk (kernel: kvm_tlb_flush_vmid_range). */
   tlbFlush: 14,
   /** Wait until everything retired before is reclaimed. */
   waitGracePeriod: 15,
   /** Memslot `memslot`: [ipa, ipa+bytes) backed by [pa, …), host virtual address `hva`; see Command. */
-  memslotCreate: 16, memslotDelete: 17,
-  dirtyLogOn: 18, dirtyLogOff: 19,
+  memslotCreate: 16,
+  memslotDelete: 17,
+  dirtyLogOn: 18,
+  dirtyLogOff: 19,
   /** Take and clear the dirty bits of 64 pages from page `firstPage` of the memslot on; `maskLo`/`maskHi` say which. */
   dirtyLogClear: 20,
   /** Host takes back [ipa, ipa+bytes) (kernel: MMU notifier unmap). */

@@ -1,23 +1,59 @@
-import * as codes from './codes.ts';
+import {
+  ACCESS,
+  DSB,
+  FAULT,
+  INJECTED,
+  LINK_CAUSE,
+  LOCK,
+  LOCK_MODE,
+  OP,
+  OPERATION,
+  PHASE,
+  RESULT,
+  TLBI,
+  UNLINK_CAUSE,
+  WALK_FLAG,
+} from './codes.ts';
 import { COLUMNS, SCHEMA_VERSION } from './columns.ts';
 import type { KindSpec } from './kinds.ts';
 import { KINDS } from './kinds.ts';
 
-const CODE_TABLES = ['OP', 'WALK_FLAG', 'RESULT', 'OPERATION', 'TLBI', 'DSB', 'FAULT', 'ACCESS', 'LOCK_MODE', 'LOCK', 'PHASE', 'INJECTED', 'LINK_CAUSE', 'UNLINK_CAUSE'] as const;
+const CODE_TABLES = {
+  OP,
+  WALK_FLAG,
+  RESULT,
+  OPERATION,
+  TLBI,
+  DSB,
+  FAULT,
+  ACCESS,
+  LOCK_MODE,
+  LOCK,
+  PHASE,
+  INJECTED,
+  LINK_CAUSE,
+  UNLINK_CAUSE,
+};
 
 /** docs/EVENTS.md as it follows from the schema: columns, kinds with their fields, code tables. A test compares the file with it. */
 export function eventsDocument(): string {
   const columns = COLUMNS.map(({ name, type, doc }) => `| \`${name}\` | ${type} | ${doc} |`);
   const kinds = (Object.entries(KINDS) as [string, KindSpec][]).map(([name, spec]) => {
-    const fields = Object.entries(spec.fields).map(([field, [column, format]]) => `${field}: ${format}${column === field ? '' : ` (\`${column}\`)`}`);
+    const fields = Object.entries(spec.fields).map(
+      ([field, [column, format]]) => `${field}: ${format}${column === field ? '' : ` (\`${column}\`)`}`,
+    );
     return `| ${spec.code} | \`${name}\` | ${spec.doc} | ${fields.join(', ') || '–'} |`;
   });
-  const tables = CODE_TABLES.map((table) => `- **${table}**: ${Object.entries(codes[table]).map(([name, code]) => `${code} ${name}`).join(', ')}`);
+  const tables = Object.entries(CODE_TABLES).map(([table, codes]) => {
+    const names = Object.entries(codes).map(([name, code]) => `${code} ${name}`);
+    return `- **${table}**: ${names.join(', ')}`;
+  });
   return `${[
     '# Events',
     '',
     `Schema version ${SCHEMA_VERSION}. Generated from \`libs/events/src\` by \`npm run docs:events\`; a test compares. One event is one row. A column that a kind`,
-    'does not use holds 0. A log file and a Kafka message also carry `seq` (uint64, from 0 per machine) and `machine` (uint32) as columns.',
+    'does not use holds 0. A log file and a Kafka message also carry `first_seq` (uint64) and `machine` (uint32), constant within a record batch:',
+    'row i of a batch is event `first_seq` + i of its machine (docs/adr/0004 has the recipe for pyarrow).',
     '',
     '## Columns',
     '',

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import { decodeFrame, encodeFrame } from '@s2lab/frame';
-import { syntheticRows } from './synthetic-rows.ts';
+import { syntheticRows } from '@s2lab/testkit';
 
 const ROUNDS = 9;
 const FRAMES_PER_ROUND = 12;

@@ -90,18 +90,29 @@ export class MachineFold {
     if (this.cursor.kind !== K.machineStarted || !possible) {
       this.blind = true;
       const words = eventWords(this.cursor, 0);
-      this.accuse('I17', firstSeq, this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift) : notStarted(firstSeq, words));
+      this.accuse(
+        'I17',
+        firstSeq,
+        this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift) : notStarted(firstSeq, words),
+      );
       return 0;
     }
     const world = new World(this.cursor.arg, pageShift);
     this.world = world;
     world.actors.see(this.cursor.actor);
     const on: Registrar = {
-      before: (kinds, handler) => { for (const kind of kinds) this.before[kind]!.push(handler); },
-      after: (kinds, handler) => { for (const kind of kinds) this.after[kind]!.push(handler); },
-      idle: (handler) => { this.atIdle.push(handler); },
+      before: (kinds, handler) => {
+        for (const kind of kinds) this.before[kind]!.push(handler);
+      },
+      after: (kinds, handler) => {
+        for (const kind of kinds) this.after[kind]!.push(handler);
+      },
+      idle: (handler) => {
+        this.atIdle.push(handler);
+      },
     };
-    for (const rule of this.rules) rule.attach({ on, world, origin: this.origin, report: (e, explain) => this.report(rule.id, e, explain) });
+    for (const rule of this.rules)
+      rule.attach({ on, world, origin: this.origin, report: (e, explain) => this.report(rule.id, e, explain) });
     return 1;
   }
 
@@ -110,7 +121,11 @@ export class MachineFold {
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
     const { because, witness } = explain();
     this.ledger.violations.push({
-      invariant: rule, run: this.origin.run, machine: this.origin.machine, seq: e.seq, because,
+      invariant: rule,
+      run: this.origin.run,
+      machine: this.origin.machine,
+      seq: e.seq,
+      because,
       witness: [...witness.filter((line) => line.seq !== e.seq), { seq: e.seq, text: eventWords(e, this.world!.vcpus) }],
     });
   }

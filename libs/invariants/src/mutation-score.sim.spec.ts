@@ -27,7 +27,7 @@ for (const mutant of MUTANTS) {
   });
 }
 
-test('the mutation score is 100 %: every rule is tripped by a mutant and by no other rule\'s', (t) => {
+test("the mutation score is 100 %: every rule is tripped by a mutant and by no other rule's", (t) => {
   const killed = new Map<string, number>();
   const rows = RULES.map((rule) => {
     const own = MUTANTS.filter((mutant) => mutant.invariant === rule.id);
@@ -36,5 +36,8 @@ test('the mutation score is 100 %: every rule is tripped by a mutant and by no o
     return `${rule.id.padEnd(4)} ${rule.name.padEnd(42)} ${String(found).padStart(2)} of ${String(own.length).padStart(2)}`;
   });
   t.diagnostic(`mutation score\n${rows.join('\n')}`);
-  assert.ok(RULES.every((rule) => killed.get(rule.id) === 1), rows.join('\n'));
+  assert.ok(
+    RULES.every((rule) => killed.get(rule.id) === 1),
+    rows.join('\n'),
+  );
 });

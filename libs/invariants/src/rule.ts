@@ -13,7 +13,7 @@ export interface Explanation {
 }
 
 /** Tells a violation at the event under the fold. `explain` runs only when the violation is kept, not when it is only counted. */
-export type Report = (e: EventCursor, explain: () => Explanation) => void;
+type Report = (e: EventCursor, explain: () => Explanation) => void;
 
 /** Where a rule says which events it wants to see. */
 export interface Registrar {

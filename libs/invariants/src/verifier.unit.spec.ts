@@ -1,7 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { EventRows, Frame } from '@s2lab/events';
-import { copyRows } from '@s2lab/events';
+import type { Frame } from '@s2lab/events';
 import { framesOf, lifeOfAStage2, trace } from '@s2lab/testkit';
 import { formatVerdict, needsBreak, RULES, Verifier } from './index.ts';
 
@@ -76,7 +75,7 @@ test('machines are judged apart, whatever the order in which their frames come',
   const bad = manyViolations(3).map((frame) => ({ ...frame, origin: { ...frame.origin, machine: 2 } }));
   const mixed = good.flatMap((frame, i) => (bad[i] === undefined ? [frame] : [bad[i], frame]));
   const verdict = judge(mixed).finish();
-  assert.deepEqual(verdict.machines.map(({ machine, violations }) => [machine, violations]).toSorted(), [[1, 0], [2, 3]]);
+  assert.deepEqual(verdict.machines.map(({ machine, violations }) => `${machine}: ${violations}`).toSorted(), ['1: 0', '2: 3']);
   assert.ok(verdict.violations.every((violation) => violation.machine === 2));
 });
 
@@ -87,7 +86,11 @@ test('the verdict does not depend on where frames are cut', () => {
 });
 
 test('a report names the invariant, the event, the reason and every event of the proof in words', () => {
-  const report = formatVerdict(judge(trace().map(0, 0x4000_0000, 0x8000_0000).map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).as(1).read(2, 5).stop().frames()).finish());
+  const report = formatVerdict(
+    judge(
+      trace().map(0, 0x4000_0000, 0x8000_0000).map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).as(1).read(2, 5).stop().frames(),
+    ).finish(),
+  );
   assert.match(report, /^VIOLATED: 1 violation in \d+ events of 1 machine\n/);
   assert.match(report, /\nI1 at event (\d+) of machine 0: table 2 was freed by event \d+ and a walker touched it afterwards\n/);
   assert.match(report, /\n +\d+ {2}the reclaim worker freed table 2\n +\d+ {2}vCPU 1 read slot 5 of table 2 \(level \d\): empty$/);
@@ -103,22 +106,6 @@ test('break-before-make is needed for address, size, memory type, shareability a
 
 test('every rule says what it is, where it comes from and what it keeps, and has a number of its own', () => {
   assert.equal(new Set(RULES.map((rule) => rule.id)).size, RULES.length);
-  for (const rule of RULES) for (const field of [rule.name, rule.prose, rule.source, rule.state]) assert.ok(field.length > 5, `${rule.id}: ${field}`);
-});
-
-test('any bytes are judged without an exception', () => {
-  let state = 7;
-  const random = (): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0);
-  const [seed] = lifeOfAStage2().frames(4096);
-  for (let round = 0; round < 300; round++) {
-    const rows: EventRows = copyRows(seed!.rows);
-    for (let i = 0; i < 40; i++) {
-      const columns = [rows.kind, rows.actor, rows.level, rows.slot, rows.table, rows.old, rows.new, rows.ipa, rows.arg, rows.aux];
-      const column = columns[random() % columns.length]!;
-      column[1 + (random() % (column.length - 1))] = random();
-    }
-    const verdict = judge([{ ...seed!, rows }], { maxViolations: 50 }).finish();
-    assert.equal(verdict.events, rows.length);
-    formatVerdict(verdict);
-  }
+  for (const rule of RULES)
+    for (const field of [rule.name, rule.prose, rule.source, rule.state]) assert.ok(field.length > 5, `${rule.id}: ${field}`);
 });

@@ -31,34 +31,62 @@ export function eventWords(e: EventCursor, vcpus: number): string {
   const from = descriptorWords(e.oldLo, e.oldHi, e.level);
   const to = descriptorWords(e.newLo, e.newHi, e.level);
   switch (kindName(e.kind)) {
-    case 'descriptor-read': return `${who} read ${where}: ${from}`;
-    case 'descriptor-stored': return `${who} stored ${to} over ${from} in ${where}`;
-    case 'descriptor-released': return `${who} released ${to} over ${from} in ${where}`;
-    case 'descriptor-swapped': return `${who} swapped ${from} for ${to} in ${where}`;
-    case 'descriptor-swap-failed': return `${who} failed to swap in ${to}: ${where} held ${from}`;
-    case 'descriptor-hardware-updated': return `the hardware walker of ${who} changed ${from} to ${to} in ${where}`;
-    case 'table-allocated': return `${who} allocated table ${e.table}`;
-    case 'table-reused': return `${who} allocated table ${e.table} again`;
-    case 'table-linked': return `${who} linked table ${e.table} below ${slotWords(e.arg, e.slot, e.level)}`;
-    case 'table-unlinked': return `${who} unlinked table ${e.table} from ${slotWords(e.arg, e.slot, e.level)}`;
-    case 'table-retired': return `${who} retired table ${e.table}`;
-    case 'table-freed': return `${who} freed table ${e.table}`;
-    case 'reference-got': return `${who} took a reference on table ${e.table}: ${e.arg | 0}`;
-    case 'reference-put': return `${who} dropped a reference on table ${e.table}: ${e.arg | 0}`;
-    case 'reference-read': return `${who} read the reference count of table ${e.table}: ${e.arg | 0}`;
-    case 'walk-began': return `${who} began to ${codeName(OP, e.arg)} [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)})`;
-    case 'walk-ended': return `${who} ended its walk with ${e.arg | 0}`;
-    case 'operation-began': return `${who} began ${codeName(OPERATION, e.arg)}`;
-    case 'operation-ended': return `${who} ended ${codeName(OPERATION, e.arg)} with ${e.aux | 0}`;
-    case 'fault-taken': return `${who} took a ${codeName(FAULT, e.arg)} fault at ${hexAddress(e.ipa)}`;
-    case 'fault-handled': return `the fault of ${who} at ${hexAddress(e.ipa)} was handled with ${e.arg | 0}`;
-    case 'lock-acquired': return `${who} took the ${codeName(LOCK, e.arg)} lock to ${codeName(LOCK_MODE, e.aux)}`;
-    case 'lock-released': return `${who} released the ${codeName(LOCK, e.arg)} lock (${codeName(LOCK_MODE, e.aux)})`;
-    case 'tlbi-issued': return `${who} issued ${codeName(TLBI, e.arg)} at ${hexAddress(e.ipa)}`;
-    case 'dsb-completed': return `${who} completed a DSB ${codeName(DSB, e.arg)}`;
-    case 'guest-accessed': return `${who} accessed ${hexAddress(e.ipa)} (${codeName(ACCESS, e.arg)}) at ${hexAddress(e.pa)}`;
-    case 'fault-injected': return `the scenario injected ${codeName(INJECTED, e.arg)}`;
-    default: return fieldWords(e, who);
+    case 'descriptor-read':
+      return `${who} read ${where}: ${from}`;
+    case 'descriptor-stored':
+      return `${who} stored ${to} over ${from} in ${where}`;
+    case 'descriptor-released':
+      return `${who} released ${to} over ${from} in ${where}`;
+    case 'descriptor-swapped':
+      return `${who} swapped ${from} for ${to} in ${where}`;
+    case 'descriptor-swap-failed':
+      return `${who} failed to swap in ${to}: ${where} held ${from}`;
+    case 'descriptor-hardware-updated':
+      return `the hardware walker of ${who} changed ${from} to ${to} in ${where}`;
+    case 'table-allocated':
+      return `${who} allocated table ${e.table}`;
+    case 'table-reused':
+      return `${who} allocated table ${e.table} again`;
+    case 'table-linked':
+      return `${who} linked table ${e.table} below ${slotWords(e.arg, e.slot, e.level)}`;
+    case 'table-unlinked':
+      return `${who} unlinked table ${e.table} from ${slotWords(e.arg, e.slot, e.level)}`;
+    case 'table-retired':
+      return `${who} retired table ${e.table}`;
+    case 'table-freed':
+      return `${who} freed table ${e.table}`;
+    case 'reference-got':
+      return `${who} took a reference on table ${e.table}: ${e.arg | 0}`;
+    case 'reference-put':
+      return `${who} dropped a reference on table ${e.table}: ${e.arg | 0}`;
+    case 'reference-read':
+      return `${who} read the reference count of table ${e.table}: ${e.arg | 0}`;
+    case 'walk-began':
+      return `${who} began to ${codeName(OP, e.arg)} [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)})`;
+    case 'walk-ended':
+      return `${who} ended its walk with ${e.arg | 0}`;
+    case 'operation-began':
+      return `${who} began ${codeName(OPERATION, e.arg)}`;
+    case 'operation-ended':
+      return `${who} ended ${codeName(OPERATION, e.arg)} with ${e.aux | 0}`;
+    case 'fault-taken':
+      return `${who} took a ${codeName(FAULT, e.arg)} fault at ${hexAddress(e.ipa)}`;
+    case 'fault-handled':
+      return `the fault of ${who} at ${hexAddress(e.ipa)} was handled with ${e.arg | 0}`;
+    case 'lock-acquired':
+      return `${who} took the ${codeName(LOCK, e.arg)} lock to ${codeName(LOCK_MODE, e.aux)}`;
+    case 'lock-released':
+      return `${who} released the ${codeName(LOCK, e.arg)} lock (${codeName(LOCK_MODE, e.aux)})`;
+    case 'tlbi-issued':
+      return `${who} issued ${codeName(TLBI, e.arg)} at ${hexAddress(e.ipa)}`;
+    case 'dsb-completed':
+      return `${who} completed a DSB ${codeName(DSB, e.arg)}`;
+    case 'guest-accessed':
+      return `${who} accessed ${hexAddress(e.ipa)} (${codeName(ACCESS, e.arg)}) at ${hexAddress(e.pa)}`;
+    case 'fault-injected':
+      return `the scenario injected ${codeName(INJECTED, e.arg)}`;
+    default:
+      return fieldWords(e, who);
   }
 }
 

@@ -4,3 +4,4 @@ export * from './event-metrics.ts';
 export * from './registry.ts';
 export * from './service/settings.ts';
 export * from './service/service-http.ts';
+export * from './service/process-warnings.ts';

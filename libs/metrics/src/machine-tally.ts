@@ -127,51 +127,59 @@ export class MachineTally {
         case K.walkEnded:
           this.endWalk(rows.walk[i]!, arg[i]! | 0, aux[i]!);
           break;
-        case K.tableAllocated:
-        case K.tableReused:
-          this.tables += 1;
-          break;
-        case K.tableFreed:
-          this.tables -= 1;
-          break;
-        case K.tableLinked:
-          if (aux[i] === LINK_CAUSE.split) counts[AT.splits]! += 1;
-          break;
-        case K.tableUnlinked:
-          if (aux[i] === UNLINK_CAUSE.collapse) counts[AT.collapses]! += 1;
-          break;
-        case K.tableRetired:
-          this.pending.set(rows.table[i]!, wide(rows.at, i));
-          if (this.pending.size > this.pendingPeak) this.pendingPeak = this.pending.size;
-          break;
-        case K.reclaimEnded:
-          this.pending.delete(rows.table[i]!);
-          break;
-        case K.lockContended:
-          counts[AT.contended + (aux[i]! & 3)]! += 1;
-          this.blockedSince[rows.actor[i]!] = wide(rows.at, i);
-          break;
-        case K.lockAcquired:
-          this.endWait(rows.actor[i]!, wide(rows.at, i), aux[i]! & 3);
-          break;
-        case K.faultInjected:
-          counts[AT.injected + (arg[i]! & 7)]! += 1;
-          break;
-        case K.phaseBegan:
-          this.phase = arg[i]!;
-          this.pass = aux[i]!;
-          break;
-        case K.machineStarted:
-          this.pageShift = aux[i]!;
-          break;
-        case K.machineStopped:
-          this.running = false;
-          break;
         default:
+          this.foldRare(rows, i, code);
       }
     }
     counts[AT.rows]! += length;
     if (length > 0) this.virtualNs = Math.max(this.virtualNs, wide(rows.at, length - 1));
+  }
+
+  /** Kinds that are few among the events. */
+  private foldRare(rows: EventRows, i: number, code: number): void {
+    switch (code) {
+      case K.tableAllocated:
+      case K.tableReused:
+        this.tables += 1;
+        break;
+      case K.tableFreed:
+        this.tables -= 1;
+        break;
+      case K.tableLinked:
+        if (rows.aux[i] === LINK_CAUSE.split) this.counts[AT.splits]! += 1;
+        break;
+      case K.tableUnlinked:
+        if (rows.aux[i] === UNLINK_CAUSE.collapse) this.counts[AT.collapses]! += 1;
+        break;
+      case K.tableRetired:
+        this.pending.set(rows.table[i]!, wide(rows.at, i));
+        if (this.pending.size > this.pendingPeak) this.pendingPeak = this.pending.size;
+        break;
+      case K.reclaimEnded:
+        this.pending.delete(rows.table[i]!);
+        break;
+      case K.lockContended:
+        this.counts[AT.contended + (rows.aux[i]! & 3)]! += 1;
+        this.blockedSince[rows.actor[i]!] = wide(rows.at, i);
+        break;
+      case K.lockAcquired:
+        this.endWait(rows.actor[i]!, wide(rows.at, i), rows.aux[i]! & 3);
+        break;
+      case K.faultInjected:
+        this.counts[AT.injected + (rows.arg[i]! & 7)]! += 1;
+        break;
+      case K.phaseBegan:
+        this.phase = rows.arg[i]!;
+        this.pass = rows.aux[i]!;
+        break;
+      case K.machineStarted:
+        this.pageShift = rows.aux[i]!;
+        break;
+      case K.machineStopped:
+        this.running = false;
+        break;
+      default:
+    }
   }
 
   private endWalk(walk: number, result: number, retries: number): void {

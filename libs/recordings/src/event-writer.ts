@@ -5,7 +5,7 @@ import { EventColumns, FRAME_ROWS } from '@s2lab/events';
 export const ACTOR = { vcpus: 8, thread: 8, worker: 9 } as const;
 
 /** The stage-2 of an imported machine: its VMID. */
-export const STAGE2 = 1;
+const STAGE2 = 1;
 
 /** Appends events with the current actor and walk; full frames are taken by `take`. One event a nanosecond of virtual time. */
 export class EventWriter {

@@ -25,7 +25,9 @@ function recordings(folder: string): string[] {
 
 function judge(folder: string, name: string): ReturnType<Verifier['finish']> {
   const verifier = new Verifier({ maxViolations: 3 });
-  const lines = gunzipSync(readFileSync(join(GOLDEN, folder, name))).toString('utf8').split('\n');
+  const lines = gunzipSync(readFileSync(join(GOLDEN, folder, name)))
+    .toString('utf8')
+    .split('\n');
   for (const frame of importGolden(lines)) verifier.fold(frame);
   return verifier.finish();
 }
@@ -47,10 +49,19 @@ for (const [label, { variant, wrong }] of Object.entries(labels)) {
     const verdict = judge('broken', `${label}.jsonl.gz`);
     assert.equal(verdict.verdict, 'violated');
     assert.ok((verdict.counts[DEFECTS[variant]!] ?? 0) > 0, formatVerdict(verdict));
-    assert.equal(verdict.violations[0]!.invariant, DEFECTS[variant], 'the first violation names the defect, what follows are its consequences');
+    assert.equal(
+      verdict.violations[0]!.invariant,
+      DEFECTS[variant],
+      'the first violation names the defect, what follows are its consequences',
+    );
   });
 }
 
 test('every broken recording has a label', () => {
-  assert.deepEqual(recordings('broken').map((name) => name.replace('.jsonl.gz', '')).toSorted(), Object.keys(labels).toSorted());
+  assert.deepEqual(
+    recordings('broken')
+      .map((name) => name.replace('.jsonl.gz', ''))
+      .toSorted(),
+    Object.keys(labels).toSorted(),
+  );
 });

@@ -1,12 +1,14 @@
 import type { Geometry } from '@s2lab/arch';
 import { geometry, outputAddress } from '@s2lab/arch';
 import type { Frame } from '@s2lab/events';
-import { ACCESS, DSB, FAULT, K, LOCK, LOCK_MODE } from '@s2lab/events';
+import { K, LOCK } from '@s2lab/events';
 import { ACTOR, EventWriter } from './event-writer.ts';
+import type { Running } from './golden-faults.ts';
+import { faultHandled, faultTaken } from './golden-faults.ts';
 import { GoldenLine, RecordingError } from './golden-line.ts';
 import { accessCode, operationCode, walkFlags, walkOp } from './golden-operations.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
-import { flushIpa, flushRange, flushVmid } from './tlbi-sequences.ts';
+import { barrierDomain, cacheMaintenance, flush, lockMode } from './golden-maintenance.ts';
 
 export { RecordingError } from './golden-line.ts';
 
@@ -21,18 +23,6 @@ const TABLE_MAX = 2 ** 24 - 1;
 const SLOT_MAX = 8191;
 /** Walker number of lines outside parallel blocks. */
 const SEQUENTIAL = -1;
-
-/** An operation between its `op` and its `ret` line. */
-interface Running {
-  readonly name: string;
-  readonly kind: 'walk' | 'operation' | 'access' | 'silent';
-  readonly code: number;
-  readonly walk: number;
-  readonly ipa: number;
-  readonly access: number;
-  faultLevel: number;
-  mappingBytes: number;
-}
 
 /**
  * Turns a recording of the upstream stage-2 code (JSON lines) into frames of our events: one machine, in the order of the lines.
@@ -96,15 +86,19 @@ class GoldenRecording {
 
   private start(line: GoldenLine): void {
     if (this.started) throw new RecordingError(line.number, 'a second {"trace":1,…} line');
-    if (!line.has('table_base')) throw new RecordingError(line.number, 'no "table_base": recordings that name tables by address (pkvm) are not supported');
+    if (!line.has('table_base'))
+      throw new RecordingError(line.number, 'no "table_base": recordings that name tables by address (pkvm) are not supported');
     this.started = true;
     this.pageShift = line.whole('page_shift', 12, 16);
     this.tableBase = line.bytes('table_base');
     this.old = line.text('kernel').startsWith('v6.1');
     const script = line.text('script');
     this.writer.origin = {
-      run: this.options.run ?? `golden-${script}`, machine: this.options.machine ?? 0, policy: this.old ? 'rwlock' : 'rcu',
-      machineKind: line.has('files') ? 'kvm' : 'library', workload: script,
+      run: this.options.run ?? `golden-${script}`,
+      machine: this.options.machine ?? 0,
+      policy: this.old ? 'rwlock' : 'rcu',
+      machineKind: line.has('files') ? 'kvm' : 'library',
+      workload: script,
     };
     this.writer.note(K.machineStarted, ACTOR.vcpus, this.pageShift);
   }
@@ -145,7 +139,19 @@ class GoldenRecording {
       if (name === 'destroy') this.detach();
       const bytes = line.has('size') ? line.bytes('size') : name === 'destroy' ? this.geometry(line).ipaBytes : 2 ** this.pageShift;
       const pa = line.has('phys') ? line.bytes('phys') : 0;
-      writer.emit(K.walkBegan, 0, 0, 0, bytes, Math.floor(bytes / 2 ** 32), pa, Math.floor(pa / 2 ** 32), ipa, op, walkFlags(line, this.old));
+      writer.emit(
+        K.walkBegan,
+        0,
+        0,
+        0,
+        bytes,
+        Math.floor(bytes / 2 ** 32),
+        pa,
+        Math.floor(pa / 2 ** 32),
+        ipa,
+        op,
+        walkFlags(line, this.old),
+      );
     } else if (name === 'access') {
       kind = 'access';
       ipa = line.argument(0);
@@ -158,7 +164,7 @@ class GoldenRecording {
       }
     }
     const access = kind === 'access' ? accessCode(line) : 0;
-    this.running.set(walker, { name, kind, code, walk: kind === 'walk' ? this.walks : 0, ipa, access, faultLevel: 0, mappingBytes: 0 });
+    this.running.set(walker, { name, kind, code, walk: kind === 'walk' ? this.walks : 0, ipa, access, mappingBytes: 0 });
   }
 
   private beginOperation(line: GoldenLine, name: string, code: number): void {
@@ -171,7 +177,19 @@ class GoldenRecording {
     if (name === 'slot') {
       const size = line.argument(2) * pageBytes;
       const pa = line.argument(6) * pageBytes;
-      writer.emit(K.memslotCreated, 0, 0, 0, size, Math.floor(size / 2 ** 32), pa, Math.floor(pa / 2 ** 32), line.argument(1) * pageBytes, line.argument(0), 0);
+      writer.emit(
+        K.memslotCreated,
+        0,
+        0,
+        0,
+        size,
+        Math.floor(size / 2 ** 32),
+        pa,
+        Math.floor(pa / 2 ** 32),
+        line.argument(1) * pageBytes,
+        line.argument(0),
+        0,
+      );
     } else if (name === 'delete') writer.note(K.memslotDeleted, line.argument(0));
     else if (name === 'log_on') writer.note(K.dirtyLogStarted, line.argument(0));
     else if (name === 'log_off') writer.note(K.dirtyLogStopped, line.argument(0));
@@ -203,7 +221,13 @@ class GoldenRecording {
     const bits = [line.whole('fwb', 0, 1), line.whole('tlbrange', 0, 1), line.whole('lpa2', 0, 1), line.whole('xnx', 0, 1)];
     const flags = line.text('pgt_flags');
     this.lpa2 = bits[2] === 1;
-    this.features = bits[0]! | (bits[1]! << 1) | (bits[2]! << 2) | (bits[3]! << 3) | (flags.includes('as_s1') ? 16 : 0) | (flags.includes('idmap') ? 32 : 0);
+    this.features =
+      bits[0]! |
+      (bits[1]! << 1) |
+      (bits[2]! << 2) |
+      (bits[3]! << 3) |
+      (flags.includes('as_s1') ? 16 : 0) |
+      (flags.includes('idmap') ? 32 : 0);
     try {
       this.shape = geometry(this.pageShift, line.whole('ia_bits', 32, 52), this.lpa2);
     } catch (error) {
@@ -238,43 +262,108 @@ class GoldenRecording {
     if (this.reclaiming >= 0 && !this.parallel) writer.actor = ACTOR.worker;
     const kind = line.text('e');
     switch (kind) {
-      case 'wr': this.write(line, K.descriptorStored, running); return;
-      case 'rel': this.write(line, K.descriptorReleased, running); return;
-      case 'cas': this.write(line, line.whole('ok', 0, 1) === 1 ? K.descriptorSwapped : K.descriptorSwapFailed, running); return;
-      case 'hw_af': this.write(line, K.descriptorHardwareUpdated, running); return;
-      case 'rd': this.readSlot(line); return;
-      case 'zrun': if (this.parallel) this.readEmpty(line); return;
-      case 'get': this.reference(line, K.referenceGot); return;
-      case 'put': this.reference(line, K.referencePut); return;
-      case 'cnt': this.reference(line, K.referenceRead); return;
-      case 'alloc': this.allocate(line); return;
-      case 'alloc_pgd': this.allocateRoot(line); return;
-      case 'free': this.free(line); return;
-      case 'free_pgd': this.freeRoot(line); return;
-      case 'call_rcu': writer.emit(K.tableRetired, line.whole('l', -1, 3), 0, line.whole('t', 0, TABLE_MAX), 0, 0, 0, 0, 0, 0, 0); return;
-      case 'rcu_cb': this.beginReclaim(line); return;
-      case 'cb': case 'warn': case 'leak': case 'pt': case 'pg': case 'resched': case 'cache_free': return;
-      default: this.systemEvent(line, kind, running);
+      case 'wr':
+        this.write(line, K.descriptorStored, running);
+        return;
+      case 'rel':
+        this.write(line, K.descriptorReleased, running);
+        return;
+      case 'cas':
+        this.write(line, line.whole('ok', 0, 1) === 1 ? K.descriptorSwapped : K.descriptorSwapFailed, running);
+        return;
+      case 'hw_af':
+        this.write(line, K.descriptorHardwareUpdated, running);
+        return;
+      case 'rd':
+        this.readSlot(line);
+        return;
+      case 'zrun':
+        if (this.parallel) this.readEmpty(line);
+        return;
+      case 'get':
+        this.reference(line, K.referenceGot);
+        return;
+      case 'put':
+        this.reference(line, K.referencePut);
+        return;
+      case 'cnt':
+        this.reference(line, K.referenceRead);
+        return;
+      case 'alloc':
+        this.allocate(line);
+        return;
+      case 'alloc_pgd':
+        this.allocateRoot(line);
+        return;
+      case 'free':
+        this.free(line);
+        return;
+      case 'free_pgd':
+        this.freeRoot(line);
+        return;
+      case 'call_rcu':
+        writer.emit(K.tableRetired, line.whole('l', -1, 3), 0, line.whole('t', 0, TABLE_MAX), 0, 0, 0, 0, 0, 0, 0);
+        return;
+      case 'rcu_cb':
+        this.beginReclaim(line);
+        return;
+      case 'cb':
+      case 'warn':
+      case 'leak':
+      case 'pt':
+      case 'pg':
+      case 'resched':
+      case 'cache_free':
+        return;
+      default:
+        this.systemEvent(line, kind, running);
     }
   }
 
   private systemEvent(line: GoldenLine, kind: string, running: Running | undefined): void {
     const { writer } = this;
     switch (kind) {
-      case 'rcu': writer.note(line.text('k') === 'lock' ? K.readSectionEntered : K.readSectionLeft, 0); return;
-      case 'lock': writer.note(K.lockAcquired, LOCK.mmu, this.lockMode(line)); return;
-      case 'unlock': writer.note(K.lockReleased, LOCK.mmu, this.lockMode(line)); return;
-      case 'tlbi': this.flush(line); return;
-      case 'dsb': writer.note(K.dsbCompleted, this.domain(line)); return;
-      case 'isb': writer.note(K.isbCompleted, 0); return;
-      case 'dc': this.cache(line, K.dcacheCleaned); return;
-      case 'ic': this.cache(line, K.icacheInvalidated); return;
-      case 'dirty': writer.emit(K.pageDirtied, 0, 0, 0, 0, 0, 0, 0, line.bytes('gfn') * 2 ** this.pageShift, line.whole('slot', 0, 2 ** 31), 0); return;
-      case 'topup': writer.note(K.cacheToppedUp, line.whole('from', 0, 2 ** 31), line.whole('to', 0, 2 ** 31)); return;
-      case 'fault': this.fault(line, running); return;
-      case 'vma': if (running !== undefined) running.mappingBytes = line.bytes('vma_pagesize'); return;
-      case 'abort_ret': this.faultHandled(line, running); return;
-      default: throw new RecordingError(line.number, `unknown event "${kind}"`);
+      case 'rcu':
+        writer.note(line.text('k') === 'lock' ? K.readSectionEntered : K.readSectionLeft, 0);
+        return;
+      case 'lock':
+        writer.note(K.lockAcquired, LOCK.mmu, lockMode(line));
+        return;
+      case 'unlock':
+        writer.note(K.lockReleased, LOCK.mmu, lockMode(line));
+        return;
+      case 'tlbi':
+        flush(writer, line, { pageShift: this.pageShift, lpa2: this.lpa2, zeroIsUnknown: this.old });
+        return;
+      case 'dsb':
+        writer.note(K.dsbCompleted, barrierDomain(line));
+        return;
+      case 'isb':
+        writer.note(K.isbCompleted, 0);
+        return;
+      case 'dc':
+        cacheMaintenance(writer, line, K.dcacheCleaned);
+        return;
+      case 'ic':
+        cacheMaintenance(writer, line, K.icacheInvalidated);
+        return;
+      case 'dirty':
+        writer.emit(K.pageDirtied, 0, 0, 0, 0, 0, 0, 0, line.bytes('gfn') * 2 ** this.pageShift, line.whole('slot', 0, 2 ** 31), 0);
+        return;
+      case 'topup':
+        writer.note(K.cacheToppedUp, line.whole('from', 0, 2 ** 31), line.whole('to', 0, 2 ** 31));
+        return;
+      case 'fault':
+        faultTaken(writer, line, running);
+        return;
+      case 'vma':
+        if (running !== undefined) running.mappingBytes = line.bytes('vma_pagesize');
+        return;
+      case 'abort_ret':
+        faultHandled(writer, line, running);
+        return;
+      default:
+        throw new RecordingError(line.number, `unknown event "${kind}"`);
     }
   }
 
@@ -291,14 +380,25 @@ class GoldenRecording {
     if (kind === K.descriptorSwapFailed) return;
     const change = tables.write(table, slot, level, before.lo, before.hi, after.lo, after.hi);
     if (change.unlinked !== undefined && change.unlinked !== change.linked) {
-      const name = writer.actor === ACTOR.worker ? 'rcu_gp' : running?.name ?? '';
+      const name = writer.actor === ACTOR.worker ? 'rcu_gp' : (running?.name ?? '');
       this.link(line, K.tableUnlinked, change.unlinked, table, slot, level, ipa, unlinkCause(name));
     }
-    if (change.linked !== undefined && change.unlinked !== change.linked) this.link(line, K.tableLinked, change.linked, table, slot, level, ipa, change.linkCause);
+    if (change.linked !== undefined && change.unlinked !== change.linked)
+      this.link(line, K.tableLinked, change.linked, table, slot, level, ipa, change.linkCause);
   }
 
-  private link(line: GoldenLine, kind: number, child: number, parent: number, slot: number, level: number, ipa: number, cause: number): void {
-    if (!Number.isInteger(child) || child < 0 || child > TABLE_MAX) throw new RecordingError(line.number, 'a table descriptor that points to no table page');
+  private link(
+    line: GoldenLine,
+    kind: number,
+    child: number,
+    parent: number,
+    slot: number,
+    level: number,
+    ipa: number,
+    cause: number,
+  ): void {
+    if (!Number.isInteger(child) || child < 0 || child > TABLE_MAX)
+      throw new RecordingError(line.number, 'a table descriptor that points to no table page');
     this.writer.emit(kind, level, slot, child, 0, 0, 0, 0, ipa, parent, cause);
   }
 
@@ -312,7 +412,8 @@ class GoldenRecording {
     const first = line.whole('i', 0, SLOT_MAX);
     const count = line.whole('n', 1, SLOT_MAX + 1 - first);
     const level = line.whole('l', 0, 3);
-    for (let i = 0; i < count; i++) this.writer.emit(K.descriptorRead, level, first + i, table, 0, 0, 0, 0, this.map(line).ipa(table, first + i, level), 0, 0);
+    for (let i = 0; i < count; i++)
+      this.writer.emit(K.descriptorRead, level, first + i, table, 0, 0, 0, 0, this.map(line).ipa(table, first + i, level), 0, 0);
   }
 
   private reference(line: GoldenLine, kind: number): void {
@@ -368,65 +469,5 @@ class GoldenRecording {
     this.writer.actor = ACTOR.worker;
     this.writer.emit(K.reclaimEnded, 0, 0, this.reclaiming, 0, 0, 0, 0, 0, 0, 0);
     this.reclaiming = -1;
-  }
-
-  private flush(line: GoldenLine): void {
-    const sink = {
-      tlbi: (op: number, ipa: number, level: number, pages: number) => this.writer.emit(K.tlbiIssued, level, 0, 0, 0, 0, 0, 0, ipa, op, pages),
-      dsb: (domain: number) => this.writer.note(K.dsbCompleted, domain),
-      isb: () => this.writer.note(K.isbCompleted, 0),
-    };
-    switch (line.text('k')) {
-      case 'ipa': flushIpa(sink, line.bytes('a'), this.hint(line), false); return;
-      case 'ipa_nsh': flushIpa(sink, line.bytes('a'), this.hint(line), true); return;
-      case 'range': flushRange(sink, line.bytes('a'), line.whole('pages', 1, 2 ** 40), this.pageShift, this.lpa2); return;
-      case 'vmid': flushVmid(sink); return;
-      default: throw line.wrong('k', 'ipa, ipa_nsh, range or vmid');
-    }
-  }
-
-  /** Level hint of a TLBI call. Before 6.8 level 0 stood for "unknown". */
-  private hint(line: GoldenLine): number {
-    const level = line.isNull('l') ? -1 : line.whole('l', 0, 3);
-    return this.old && level === 0 ? -1 : level;
-  }
-
-  private lockMode(line: GoldenLine): number {
-    switch (line.text('k')) {
-      case 'r': return LOCK_MODE.read;
-      case 'w': return LOCK_MODE.write;
-      default: throw line.wrong('k', 'r or w');
-    }
-  }
-
-  private domain(line: GoldenLine): number {
-    switch (line.text('k')) {
-      case 'ish': return DSB.ish;
-      case 'ishst': return DSB.ishst;
-      case 'nsh': return DSB.nsh;
-      case 'nshst': return DSB.nshst;
-      default: throw line.wrong('k', 'ish, ishst, nsh or nshst');
-    }
-  }
-
-  private cache(line: GoldenLine, kind: number): void {
-    const pa = line.bytes('pa');
-    const bytes = line.bytes('sz');
-    this.writer.emit(kind, 0, 0, 0, bytes, Math.floor(bytes / 2 ** 32), pa, Math.floor(pa / 2 ** 32), 0, 0, 0);
-  }
-
-  private fault(line: GoldenLine, running: Running | undefined): void {
-    if (running === undefined) throw new RecordingError(line.number, 'a fault outside an access');
-    const text = line.text('k');
-    const fault = text === 'trans' ? FAULT.translation : text === 'perm' ? FAULT.permission : text === 'af' ? FAULT.accessFlag : 0;
-    if (fault === 0) throw line.wrong('k', 'trans, perm or af');
-    running.faultLevel = line.whole('l', -1, 3);
-    this.writer.emit(K.faultTaken, running.faultLevel, 0, 0, 0, 0, 0, 0, running.ipa, fault, running.access === 0 ? ACCESS.read : running.access);
-  }
-
-  private faultHandled(line: GoldenLine, running: Running | undefined): void {
-    if (running === undefined) throw new RecordingError(line.number, 'a handled fault outside an access');
-    const result = line.whole('r', -4096, 2 ** 31 - 1);
-    this.writer.emit(K.faultHandled, 0, 0, 0, running.mappingBytes, Math.floor(running.mappingBytes / 2 ** 32), 0, 0, running.ipa, result >>> 0, 0);
   }
 }

@@ -84,9 +84,17 @@ export class TableMap {
 /** Why an operation of this name unlinks tables. */
 export function unlinkCause(operation: string): number {
   switch (operation) {
-    case 'unmap': case 'unmap_gfn': case 'delete': return UNLINK_CAUSE.empty;
-    case 'destroy': case 'destroy_vm': case 'rcu_gp': return UNLINK_CAUSE.teardown;
-    case 'annotate': return UNLINK_CAUSE.annotate;
-    default: return UNLINK_CAUSE.collapse;
+    case 'unmap':
+    case 'unmap_gfn':
+    case 'delete':
+      return UNLINK_CAUSE.empty;
+    case 'destroy':
+    case 'destroy_vm':
+    case 'rcu_gp':
+      return UNLINK_CAUSE.teardown;
+    case 'annotate':
+      return UNLINK_CAUSE.annotate;
+    default:
+      return UNLINK_CAUSE.collapse;
   }
 }

@@ -14,7 +14,15 @@ const ACCESS_LETTERS: Readonly<Record<string, number>> = { r: ACCESS.read, w: AC
 
 /** Operations of the page-table library, straight: in sequence and in par blocks. */
 const WALKS: Readonly<Record<string, (w: ScriptWords) => TapeCommand>> = {
-  map: (w) => ({ kind: COMMAND.map, ipa: address(w), bytes: size(w), pa: w.number('a physical address'), prot: w.prot(), flags: w.flags(), cachePages: w.cachePages() }),
+  map: (w) => ({
+    kind: COMMAND.map,
+    ipa: address(w),
+    bytes: size(w),
+    pa: w.number('a physical address'),
+    prot: w.prot(),
+    flags: w.flags(),
+    cachePages: w.cachePages(),
+  }),
   unmap: (w) => ({ kind: COMMAND.unmap, ipa: address(w), bytes: size(w) }),
   wrprotect: (w) => ({ kind: COMMAND.wrprotect, ipa: address(w), bytes: size(w) }),
   flush: (w) => ({ kind: COMMAND.flush, ipa: address(w), bytes: size(w) }),
@@ -23,8 +31,12 @@ const WALKS: Readonly<Record<string, (w: ScriptWords) => TapeCommand>> = {
   age: (w) => ({ kind: COMMAND.age, ipa: address(w), bytes: size(w), makeOld: w.number('0 or 1', 1) }),
   split: (w) => ({ kind: COMMAND.split, ipa: address(w), bytes: size(w), cachePages: w.cachePages() }),
   annotate: (w) => ({
-    kind: COMMAND.annotate, ipa: address(w), bytes: size(w), annotationType: w.number('an annotation type', 15),
-    annotation: w.number('an annotation'), cachePages: w.cachePages(),
+    kind: COMMAND.annotate,
+    ipa: address(w),
+    bytes: size(w),
+    annotationType: w.number('an annotation type', 15),
+    annotation: w.number('an annotation'),
+    cachePages: w.cachePages(),
   }),
   leaf: (w) => ({ kind: COMMAND.leaf, ipa: address(w) }),
   tlbflush: (w) => ({ kind: COMMAND.tlbFlush, ipa: address(w), bytes: size(w) }),
@@ -34,8 +46,13 @@ const WALKS: Readonly<Record<string, (w: ScriptWords) => TapeCommand>> = {
 const KVM: Readonly<Record<string, (w: ScriptWords, pageBytes: number) => TapeCommand>> = {
   slot: (w, page) => {
     const slot = {
-      kind: COMMAND.memslotCreate, memslot: slotId(w), ipa: pages(w, 'a first guest page', page), bytes: pages(w, 'a number of pages', page),
-      hva: w.number('a host virtual address'), vmaShift: w.number('log2 of the VMA’s page size', 48), thp: w.number('a huge page rule', 1 << 20),
+      kind: COMMAND.memslotCreate,
+      memslot: slotId(w),
+      ipa: pages(w, 'a first guest page', page),
+      bytes: pages(w, 'a number of pages', page),
+      hva: w.number('a host virtual address'),
+      vmaShift: w.number('log2 of the VMA’s page size', 48),
+      thp: w.number('a huge page rule', 1 << 20),
       pa: pages(w, 'a first host page', page),
     };
     return w.more ? { ...slot, readOnly: word(w, 'ro') } : slot;
@@ -52,8 +69,17 @@ const KVM: Readonly<Record<string, (w: ScriptWords, pageBytes: number) => TapeCo
     const [maskLo, maskHi] = w.mask('a mask');
     return { kind: COMMAND.dirtyLogClear, memslot, firstPage, maskLo, maskHi };
   },
-  unmap_gfn: (w, page) => ({ kind: COMMAND.unmapRange, ...gfnRange(w, page), flags: w.number('may-block, 0 or 1', 1) === 1 ? 0 : COMMAND_FLAG.atomic }),
-  age: (w, page) => ({ kind: COMMAND.ageRange, ...gfnRange(w, page), makeOld: 1, flags: w.more && w.number('flush, 0 or 1', 1) === 1 ? COMMAND_FLAG.flushIfYoung : 0 }),
+  unmap_gfn: (w, page) => ({
+    kind: COMMAND.unmapRange,
+    ...gfnRange(w, page),
+    flags: w.number('may-block, 0 or 1', 1) === 1 ? 0 : COMMAND_FLAG.atomic,
+  }),
+  age: (w, page) => ({
+    kind: COMMAND.ageRange,
+    ...gfnRange(w, page),
+    makeOld: 1,
+    flags: w.more && w.number('flush, 0 or 1', 1) === 1 ? COMMAND_FLAG.flushIfYoung : 0,
+  }),
   test_age: (w, page) => {
     const range = gfnRange(w, page);
     if (w.more) w.number('flush, 0 or 1', 1);
@@ -74,9 +100,30 @@ const SETTINGS: Readonly<Record<string, (w: ScriptWords) => Partial<RecordedMach
 const QUERIES: ReadonlySet<string> = new Set(['dump', 'digest']);
 
 const PKVM: ReadonlySet<string> = new Set([
-  'region', 'boot', 'host_fault', 'host_leaf', 'share_hyp', 'unshare_hyp', 'donate_hyp', 'hyp_donate_host', 'share_ffa', 'unshare_ffa', 'vm_init',
-  'topup', 'donate_guest', 'share_guest', 'unshare_guest', 'reclaim', 'force_reclaim', 'guest_share_host', 'guest_unshare_host', 'relax_guest',
-  'wrprotect_guest', 'young_guest', 'mkyoung_guest', 'vm_destroy',
+  'region',
+  'boot',
+  'host_fault',
+  'host_leaf',
+  'share_hyp',
+  'unshare_hyp',
+  'donate_hyp',
+  'hyp_donate_host',
+  'share_ffa',
+  'unshare_ffa',
+  'vm_init',
+  'topup',
+  'donate_guest',
+  'share_guest',
+  'unshare_guest',
+  'reclaim',
+  'force_reclaim',
+  'guest_share_host',
+  'guest_unshare_host',
+  'relax_guest',
+  'wrprotect_guest',
+  'young_guest',
+  'mkyoung_guest',
+  'vm_destroy',
 ]);
 
 /**
@@ -146,12 +193,18 @@ class ScriptReader {
     const setting = SETTINGS[operation];
     if (setting !== undefined && Object.hasOwn(SETTINGS, operation)) return this.set(operation, setting(w));
     switch (operation) {
-      case 'par': return this.beginPar(w);
-      case 'end': return this.endPar();
-      case 'rcu_gp': return this.add(0, { kind: COMMAND.waitGracePeriod });
-      case 'destroy': return this.end('library', { kind: COMMAND.destroy });
-      case 'destroy_vm': return this.end('kvm', { kind: COMMAND.destroyVm });
-      default: return this.operate(w);
+      case 'par':
+        return this.beginPar(w);
+      case 'end':
+        return this.endPar();
+      case 'rcu_gp':
+        return this.add(0, { kind: COMMAND.waitGracePeriod });
+      case 'destroy':
+        return this.end('library', { kind: COMMAND.destroy });
+      case 'destroy_vm':
+        return this.end('kvm', { kind: COMMAND.destroyVm });
+      default:
+        return this.operate(w);
     }
   }
 
@@ -189,24 +242,37 @@ class ScriptReader {
 
   private initOption(word: string): Partial<RecordedMachine> {
     const [key, value = ''] = word.split('=', 2);
-    const bit = () => (value === '0' || value === '1' ? value === '1' : this.refuse(`init: expected ${key}=0 or ${key}=1, found '${word}'`));
+    const bit = () =>
+      value === '0' || value === '1' ? value === '1' : this.refuse(`init: expected ${key}=0 or ${key}=1, found '${word}'`);
     switch (key) {
       case 'ia': {
         const bits = wholeNumber(value);
         return bits >= 32 && bits <= 52 ? { ipaBits: bits } : this.refuse(`init: expected ia=32 to ia=52, found '${word}'`);
       }
-      case 'fwb': return { fwb: bit() };
-      case 'range': return { tlbRange: bit() };
-      case 'lpa2': return { lpa2: bit() };
-      case 'xnx': return { xnx: bit() };
+      case 'fwb':
+        return { fwb: bit() };
+      case 'range':
+        return { tlbRange: bit() };
+      case 'lpa2':
+        return { lpa2: bit() };
+      case 'xnx':
+        return { xnx: bit() };
       case 'pa52':
         // Only widens physical addresses, which the descriptor formats here always allow.
         bit();
         return {};
-      case 'flags': return value === '-' ? {} : value === 'as_s1' ? { asStage1: true } : this.refuse(`init: expected flags=- or flags=as_s1, found '${word}'`);
-      case 'force': return value === 'none' || value === 'all' || value === 'nonrwx' ? { forcePages: value }
-        : this.refuse(`init: expected force=none, force=all or force=nonrwx, found '${word}'`);
-      default: return this.refuse(`init: '${word}' is not a known option`);
+      case 'flags':
+        return value === '-'
+          ? {}
+          : value === 'as_s1'
+            ? { asStage1: true }
+            : this.refuse(`init: expected flags=- or flags=as_s1, found '${word}'`);
+      case 'force':
+        return value === 'none' || value === 'all' || value === 'nonrwx'
+          ? { forcePages: value }
+          : this.refuse(`init: expected force=none, force=all or force=nonrwx, found '${word}'`);
+      default:
+        return this.refuse(`init: '${word}' is not a known option`);
     }
   }
 
@@ -231,7 +297,8 @@ class ScriptReader {
 
   private walker(word: string): number {
     const walker = wholeNumber(word);
-    if (!(walker >= 1 && walker <= WALKERS_MAX)) this.refuse(`expected a walker from 1 to ${WALKERS_MAX} or 'end' in a par block, found '${word}'`);
+    if (!(walker >= 1 && walker <= WALKERS_MAX))
+      this.refuse(`expected a walker from 1 to ${WALKERS_MAX} or 'end' in a par block, found '${word}'`);
     this.vcpus = Math.max(this.vcpus, walker);
     return walker;
   }

@@ -36,7 +36,9 @@ test('every script of the test data is read whole: one command for each line but
       const text = readFileSync(new URL(folder + file, FOLDER), 'utf8');
       assert.equal(detectRecording(text, file), 'script');
       const { tape, machine } = parseGoldenScript(text, file);
-      const expected = text.split('\n').filter((line) => /\S/.test(line) && !/^(init|chunk|initset|ha|dump|digest|par|end)\b/.test(line)).length;
+      const expected = text
+        .split('\n')
+        .filter((line) => /\S/.test(line) && !/^(init|chunk|initset|ha|dump|digest|par|end)\b/.test(line)).length;
       assert.equal(tape.length, expected, file);
       assert.equal(machine.pageShift, Number(/ps(1\d)/.exec(file)![1]), file);
     }
@@ -56,7 +58,17 @@ test('every script of the test data plays to its end, each command once', () => 
 test('init gives the machine, words before the first operation its set-up', () => {
   const { machine } = parseGoldenScript('init ia=36 fwb=0 range=1 lpa2=0 pa52=0 xnx=0 flags=as_s1 force=nonrwx\ndestroy\n', 'a.ps14.txt');
   assert.deepEqual(machine, {
-    ipaBits: 36, dic: false, reuseFrames: false, fwb: false, tlbRange: true, lpa2: false, xnx: false, asStage1: true, forcePages: 'nonrwx', vcpus: 1, pageShift: 14,
+    ipaBits: 36,
+    dic: false,
+    reuseFrames: false,
+    fwb: false,
+    tlbRange: true,
+    lpa2: false,
+    xnx: false,
+    asStage1: true,
+    forcePages: 'nonrwx',
+    vcpus: 1,
+    pageShift: 14,
   });
   const kvm = parseGoldenScript('init ia=40\nha 0\ninitset 1\nchunk 0x400000\ndestroy_vm\n', 'b.txt').machine;
   assert.deepEqual([kvm.hardwareAccessFlag, kvm.initiallyAllSet, kvm.eagerSplitBytes, kvm.pageShift], [false, true, 0x400000, 12]);
@@ -66,9 +78,18 @@ test('operations of the library keep all of their arguments', () => {
   const [map, bare, annotate, age] = commandsOf(
     'init ia=40\nmap 0x40001000 0x3000 0x80001000 rwx1 shared 4\nmap 0 4096 0 p ignore_eagain -\nannotate 0x1000 0x2000 2 0x550355298b000 8\nage 0x1000 0x1000 1\ndestroy\n',
   );
-  assert.deepEqual(map, Object.assign(new Command(), {
-    kind: COMMAND.map, ipa: 0x40001000, bytes: 0x3000, pa: 0x80001000, prot: PROT.r | PROT.w | PROT.x | PROT.sw1, flags: WALK_FLAG.shared, cachePages: 4,
-  }));
+  assert.deepEqual(
+    map,
+    Object.assign(new Command(), {
+      kind: COMMAND.map,
+      ipa: 0x40001000,
+      bytes: 0x3000,
+      pa: 0x80001000,
+      prot: PROT.r | PROT.w | PROT.x | PROT.sw1,
+      flags: WALK_FLAG.shared,
+      cachePages: 4,
+    }),
+  );
   assert.deepEqual([bare!.prot, bare!.flags, bare!.cachePages], [PROT.px, WALK_FLAG.ignoreEagain, -1]);
   assert.deepEqual([annotate!.annotationType, annotate!.annotation], [2, 0x550355298b000]);
   assert.equal(age!.makeOld, 1);
@@ -76,16 +97,23 @@ test('operations of the library keep all of their arguments', () => {
 
 test('operations of KVM count pages in granules', () => {
   const [slot, access, clear, unmap] = commandsOf(
-    'init ia=36\nslot 1 0x20000 0x1801 0x7f1000000000 14 2 0x500000 ro\naccess 0x80004000 x stale\nclear_dirty 1 64 0xf00000001\nunmap_gfn 0x20001 3 1\ndestroy_vm\n', 's.ps14.txt',
+    'init ia=36\nslot 1 0x20000 0x1801 0x7f1000000000 14 2 0x500000 ro\naccess 0x80004000 x stale\nclear_dirty 1 64 0xf00000001\nunmap_gfn 0x20001 3 1\ndestroy_vm\n',
+    's.ps14.txt',
   );
-  assert.deepEqual([slot!.memslot, slot!.ipa, slot!.bytes, slot!.pa, slot!.vmaShift, slot!.thp, slot!.readOnly], [1, 0x20000 * 16384, 0x1801 * 16384, 0x500000 * 16384, 14, 2, 1]);
+  assert.deepEqual(
+    [slot!.memslot, slot!.ipa, slot!.bytes, slot!.pa, slot!.vmaShift, slot!.thp, slot!.readOnly],
+    [1, 0x20000 * 16384, 0x1801 * 16384, 0x500000 * 16384, 14, 2, 1],
+  );
   assert.deepEqual([access!.access, access!.flags], [4, 1]);
   assert.deepEqual([clear!.firstPage, clear!.maskLo, clear!.maskHi], [64, 1, 0xf]);
   assert.deepEqual([unmap!.ipa, unmap!.bytes], [0x20001 * 16384, 3 * 16384]);
 });
 
 test('lines in sequence wait for each other, walkers of a par block run at once and are awaited', () => {
-  const recording = parseGoldenScript('init ia=40\nmap 0 0x1000 0 rw shared 4\nrcu_gp\npar 7 60\n2 unmap 0 0x1000\n1 mkyoung 0 shared\n2 mkyoung 0 shared\nend\nrcu_gp\ndump\ndestroy\n', 'p.txt');
+  const recording = parseGoldenScript(
+    'init ia=40\nmap 0 0x1000 0 rw shared 4\nrcu_gp\npar 7 60\n2 unmap 0 0x1000\n1 mkyoung 0 shared\n2 mkyoung 0 shared\nend\nrcu_gp\ndump\ndestroy\n',
+    'p.txt',
+  );
   assert.equal(recording.machine.vcpus, 2);
   assert.deepEqual(recording.skipped, { dump: 1 });
   const order = played(recording);
@@ -117,22 +145,53 @@ test('what a script may not say is refused with its line and what was expected',
     ['', /^s\.txt: expected a script that begins with 'init', found none$/],
   ];
   for (const [text, message] of refused) {
-    assert.throws(() => parseGoldenScript(text, 's.txt'), (error: Error) => error instanceof RecordingError && message.test(error.message), text);
+    assert.throws(
+      () => parseGoldenScript(text, 's.txt'),
+      (error: Error) => error instanceof RecordingError && message.test(error.message),
+      text,
+    );
   }
 });
 
 test('any text is a script or refused with a line of it', () => {
-  const words = fc.constantFrom('map', 'unmap', 'par', 'end', '1', '2', '0x1000', '0', 'rw', 'shared', '-', 'slot', 'access', 'r', 'age', 'rcu_gp', 'destroy', 'ha', '0xffffffffffffffff', 'x');
-  const line = fc.oneof(fc.array(words, { maxLength: 8 }).map((parts) => parts.join(' ')), fc.string());
-  fc.assert(fc.property(fc.boolean(), fc.array(line, { maxLength: 12 }), (init, lines) => {
-    const text = [...(init ? ['init ia=40'] : []), ...lines].join('\n');
-    try {
-      const recording = parseGoldenScript(text, 'any');
-      assert.ok(driveWorkload(new RecordedWorkload(recording), recording.machine.vcpus + 1, 10_000).ended);
-    } catch (error) {
-      assert.ok(error instanceof RecordingError, String(error));
-      assert.ok(error.line >= 0 && error.line <= text.split('\n').length);
-      assert.match(error.message, /^any(:\d+)?: .+/s);
-    }
-  }), { numRuns: 300 });
+  const words = fc.constantFrom(
+    'map',
+    'unmap',
+    'par',
+    'end',
+    '1',
+    '2',
+    '0x1000',
+    '0',
+    'rw',
+    'shared',
+    '-',
+    'slot',
+    'access',
+    'r',
+    'age',
+    'rcu_gp',
+    'destroy',
+    'ha',
+    '0xffffffffffffffff',
+    'x',
+  );
+  const line = fc.oneof(
+    fc.array(words, { maxLength: 8 }).map((parts) => parts.join(' ')),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(line, { maxLength: 12 }), (init, lines) => {
+      const text = [...(init ? ['init ia=40'] : []), ...lines].join('\n');
+      try {
+        const recording = parseGoldenScript(text, 'any');
+        assert.ok(driveWorkload(new RecordedWorkload(recording), recording.machine.vcpus + 1, 10_000).ended);
+      } catch (error) {
+        assert.ok(error instanceof RecordingError, String(error));
+        assert.ok(error.line >= 0 && error.line <= text.split('\n').length);
+        assert.match(error.message, /^any(:\d+)?: .+/s);
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

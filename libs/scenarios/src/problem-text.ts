@@ -25,12 +25,18 @@ export function pathText(path: readonly PropertyKey[]): string {
 
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
-    case 'invalid_type': return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
-    case 'too_small': return `expected ${SIZED[issue.origin] ?? ''}at least ${issue.minimum}`;
-    case 'too_big': return `expected ${SIZED[issue.origin] ?? ''}at most ${issue.maximum}`;
-    case 'invalid_value': return `expected ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
-    case 'invalid_union': return issue.message.startsWith('expected') ? issue.message : unionExpectation(issue);
-    default: return issue.message.startsWith('expected') ? issue.message : `expected otherwise (${issue.message})`;
+    case 'invalid_type':
+      return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
+    case 'too_small':
+      return `expected ${SIZED[issue.origin] ?? ''}at least ${issue.minimum}`;
+    case 'too_big':
+      return `expected ${SIZED[issue.origin] ?? ''}at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `expected ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
+    case 'invalid_union':
+      return issue.message.startsWith('expected') ? issue.message : unionExpectation(issue);
+    default:
+      return issue.message.startsWith('expected') ? issue.message : `expected otherwise (${issue.message})`;
   }
 }
 
@@ -40,7 +46,12 @@ function unionExpectation(issue: z.core.$ZodIssueInvalidUnion): string {
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
-  int: 'a whole number', number: 'a number', string: 'a text', boolean: 'true or false', array: 'a list', object: 'an object',
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
 };
 const SIZED: Readonly<Record<string, string>> = { array: 'a list of length ', string: 'a text of length ' };
 

@@ -46,7 +46,12 @@ export function parseTraceReport(text: string, name: string, options: TraceOptio
 }
 
 /** A command before its actor number is known: the VMM's number is that of the vCPUs. */
-interface Draft { readonly vcpu: number; readonly epoch: number; readonly atNs: number; readonly command: TapeCommand }
+interface Draft {
+  readonly vcpu: number;
+  readonly epoch: number;
+  readonly atNs: number;
+  readonly command: TapeCommand;
+}
 
 const VMM = -1;
 
@@ -85,13 +90,18 @@ class TraceReader {
     this.line = number;
     const loss = lossIn(text);
     if (loss !== undefined) {
-      if (this.options.acceptLostEvents !== true) this.refuse(`${loss}; a workload with gaps is not what ran (accept lost events to use it)`);
+      if (this.options.acceptLostEvents !== true)
+        this.refuse(`${loss}; a workload with gaps is not what ran (accept lost events to use it)`);
       return this.skip('lost-events markers');
     }
     if (isFrameLine(text)) return;
     const parsed = traceLine(text);
     if (parsed === undefined) return this.unknown(`expected an event of a printed trace, found '${text.trim().slice(0, 60)}'`);
-    const known = Object.hasOwn(TRACE_EVENTS, parsed.event) || UNRELATED_EVENTS.has(parsed.event) || MARKER_EVENTS.has(parsed.event) || parsed.event === 'kvm_mmio';
+    const known =
+      Object.hasOwn(TRACE_EVENTS, parsed.event) ||
+      UNRELATED_EVENTS.has(parsed.event) ||
+      MARKER_EVENTS.has(parsed.event) ||
+      parsed.event === 'kvm_mmio';
     if (!known) return this.unknown(`event '${parsed.event}' is not known`);
     this.advance(parsed);
     this.lines[parsed.event] = (this.lines[parsed.event] ?? 0) + 1;
@@ -131,8 +141,10 @@ class TraceReader {
     if (numbers === undefined) return this.unknown(`${line.event}: its text is not as the kernel prints it: '${line.text.slice(0, 80)}'`);
     const [first = 0, second = 0] = numbers;
     switch (kind) {
-      case 'guestFault': return this.fault(line.thread, first, second);
-      case 'accessFault': return this.accessFault(line.thread, first);
+      case 'guestFault':
+        return this.fault(line.thread, first, second);
+      case 'accessFault':
+        return this.accessFault(line.thread, first);
       case 'entry':
         this.present.delete(this.vcpu(line.thread));
         return this.skip(line.event);
@@ -142,25 +154,33 @@ class TraceReader {
       case 'nisv':
         this.deviceAccess(line.thread);
         return this.skip(line.event);
-      case 'unmap': return this.notifier(line.event, first, second, { kind: COMMAND.unmapRange });
-      case 'age': return this.notifier(line.event, first, second, { kind: COMMAND.ageRange, makeOld: 1, flags: COMMAND_FLAG.flushIfYoung });
-      case 'testAge': return this.notifier(line.event, first, first + this.pageBytes, { kind: COMMAND.ageRange });
+      case 'unmap':
+        return this.notifier(line.event, first, second, { kind: COMMAND.unmapRange });
+      case 'age':
+        return this.notifier(line.event, first, second, { kind: COMMAND.ageRange, makeOld: 1, flags: COMMAND_FLAG.flushIfYoung });
+      case 'testAge':
+        return this.notifier(line.event, first, first + this.pageBytes, { kind: COMMAND.ageRange });
       // The page behind the address changed: the old mapping goes, the next access brings the new one.
-      case 'setSpte': return this.notifier(line.event, first, first + this.pageBytes, { kind: COMMAND.unmapRange });
+      case 'setSpte':
+        return this.notifier(line.event, first, first + this.pageBytes, { kind: COMMAND.unmapRange });
     }
   }
 
   private fault(thread: number, ipa: number, hsr: number): void {
     const vcpu = this.vcpu(thread);
     const access = accessOfSyndrome(hsr);
-    if (access === 0) return this.unknown(`kvm_guest_fault: expected a syndrome of a data (EC 0x24) or instruction abort (EC 0x20), found hsr 0x${hsr.toString(16)}`);
+    if (access === 0)
+      return this.unknown(
+        `kvm_guest_fault: expected a syndrome of a data (EC 0x24) or instruction abort (EC 0x20), found hsr 0x${hsr.toString(16)}`,
+      );
     this.access(vcpu, ipa, access);
   }
 
   private accessFault(thread: number, ipa: number): void {
     const vcpu = this.vcpu(thread);
     // The handler reports a fault first as kvm_guest_fault, then, if the access flag was it, once more as kvm_access_fault.
-    if (this.present.get(vcpu)?.page === Math.floor(ipa / this.pageBytes)) return this.skip('kvm_access_fault of a fault that was reported');
+    if (this.present.get(vcpu)?.page === Math.floor(ipa / this.pageBytes))
+      return this.skip('kvm_access_fault of a fault that was reported');
     this.access(vcpu, ipa, ACCESS.read);
   }
 
@@ -186,15 +206,24 @@ class TraceReader {
   }
 
   private notifier(event: string, from: number, to: number, command: { kind: number; makeOld?: number; flags?: number }): void {
-    if (!(from < to)) this.refuse(`${event}: expected a range of host virtual addresses, found 0x${from.toString(16)} to 0x${to.toString(16)}`);
-    if (this.derive) this.refuse(`${event}: a host virtual address means nothing without a memslot map (give one, or 's2lab memslot create' markers in the trace)`);
+    if (!(from < to))
+      this.refuse(`${event}: expected a range of host virtual addresses, found 0x${from.toString(16)} to 0x${to.toString(16)}`);
+    if (this.derive)
+      this.refuse(
+        `${event}: a host virtual address means nothing without a memslot map (give one, or 's2lab memslot create' markers in the trace)`,
+      );
     let hit = false;
     for (const slot of this.live.values()) {
       const first = Math.max(from - (from % this.pageBytes), slot.hva);
       const end = Math.min(Math.ceil(to / this.pageBytes) * this.pageBytes, slot.hva + slot.bytes);
       if (first >= end) continue;
       hit = true;
-      this.drafts.push({ vcpu: VMM, epoch: this.epoch, atNs: this.atNs, command: { ...command, ipa: slot.ipa + (first - slot.hva), bytes: end - first } });
+      this.drafts.push({
+        vcpu: VMM,
+        epoch: this.epoch,
+        atNs: this.atNs,
+        command: { ...command, ipa: slot.ipa + (first - slot.hva), bytes: end - first },
+      });
     }
     if (!hit) this.skip('notifier calls outside all memslots');
   }
@@ -202,7 +231,8 @@ class TraceReader {
   private marker(text: string): void {
     const ours = markerText(text);
     if (ours === undefined) return this.skip('markers of others');
-    const marker = parseMarker(ours, this.pageShift) ?? this.refuse(`expected a marker ${MARKER_FORMS}, found 's2lab ${ours.slice(0, 80)}'`);
+    const marker =
+      parseMarker(ours, this.pageShift) ?? this.refuse(`expected a marker ${MARKER_FORMS}, found 's2lab ${ours.slice(0, 80)}'`);
     if (marker.kind === 'create') return this.create(marker.slot);
     if (!this.live.has(marker.id)) this.refuse(`s2lab marker: there is no memslot ${marker.id} at this point`);
     if (marker.kind === 'delete') this.live.delete(marker.id);
@@ -221,7 +251,14 @@ class TraceReader {
     const pa = this.nextPa + (slot.hva % GIB);
     this.nextPa = Math.ceil((pa + slot.bytes) / GIB) * GIB;
     use({
-      kind: COMMAND.memslotCreate, memslot: slot.id, ipa: slot.ipa, bytes: slot.bytes, pa, hva: slot.hva, vmaShift: slot.vmaShift, thp: slot.thp,
+      kind: COMMAND.memslotCreate,
+      memslot: slot.id,
+      ipa: slot.ipa,
+      bytes: slot.bytes,
+      pa,
+      hva: slot.hva,
+      vmaShift: slot.vmaShift,
+      thp: slot.thp,
       readOnly: slot.readOnly ? 1 : 0,
     });
   }
@@ -278,9 +315,13 @@ class TraceReader {
 
 function markerCommand(marker: Exclude<Marker, { kind: 'create' }>): TapeCommand {
   switch (marker.kind) {
-    case 'delete': return { kind: COMMAND.memslotDelete, memslot: marker.id };
-    case 'log-on': return { kind: COMMAND.dirtyLogOn, memslot: marker.id };
-    case 'log-off': return { kind: COMMAND.dirtyLogOff, memslot: marker.id };
-    case 'log-clear': return { kind: COMMAND.dirtyLogClear, memslot: marker.id, firstPage: marker.firstPage, maskLo: marker.maskLo, maskHi: marker.maskHi };
+    case 'delete':
+      return { kind: COMMAND.memslotDelete, memslot: marker.id };
+    case 'log-on':
+      return { kind: COMMAND.dirtyLogOn, memslot: marker.id };
+    case 'log-off':
+      return { kind: COMMAND.dirtyLogOff, memslot: marker.id };
+    case 'log-clear':
+      return { kind: COMMAND.dirtyLogClear, memslot: marker.id, firstPage: marker.firstPage, maskLo: marker.maskLo, maskHi: marker.maskHi };
   }
 }

@@ -15,19 +15,54 @@ const LIMIT = 60_000;
 
 /** A small machine with a workload that ends, of any kind and granule. */
 function anyMachine(): fc.Arbitrary<MachineInput> {
-  return fc.record({
-    vcpus: fc.integer({ min: 1, max: 5 }), pageShift: fc.constantFrom(12 as const, 14 as const, 16 as const), memslots: fc.constantFrom(1, 2, 9),
-    kilopages: fc.integer({ min: 1, max: 40 }), allSet: fc.boolean(), type: fc.constantFrom('boot' as const, 'steady' as const, 'migration' as const),
-    skew: fc.integer({ min: 1, max: 4 }), recreateMemslots: fc.boolean(), thinkNs: fc.constantFrom(0, 100, 3000), startAfterNs: fc.constantFrom(0, 12_345),
-  }).map(({ vcpus, pageShift, memslots, kilopages, allSet, type, skew, recreateMemslots, thinkNs, startAfterNs }) => {
-    const page = 2 ** pageShift;
-    const access = { skew, thinkNs };
-    const boot = { kernelBytes: 10 * page, initrdBytes: 7 * page, strideBytes: 2 * page, randomTouches: 20 };
-    const workload = type === 'boot' ? { type, params: { ...boot, ...access } }
-      : type === 'steady' ? { type, params: { ...access, accessesPerVcpu: 200, notifierNs: 2000, notifierBytes: page } }
-      : { type, params: { ...boot, ...access, cycles: 2, steadyNs: 20_000, passes: 2, passNs: 20_000, collapseNs: 40_000, notifierNs: 3000, notifierBytes: page, recreateMemslots } };
-    return { policy: 'rcu', vcpus, pageShift, memslots, memoryBytes: kilopages * 33 * memslots * page, initiallyAllSet: allSet, startAfterNs, workload };
-  });
+  return fc
+    .record({
+      vcpus: fc.integer({ min: 1, max: 5 }),
+      pageShift: fc.constantFrom(12 as const, 14 as const, 16 as const),
+      memslots: fc.constantFrom(1, 2, 9),
+      kilopages: fc.integer({ min: 1, max: 40 }),
+      allSet: fc.boolean(),
+      type: fc.constantFrom('boot' as const, 'steady' as const, 'migration' as const),
+      skew: fc.integer({ min: 1, max: 4 }),
+      recreateMemslots: fc.boolean(),
+      thinkNs: fc.constantFrom(0, 100, 3000),
+      startAfterNs: fc.constantFrom(0, 12_345),
+    })
+    .map(({ vcpus, pageShift, memslots, kilopages, allSet, type, skew, recreateMemslots, thinkNs, startAfterNs }) => {
+      const page = 2 ** pageShift;
+      const access = { skew, thinkNs };
+      const boot = { kernelBytes: 10 * page, initrdBytes: 7 * page, strideBytes: 2 * page, randomTouches: 20 };
+      const workload =
+        type === 'boot'
+          ? { type, params: { ...boot, ...access } }
+          : type === 'steady'
+            ? { type, params: { ...access, accessesPerVcpu: 200, notifierNs: 2000, notifierBytes: page } }
+            : {
+                type,
+                params: {
+                  ...boot,
+                  ...access,
+                  cycles: 2,
+                  steadyNs: 20_000,
+                  passes: 2,
+                  passNs: 20_000,
+                  collapseNs: 40_000,
+                  notifierNs: 3000,
+                  notifierBytes: page,
+                  recreateMemslots,
+                },
+              };
+      return {
+        policy: 'rcu',
+        vcpus,
+        pageShift,
+        memslots,
+        memoryBytes: kilopages * 33 * memslots * page,
+        initiallyAllSet: allSet,
+        startAfterNs,
+        workload,
+      };
+    });
 }
 
 function scenarioOf(machine: MachineInput) {
@@ -62,23 +97,32 @@ function assertInBounds(spec: MachineSpec, commands: readonly DrivenCommand[]): 
 }
 
 test('generated workloads stay within their memslots, end, and destroy the stage-2 last', () => {
-  fc.assert(fc.property(anyMachine(), fc.nat(), (machine, seed) => {
-    const scenario = scenarioOf(machine);
-    const spec = scenario.machines[0]!;
-    const { commands, ended } = driveWorkload(workloadFor(scenario, 0, seed), spec.vcpus + 1, LIMIT);
-    assert.ok(ended, 'the workload ends');
-    assertInBounds(spec, commands);
-    assert.equal(commands.findIndex(({ kind }) => kind === COMMAND.destroyVm), commands.length - 1);
-  }), { numRuns: 60 });
+  fc.assert(
+    fc.property(anyMachine(), fc.nat(), (machine, seed) => {
+      const scenario = scenarioOf(machine);
+      const spec = scenario.machines[0]!;
+      const { commands, ended } = driveWorkload(workloadFor(scenario, 0, seed), spec.vcpus + 1, LIMIT);
+      assert.ok(ended, 'the workload ends');
+      assertInBounds(spec, commands);
+      assert.equal(
+        commands.findIndex(({ kind }) => kind === COMMAND.destroyVm),
+        commands.length - 1,
+      );
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test('equal seeds give equal commands, other seeds other ones', () => {
-  fc.assert(fc.property(anyMachine(), fc.nat(1e6), (machine, seed) => {
-    const scenario = scenarioOf(machine);
-    const run = (s: number) => driveWorkload(workloadFor(scenario, 0, s), machine.vcpus! + 1, LIMIT).commands;
-    assert.deepEqual(run(seed), run(seed));
-    assert.notDeepEqual(run(seed), run(seed + 1));
-  }), { numRuns: 20 });
+  fc.assert(
+    fc.property(anyMachine(), fc.nat(1e6), (machine, seed) => {
+      const scenario = scenarioOf(machine);
+      const run = (s: number) => driveWorkload(workloadFor(scenario, 0, s), machine.vcpus! + 1, LIMIT).commands;
+      assert.deepEqual(run(seed), run(seed));
+      assert.notDeepEqual(run(seed), run(seed + 1));
+    }),
+    { numRuns: 20 },
+  );
 });
 
 test('machines of one scenario do not do the same', () => {
@@ -114,13 +158,35 @@ test('the pages that a migration clears in the log are those that were written w
 
 test('a log that begins all set is cleared whole in the first pass', () => {
   const scenario = scenarioOf({
-    policy: 'rcu', vcpus: 1, memslots: 2, memoryBytes: 2 * 100 * 4096, initiallyAllSet: true,
-    workload: { type: 'migration', params: { kernelBytes: 0, initrdBytes: 0, randomTouches: 1, passes: 1, passNs: 1000, steadyNs: 1000, collapseNs: 1000, notifierBytes: 4096 } },
+    policy: 'rcu',
+    vcpus: 1,
+    memslots: 2,
+    memoryBytes: 2 * 100 * 4096,
+    initiallyAllSet: true,
+    workload: {
+      type: 'migration',
+      params: {
+        kernelBytes: 0,
+        initrdBytes: 0,
+        randomTouches: 1,
+        passes: 1,
+        passNs: 1000,
+        steadyNs: 1000,
+        collapseNs: 1000,
+        notifierBytes: 4096,
+      },
+    },
   });
   const clears = driveWorkload(workloadFor(scenario, 0, 1), 2, LIMIT).commands.filter(({ kind }) => kind === COMMAND.dirtyLogClear);
   const full = 0xffff_ffff;
-  const slotWords = (memslot: number) => [[memslot, 0, full, full], [memslot, 64, full, 0xf]];
-  assert.deepEqual(clears.map(({ memslot, firstPage, maskLo, maskHi }) => [memslot, firstPage, maskLo, maskHi]), [...slotWords(0), ...slotWords(1)]);
+  const slotWords = (memslot: number) => [
+    [memslot, 0, full, full],
+    [memslot, 64, full, 0xf],
+  ];
+  assert.deepEqual(
+    clears.map(({ memslot, firstPage, maskLo, maskHi }) => [memslot, firstPage, maskLo, maskHi]),
+    [...slotWords(0), ...slotWords(1)],
+  );
 });
 
 test('walkers are preempted only in the phases and on the vCPUs that the fault names', () => {

@@ -25,7 +25,10 @@ function randomLife(seed: number, accesses: number): Workload {
     (c) => Object.assign(c, { kind: COMMAND.delay, durationNs: 200_000 }),
     (c) => Object.assign(c, { kind: COMMAND.dirtyLogOn }),
     (c) => Object.assign(c, { kind: COMMAND.delay, durationNs: 400_000 }),
-    ...Array.from({ length: 4 }, (_, word) => (c: Command) => Object.assign(c, { kind: COMMAND.dirtyLogClear, firstPage: 64 * word, maskLo: -1, maskHi: -1 })),
+    ...Array.from(
+      { length: 4 },
+      (_, word) => (c: Command) => Object.assign(c, { kind: COMMAND.dirtyLogClear, firstPage: 64 * word, maskLo: -1, maskHi: -1 }),
+    ),
     (c) => Object.assign(c, { kind: COMMAND.dirtyLogOff }),
     (c) => Object.assign(c, { kind: COMMAND.unmapRange, ipa: MEMORY.ipa + 0x1000, bytes: 0x5000 }),
     (c) => Object.assign(c, { kind: COMMAND.ageRange, ipa: MEMORY.ipa, bytes: MEMORY.bytes, makeOld: 1 }),
@@ -40,7 +43,11 @@ function randomLife(seed: number, accesses: number): Workload {
           left[actor]! -= 1;
           if (left[actor]! % 2 === 0) return void Object.assign(command, { kind: COMMAND.delay, durationNs: 400 });
           const page = prng.below(MEMORY.bytes / 4096);
-          Object.assign(command, { kind: COMMAND.access, ipa: MEMORY.ipa + page * 4096, access: [ACCESS.read, ACCESS.write, ACCESS.execute][prng.below(3)] });
+          Object.assign(command, {
+            kind: COMMAND.access,
+            ipa: MEMORY.ipa + page * 4096,
+            access: [ACCESS.read, ACCESS.write, ACCESS.execute][prng.below(3)],
+          });
         }
       } else if (next < host.length) host[next++]!(command);
       else if (left.some((n) => n > 0)) Object.assign(command, { kind: COMMAND.delay, durationNs: 50_000 });
@@ -66,15 +73,26 @@ function framesOf(run: FleetRun, limitNs = Infinity): Frame[] {
 }
 
 function* events(frames: readonly Frame[]) {
-  for (const frame of frames) for (let i = 0; i < frame.rows.length; i += 1) yield decodeEvent(frame.rows, i, frame.firstSeq + i, frame.origin.machine);
+  for (const frame of frames)
+    for (let i = 0; i < frame.rows.length; i += 1) yield decodeEvent(frame.rows, i, frame.firstSeq + i, frame.origin.machine);
 }
 
 function fold(world: World, rows: EventRows): void {
   for (let i = 0; i < rows.length; i += 1) {
     const ipa = rows.ipa[2 * i + 1]! * 2 ** 32 + rows.ipa[2 * i]!;
     world.evolve(
-      rows.kind[i]!, rows.actor[i]!, rows.level[i]!, rows.slot[i]!, rows.table[i]!, rows.old[2 * i]!, rows.old[2 * i + 1]!,
-      rows.new[2 * i]!, rows.new[2 * i + 1]!, ipa, rows.arg[i]!, rows.aux[i]!,
+      rows.kind[i]!,
+      rows.actor[i]!,
+      rows.level[i]!,
+      rows.slot[i]!,
+      rows.table[i]!,
+      rows.old[2 * i]!,
+      rows.old[2 * i + 1]!,
+      rows.new[2 * i]!,
+      rows.new[2 * i + 1]!,
+      ipa,
+      rows.arg[i]!,
+      rows.aux[i]!,
     );
   }
 }
@@ -111,15 +129,29 @@ for (const { name } of POLICIES) {
   test(`${name}: a life meets every kind of event that its machine can make`, () => {
     const seen = new Set([...events(framesOf(new FleetRun([setup(name, 6)])))].map((event) => event.kind));
     const deferred = ['table-retired', 'read-section-entered', 'read-section-left', 'grace-period-began', 'grace-period-ended'];
-    const elsewhere = ['phase-began', 'fault-injected', 'memslot-deleted', 'guest-aborted', 'icache-invalidated', 'cache-exhausted', 'descriptor-swap-failed', 'lock-contended'];
-    const absent = Object.values(K).map((code) => kindName(code)!).filter((kind) => !seen.has(kind) && !elsewhere.includes(kind));
+    const elsewhere = [
+      'phase-began',
+      'fault-injected',
+      'memslot-deleted',
+      'guest-aborted',
+      'icache-invalidated',
+      'cache-exhausted',
+      'descriptor-swap-failed',
+      'lock-contended',
+    ];
+    const absent = Object.values(K)
+      .map((code) => kindName(code)!)
+      .filter((kind) => !seen.has(kind) && !elsewhere.includes(kind));
     assert.deepEqual(absent, name === 'rcu' ? [] : deferred);
   });
 }
 
 test('machines beside each other make the events they make alone', () => {
   const together = framesOf(new FleetRun([setup('rcu', 1, 500, 0), setup('rwlock', 2, 500, 1)], 300));
-  for (const [machine, policy, seed] of [[0, 'rcu', 1], [1, 'rwlock', 2]] as const) {
+  for (const [machine, policy, seed] of [
+    [0, 'rcu', 1],
+    [1, 'rwlock', 2],
+  ] as const) {
     const alone = framesOf(new FleetRun([setup(policy, seed, 500, machine)], 300));
     assert.deepEqual([...events(together.filter((frame) => frame.origin.machine === machine))], [...events(alone)]);
   }
@@ -136,9 +168,16 @@ test('an interrupted machine ends its log with the cause', () => {
 
 test('a map over a mapping that differs only in permissions ends with EAGAIN and leaves it alone', () => {
   const script = [
-    { kind: COMMAND.map, prot: PROT.r, flags: 8 }, { kind: COMMAND.map, prot: PROT.r | PROT.w, flags: 8 }, { kind: COMMAND.destroy },
+    { kind: COMMAND.map, prot: PROT.r, flags: 8 },
+    { kind: COMMAND.map, prot: PROT.r | PROT.w, flags: 8 },
+    { kind: COMMAND.destroy },
   ];
-  const workload: Workload = { next(actor, _now, _result, command) { if (actor === 0) Object.assign(command, { ipa: 0x4000, bytes: 4096, pa: 0x9000, cachePages: 8 }, script.shift() ?? { kind: COMMAND.done }); } };
+  const workload: Workload = {
+    next(actor, _now, _result, command) {
+      if (actor === 0)
+        Object.assign(command, { ipa: 0x4000, bytes: 4096, pa: 0x9000, cachePages: 8 }, script.shift() ?? { kind: COMMAND.done });
+    },
+  };
   const run = new FleetRun([{ ...setup('rcu', 1), workload }]);
   const results = [...events(framesOf(run))].filter((event) => event.kind === 'operation-ended').map((event) => event.result);
   assert.deepEqual(results, [0, -11, 0]);

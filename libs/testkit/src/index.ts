@@ -11,3 +11,4 @@ export * from './transport-contract.ts';
 export * from './kafka-broker.ts';
 export * from './trace-dsl.ts';
 export * from './mutants.ts';
+export * from './synthetic-rows.ts';

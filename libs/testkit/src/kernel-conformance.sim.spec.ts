@@ -14,9 +14,25 @@ const TESTDATA = new URL('../../../testdata/', import.meta.url);
 
 /** What the recordings of the library hold: everything it does to memory, to counts and to the TLBs. */
 const COMPARED: ReadonlySet<KindName> = new Set<KindName>([
-  'descriptor-stored', 'descriptor-released', 'descriptor-swapped', 'descriptor-swap-failed', 'table-allocated', 'table-freed', 'table-retired',
-  'reclaim-began', 'reference-got', 'reference-put', 'reference-read', 'tlbi-issued', 'dsb-completed', 'isb-completed', 'dcache-cleaned',
-  'icache-invalidated', 'read-section-entered', 'read-section-left', 'cache-exhausted',
+  'descriptor-stored',
+  'descriptor-released',
+  'descriptor-swapped',
+  'descriptor-swap-failed',
+  'table-allocated',
+  'table-freed',
+  'table-retired',
+  'reclaim-began',
+  'reference-got',
+  'reference-put',
+  'reference-read',
+  'tlbi-issued',
+  'dsb-completed',
+  'isb-completed',
+  'dcache-cleaned',
+  'icache-invalidated',
+  'read-section-entered',
+  'read-section-left',
+  'cache-exhausted',
 ]);
 /** Fields that a recording does not have, or has by another definition: who, when, and the address inside an entry. */
 const IGNORED = new Set(['seq', 'machine', 'at', 'actor', 'walk', 'stage2']);
@@ -26,7 +42,10 @@ function* compared(frames: Iterable<Frame>): Generator<string> {
     for (let i = 0; i < frame.rows.length; i += 1) {
       const event = decodeEvent(frame.rows, i, frame.firstSeq + i, 0);
       if (!COMPARED.has(event.kind)) continue;
-      const fields = Object.entries(event).filter(([name]) => !IGNORED.has(name) && !(name === 'ipa' && event.kind !== 'tlbi-issued') && !(name === 'level' && event.kind.startsWith('table-')));
+      const fields = Object.entries(event).filter(
+        ([name]) =>
+          !IGNORED.has(name) && !(name === 'ipa' && event.kind !== 'tlbi-issued') && !(name === 'level' && event.kind.startsWith('table-')),
+      );
       yield fields.map(([name, value]) => `${name}=${value}`).join(' ');
     }
   }
@@ -54,12 +73,18 @@ test('recordings of more than one granule are compared', () => {
 
 for (const name of names) {
   test(`the engine does what the kernel's page-table library was recorded to do: ${name}`, () => {
-    const lines = gunzipSync(readFileSync(new URL(`golden/stock/${name}.jsonl.gz`, TESTDATA))).toString().split('\n');
+    const lines = gunzipSync(readFileSync(new URL(`golden/stock/${name}.jsonl.gz`, TESTDATA)))
+      .toString()
+      .split('\n');
     const expected = [...compared(importGolden(lines))];
     const got = [...compared(framesOf(played(name)))];
     const first = expected.findIndex((line, i) => line !== got[i]);
     const around = (all: string[]) => all.slice(Math.max(0, first - 3), first + 3).join('\n    ');
-    assert.equal(first, -1, `first difference at compared event ${first}\n  recorded\n    ${around(expected)}\n  played\n    ${around(got)}`);
+    assert.equal(
+      first,
+      -1,
+      `first difference at compared event ${first}\n  recorded\n    ${around(expected)}\n  played\n    ${around(got)}`,
+    );
     assert.equal(got.length, expected.length);
   });
 }

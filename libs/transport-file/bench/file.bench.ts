@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import type { Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import { FileSink, FileSource } from '@s2lab/transport-file';
-import { syntheticRows } from '../../frame/bench/synthetic-rows.ts';
+import { syntheticRows } from '@s2lab/testkit';
 
 const FRAMES = 120;
 const MACHINES = 4;

@@ -17,6 +17,10 @@ reader = ipc.open_file(sys.argv[1])
 events = reader.read_all()
 events.validate(full=True)
 batches = [reader.get_batch_with_custom_metadata(i) for i in range(reader.num_record_batches)]
+def numbered(batch):
+    first = batch['first_seq'][0].as_py()
+    return batch.append_column('seq', pyarrow.array(range(first, first + len(batch)), pyarrow.uint64()))
+sequence = [numbered(batch.batch)['seq'].to_pylist() for batch in batches]
 connection = duckdb.connect()
 def columns(table):
     return {name: [int(value) for value in table.column(name).to_pylist()] for name in table.column_names}
@@ -26,6 +30,7 @@ print(json.dumps({
     'batches': [{'rows': batch.batch.num_rows, **{key.decode(): value.decode() for key, value in batch.custom_metadata.items()}} for batch in batches],
     'pyarrow': {name: [str(v) for v in values] for name, values in columns(events).items()},
     'duckdb': {name: [str(v) for v in values] for name, values in columns(connection.sql('select * from events').to_arrow_table()).items()},
+    'sequence': [number for numbers in sequence for number in numbers],
     'counts': connection.sql('select kind, count(*) from events group by kind order by kind').fetchall(),
 }))
 `;
@@ -36,6 +41,7 @@ interface PythonView {
   readonly batches: readonly Record<string, string | number>[];
   readonly pyarrow: Record<string, string[]>;
   readonly duckdb: Record<string, string[]>;
+  readonly sequence: readonly number[];
   readonly counts: readonly (readonly [number, number])[];
 }
 
@@ -88,6 +94,10 @@ test('pyarrow and DuckDB read every value of a closed log as it was written', as
     assert.deepEqual(view.pyarrow[name], expected[name], `pyarrow: ${name}`);
     assert.deepEqual(view.duckdb[name], expected[name], `DuckDB: ${name}`);
   }
+  assert.deepEqual(
+    view.sequence,
+    frames.flatMap(({ firstSeq, rows }) => Array.from({ length: rows.length }, (_, i) => firstSeq + i)),
+  );
   assert.equal(
     view.counts.reduce((sum, [, count]) => sum + count, 0),
     expected['kind']!.length,

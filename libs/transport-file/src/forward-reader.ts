@@ -9,7 +9,7 @@ const CHUNK_BYTES = 1 << 20;
  */
 export class ForwardReader {
   private readonly file: FileHandle;
-  private window = new Uint8Array(2 * CHUNK_BYTES);
+  private window: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(2 * CHUNK_BYTES);
   private from = 0;
   private to = 0;
   /** File offset of the next byte to be read by the caller. */

@@ -24,9 +24,16 @@ export interface LogHeader {
   readonly endMark: number | undefined;
 }
 
+/** The `count` bytes at `offset`, or as many as the file has. */
 async function readAt(file: FileHandle, offset: number, count: number): Promise<Uint8Array> {
-  const reader = new ForwardReader(file, offset);
-  return reader.peek(await reader.require(count));
+  const bytes = new Uint8Array(count);
+  let done = 0;
+  while (done < count) {
+    const { bytesRead } = await file.read(bytes, done, count - done, offset + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
 }
 
 async function findEndMark(file: FileHandle, size: number): Promise<number | undefined> {

@@ -19,7 +19,7 @@ interface Recorded {
   readonly starts: readonly number[];
 }
 
-async function record(t: TestContext): Promise<Recorded> {
+async function record(t: TestContext, frames: readonly Frame[]): Promise<Recorded> {
   const folder = await mkdtemp(join(tmpdir(), 's2lab-torn-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'run.arrow');
@@ -46,13 +46,14 @@ async function readItems(path: string): Promise<{ whole: Frame[]; damages: Damag
 }
 
 test('a log cut at any byte of its last frame gives the frames before, and says where and how much was cut', async (t) => {
-  const { path, bytes, starts } = await record(t);
+  // Few frames, as thousands of logs are read; the last has columns that are compressed and columns that are not.
+  const pair = interleavedFrames(1, 2, 40);
+  const { path, bytes, starts } = await record(t, pair);
   const [last, end] = starts.slice(-2) as [number, number];
   for (let cut = last; cut < end; cut += 1) {
     await writeFile(path, bytes.subarray(0, cut));
     const { whole, damages } = await readItems(path);
-    assert.equal(whole.length, frames.length - 1);
-    if (cut % 50 === 0) assertSameStream(whole, frames.slice(0, -1));
+    assertSameStream(whole, pair.slice(0, 1));
     if (cut === last) {
       assert.deepEqual(damages, []);
       continue;
@@ -65,7 +66,7 @@ test('a log cut at any byte of its last frame gives the frames before, and says 
 });
 
 test('a log cut within its header is torn, not an error', async (t) => {
-  const { path, bytes, starts } = await record(t);
+  const { path, bytes, starts } = await record(t, frames);
   for (let cut = 0; cut < starts[0]!; cut += 97) {
     await writeFile(path, bytes.subarray(0, cut));
     const { whole, damages } = await readItems(path);
@@ -78,7 +79,7 @@ test('a log cut within its header is torn, not an error', async (t) => {
 });
 
 test('a log cut within its footer gives all frames', async (t) => {
-  const { path, bytes, starts } = await record(t);
+  const { path, bytes, starts } = await record(t, frames);
   for (let cut = starts.at(-1)!; cut < bytes.byteLength; cut += 13) {
     await writeFile(path, bytes.subarray(0, cut));
     assertSameStream((await readItems(path)).whole, frames);
@@ -86,7 +87,7 @@ test('a log cut within its footer gives all frames', async (t) => {
 });
 
 test('a byte changed anywhere in a frame is told, and the other frames are read', async (t) => {
-  const { path, bytes, starts } = await record(t);
+  const { path, bytes, starts } = await record(t, frames);
   await fc.assert(
     fc.asyncProperty(
       fc.nat(frames.length - 1),
@@ -115,7 +116,7 @@ test('a byte changed anywhere in a frame is told, and the other frames are read'
 });
 
 test('a repaired log is whole: closed, with every frame before the cut, and no damage', async (t) => {
-  const { path, bytes, starts } = await record(t);
+  const { path, bytes, starts } = await record(t, frames);
   await writeFile(path, bytes.subarray(0, starts.at(-1)! - 5));
   const repair = await repairLog(path);
   assert.equal(repair.frames, frames.length - 1);

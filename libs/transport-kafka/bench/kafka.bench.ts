@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
-import { capability, startKafkaBroker } from '@s2lab/testkit';
+import { capability, startKafkaBroker, syntheticRows } from '@s2lab/testkit';
 import { createTopics, KafkaSink, KafkaSource } from '@s2lab/transport-kafka';
-import { syntheticRows } from '../../frame/bench/synthetic-rows.ts';
 import { AcknowledgedProducer } from '../src/acknowledged-producer.ts';
 import { frameMessages } from '../src/messages.ts';
 
@@ -35,19 +34,23 @@ const java = pathOf('java');
 const jars = pathOf('kafka');
 const rows = [1, 2, 3, 4].map((seed) => syntheticRows(seed));
 const frameOf = (machine: number, i: number): Frame => ({
-  origin: { run: 'bench', machine, policy: 'rcu', machineKind: 'kvm', workload: 'migration' }, firstSeq: i * rows[0]!.length, rows: rows[i % rows.length]!,
+  origin: { run: 'bench', machine, policy: 'rcu', machineKind: 'kvm', workload: 'migration' },
+  firstSeq: i * rows[0]!.length,
+  rows: rows[i % rows.length]!,
 });
 
 /** Calls `write` for `total` frames spread over the machines, AHEAD of them in flight each. */
 async function inParallel(total: number, write: (machine: number, i: number) => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: MACHINES }, async (_, machine) => {
-    const flying: Promise<void>[] = [];
-    for (let i = 0; i < total / MACHINES; i += 1) {
-      flying.push(write(machine, i));
-      if (flying.length >= AHEAD) await flying.shift();
-    }
-    await Promise.all(flying);
-  }));
+  await Promise.all(
+    Array.from({ length: MACHINES }, async (_, machine) => {
+      const flying: Promise<void>[] = [];
+      for (let i = 0; i < total / MACHINES; i += 1) {
+        flying.push(write(machine, i));
+        if (flying.length >= AHEAD) await flying.shift();
+      }
+      await Promise.all(flying);
+    }),
+  );
 }
 
 const broker = await startKafkaBroker({ java, jars });
@@ -62,8 +65,29 @@ try {
   const perfToolOnce = async (round: number): Promise<number> => {
     const topic = { ...connection, topic: `perf-${round}` };
     await createTopics(topic, [topic]);
-    const tool = spawnSync(java, ['-Xmx512m', '-cp', join(jars, '*'), 'org.apache.kafka.tools.ProducerPerformance', '--topic', topic.topic, '--num-records', String(FRAMES),
-      '--payload-file', payload, '--throughput', '-1', '--producer-props', `bootstrap.servers=${broker.address}`, 'acks=all', 'batch.size=1000000', 'linger.ms=5'], { encoding: 'utf8' });
+    const tool = spawnSync(
+      java,
+      [
+        '-Xmx512m',
+        '-cp',
+        join(jars, '*'),
+        'org.apache.kafka.tools.ProducerPerformance',
+        '--topic',
+        topic.topic,
+        '--num-records',
+        String(FRAMES),
+        '--payload-file',
+        payload,
+        '--throughput',
+        '-1',
+        '--producer-props',
+        `bootstrap.servers=${broker.address}`,
+        'acks=all',
+        'batch.size=1000000',
+        'linger.ms=5',
+      ],
+      { encoding: 'utf8' },
+    );
     const rate = [...(tool.stdout ?? '').matchAll(/([\d.]+) records\/sec/g)].at(-1)?.[1];
     if (rate === undefined) throw new Error(`ProducerPerformance said no rate: ${tool.stdout}${tool.stderr}`);
     return (Number(rate) * frameBytes) / 1e6;
@@ -92,7 +116,8 @@ try {
     let began = 0;
     for await (const item of source.frames()) {
       if (isDamage(item)) throw new Error(item.because);
-      if (began === 0) began = performance.now(); // Joining the group is not reading.
+      if (began === 0)
+        began = performance.now(); // Joining the group is not reading.
       else events += item.rows.length;
     }
     const seconds = (performance.now() - began) / 1000;

@@ -20,8 +20,15 @@ export interface AcknowledgedProducerOptions extends KafkaConnection, TopicPlan 
 
 /** Answers of a broker that no repetition changes. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED',
-  'INVALID_TOPIC_EXCEPTION', 'INVALID_REQUIRED_ACKS', 'UNSUPPORTED_FOR_MESSAGE_FORMAT', 'POLICY_VIOLATION',
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'INVALID_TOPIC_EXCEPTION',
+  'INVALID_REQUIRED_ACKS',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'POLICY_VIOLATION',
 ]);
 
 const RESEND_AFTER_MS = 200;
@@ -49,8 +56,12 @@ export class AcknowledgedProducer {
       options.log?.(line);
     };
     this.producer = kafkaClient({ ...options, log }).producer({
-      idempotent: false, allowAutoTopicCreation: false,
-      createPartitioner: () => ({ message }) => message.partition!, // Every message names its partition.
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition!, // Every message names its partition.
     });
     this.lanes = Array.from({ length: options.partitions }, () => new PartitionLane((messages) => this.sendUntilAcknowledged(messages)));
   }
@@ -65,9 +76,15 @@ export class AcknowledgedProducer {
    * @throws KafkaTransportError when the broker refuses them for good, or this was closed before they were acknowledged.
    */
   deliver(messages: readonly FrameMessage[]): Promise<void> {
-    if (this.closing !== undefined) return Promise.reject(new KafkaTransportError(`topic ${this.options.topic}: written to after it was closed`));
+    if (this.closing !== undefined)
+      return Promise.reject(new KafkaTransportError(`topic ${this.options.topic}: written to after it was closed`));
     const delivered = this.lanes[messages[0]!.partition]!.push(messages);
-    const settled = delivered.then(() => {}, () => {}).then(() => void this.pending.delete(settled));
+    const settled = delivered
+      .then(
+        () => {},
+        () => {},
+      )
+      .then(() => void this.pending.delete(settled));
     this.pending.add(settled);
     return delivered;
   }
@@ -81,7 +98,9 @@ export class AcknowledgedProducer {
   private async finish(): Promise<void> {
     const drained = Promise.all(this.pending);
     await Promise.race([drained, delay(this.options.drainMs ?? 10_000, undefined, { ref: false })]);
-    this.aborting.abort(new KafkaTransportError(`topic ${this.options.topic}: closed before the broker acknowledged everything (${this.lastWarning})`));
+    this.aborting.abort(
+      new KafkaTransportError(`topic ${this.options.topic}: closed before the broker acknowledged everything (${this.lastWarning})`),
+    );
     await Promise.all([this.producer.disconnect().catch(() => {}), drained]);
   }
 
@@ -106,8 +125,10 @@ export class AcknowledgedProducer {
       this.stalledSends += 1;
       if (this.stalledSends === 1) this.options.onStall?.(this.lastWarning);
     }, this.options.stallAfterMs ?? 1000);
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
-    aborted.catch(() => {}); // Heard by the race below, when there is one.
+    let abort = (): void => {};
+    const aborted = new Promise<never>((_, reject) => (abort = () => reject(signal.reason as Error)));
+    aborted.catch(() => {}); // Heard by the races below, when there is one.
+    signal.addEventListener('abort', abort);
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -116,6 +137,7 @@ export class AcknowledgedProducer {
       }
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
       if (stalled) {
         this.stalledSends -= 1;
         if (this.stalledSends === 0) this.options.onStall?.(undefined);
@@ -136,7 +158,9 @@ export class AcknowledgedProducer {
       if (typeof type === 'string' && REFUSALS.has(type)) {
         const first = messages[0]!;
         throw new KafkaTransportError(
-          `topic ${topic}: the broker refuses the frame of machine ${first.key} from event ${String(first.headers['first_seq'])} on (${type}: ${reasonOf(cause)})`, { cause });
+          `topic ${topic}: the broker refuses the frame of machine ${first.key} from event ${String(first.headers['first_seq'])} on (${type}: ${reasonOf(cause)})`,
+          { cause },
+        );
       }
       this.lastWarning = reasonOf(cause);
       this.options.log?.(`kafka: not acknowledged, sent again (${this.lastWarning})`);

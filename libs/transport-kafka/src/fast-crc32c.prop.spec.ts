@@ -5,10 +5,13 @@ import fc from 'fast-check';
 import { crc32c, kafkajsCrc32c } from './fast-crc32c.ts';
 
 test('the checksum equals that of kafkajs for any bytes at any alignment', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(8), (bytes, from) => {
-    const view = bytes.subarray(Math.min(from, bytes.byteLength));
-    assert.equal(crc32c(view), kafkajsCrc32c(view));
-  }), { numRuns: 1000 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(8), (bytes, from) => {
+      const view = bytes.subarray(Math.min(from, bytes.byteLength));
+      assert.equal(crc32c(view), kafkajsCrc32c(view));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test('the checksum of the digits 1 to 9 is the published one', () => {

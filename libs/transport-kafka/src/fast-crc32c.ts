@@ -27,8 +27,15 @@ export function crc32c(bytes: Uint8Array): number {
   for (; word + 1 < words.length; word += 2) {
     const low = crc ^ words[word]!;
     const high = words[word + 1]!;
-    crc = TABLE[1792 + (low & 0xff)]! ^ TABLE[1536 + ((low >>> 8) & 0xff)]! ^ TABLE[1280 + ((low >>> 16) & 0xff)]! ^ TABLE[1024 + (low >>> 24)]!
-      ^ TABLE[768 + (high & 0xff)]! ^ TABLE[512 + ((high >>> 8) & 0xff)]! ^ TABLE[256 + ((high >>> 16) & 0xff)]! ^ TABLE[high >>> 24]!;
+    crc =
+      TABLE[1792 + (low & 0xff)]! ^
+      TABLE[1536 + ((low >>> 8) & 0xff)]! ^
+      TABLE[1280 + ((low >>> 16) & 0xff)]! ^
+      TABLE[1024 + (low >>> 24)]! ^
+      TABLE[768 + (high & 0xff)]! ^
+      TABLE[512 + ((high >>> 8) & 0xff)]! ^
+      TABLE[256 + ((high >>> 16) & 0xff)]! ^
+      TABLE[high >>> 24]!;
   }
   for (i += 4 * word; i < length; i += 1) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;

@@ -34,7 +34,10 @@ export function kafkaClient(connection: KafkaConnection, retries: number = RETRY
     connectionTimeout: CONNECT_TIMEOUT_MS,
     retry: { ...RETRY, retries },
     logLevel: logLevel.WARN,
-    logCreator: () => ({ namespace, log }) => connection.log?.(`kafka ${namespace}: ${log.message}${typeof log['error'] === 'string' ? ` (${log['error']})` : ''}`),
+    logCreator:
+      () =>
+      ({ namespace, log }) =>
+        connection.log?.(`kafka ${namespace}: ${log.message}${typeof log['error'] === 'string' ? ` (${log['error']})` : ''}`),
   });
 }
 
@@ -81,7 +84,10 @@ export async function persist<T>(what: string, patience: Patience, attempt: () =
     } catch (cause) {
       if (cause instanceof KafkaTransportError) throw cause;
       patience.onRetry?.(reasonOf(cause));
-      if (waited >= patienceMs) throw new KafkaTransportError(`${what}: no success for ${Math.round(waited / 1000)} s (${reasonOf(cause)}); is the broker up?`, { cause });
+      if (waited >= patienceMs)
+        throw new KafkaTransportError(`${what}: no success for ${Math.round(waited / 1000)} s (${reasonOf(cause)}); is the broker up?`, {
+          cause,
+        });
     }
     await delay(backoff, undefined, signal === undefined ? {} : { signal });
     waited += backoff;
@@ -99,14 +105,17 @@ export async function createTopics(connection: KafkaConnection, plans: readonly 
     try {
       await admin.connect();
       const existing = new Set(await admin.listTopics());
-      const topics = plans.filter(({ topic }) => !existing.has(topic))
+      const topics = plans
+        .filter(({ topic }) => !existing.has(topic))
         .map(({ topic, partitions, replicas = 1 }) => ({ topic, numPartitions: partitions, replicationFactor: replicas }));
       if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true });
       const { topics: found } = await admin.fetchTopicMetadata({ topics: names });
       for (const { topic, partitions } of plans) {
         const has = found.find(({ name }) => name === topic)?.partitions.length ?? 0;
         if (has !== partitions) {
-          throw new KafkaTransportError(`topic ${topic} has ${has} partitions, not the ${partitions} stated: state ${has}, or delete the topic`);
+          throw new KafkaTransportError(
+            `topic ${topic} has ${has} partitions, not the ${partitions} stated: state ${has}, or delete the topic`,
+          );
         }
       }
     } finally {

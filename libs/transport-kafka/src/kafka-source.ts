@@ -35,7 +35,10 @@ const SESSION_MS = 10_000;
 const LEAVE_MS = 2000;
 
 /** Offset that a partition's reading begins at and the offset that it ends before; bigint, as Kafka's offsets are 64-bit. */
-interface Range { readonly from: bigint; readonly end: bigint }
+interface Range {
+  readonly from: bigint;
+  readonly end: bigint;
+}
 
 /**
  * Reads frames from a Kafka topic, in order within each partition, and so of each machine; at least once. What is no frame comes as damage
@@ -60,13 +63,21 @@ export class KafkaSource implements EventSource {
     this.admin = admin;
     this.unread = unread;
     this.consumer = kafka.consumer({
-      groupId: this.groupId, allowAutoTopicCreation: false, maxWaitTimeInMs: FETCH_WAIT_MS, heartbeatInterval: HEARTBEAT_MS,
-      sessionTimeout: SESSION_MS, rebalanceTimeout: 2 * SESSION_MS,
-      maxBytesPerPartition: 4 << 20, maxBytes: 16 << 20,
+      groupId: this.groupId,
+      allowAutoTopicCreation: false,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: 2 * SESSION_MS,
+      maxBytesPerPartition: 4 << 20,
+      maxBytes: 16 << 20,
       retry: { restartOnFailure: async () => this.closing === undefined },
     });
     this.consumer.on(this.consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) this.items.fail(new KafkaTransportError(`topic ${options.topic}: reading stopped (${payload.error.message})`, { cause: payload.error }));
+      if (!payload.restart)
+        this.items.fail(
+          new KafkaTransportError(`topic ${options.topic}: reading stopped (${payload.error.message})`, { cause: payload.error }),
+        );
     });
   }
 

@@ -149,11 +149,11 @@ test('reading a topic that is not there, or from no broker, ends in one line tha
   if (setting === undefined) return;
   await assert.rejects(
     KafkaSource.open({ ...setting, topic: 'absent', until: 'end', patienceMs: 0 }),
-    (error: Error) => error instanceof KafkaTransportError && /^topic absent on 127/.test(error.message),
+    (error: Error) => error instanceof KafkaTransportError && error.message.startsWith('topic absent on 127'),
   );
   await assert.rejects(
     KafkaSource.open({ ...setting, brokers: ['127.0.0.1:1'], until: 'end', patienceMs: 0 }),
-    (error: Error) => error instanceof KafkaTransportError && /is the broker up\?$/.test(error.message),
+    (error: Error) => error instanceof KafkaTransportError && error.message.endsWith('is the broker up?'),
   );
 });
 

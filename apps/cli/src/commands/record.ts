@@ -130,7 +130,12 @@ async function load(name: string | undefined, options: RecordOptions): Promise<L
 async function openTarget(options: RecordOptions, description: string): Promise<Target> {
   if (options.kafka !== undefined) {
     const { brokers, topic } = topicAddress(`kafka://${options.kafka}/${options.topic}`);
-    const [{ KafkaSink, createTopics }, { WindowedSink }] = await Promise.all([import('@s2lab/transport-kafka'), import('@s2lab/fleet')]);
+    const [{ KafkaSink, createTopics }, { WindowedSink }, { muteKafkaWarnings }] = await Promise.all([
+      import('@s2lab/transport-kafka'),
+      import('@s2lab/fleet'),
+      import('@s2lab/metrics'),
+    ]);
+    muteKafkaWarnings();
     const connection = { brokers, clientId: 's2lab' };
     await createTopics(connection, [{ topic, partitions: options.partitions }]); // says soon that no broker answers; the sink would wait for ever
     const sink = new KafkaSink({

@@ -2,8 +2,9 @@ import type { Frame } from '@s2lab/events';
 import type { LabSource, ViolationNote } from '@s2lab/explorer';
 import type { LoadedScenario, PumpOutcome } from '@s2lab/fleet';
 import { MeteredSink, MetricsSink, assembleFleet, pump } from '@s2lab/fleet';
-import type { Verdict, Violation } from '@s2lab/invariants';
+import type { Verdict } from '@s2lab/invariants';
 import { EventMetrics, LabMetrics } from '@s2lab/metrics';
+import type { News } from '@s2lab/verifier';
 import { VerifyingSink } from '@s2lab/verifier';
 import type { LogRecorder } from './log-recorder.ts';
 
@@ -13,7 +14,7 @@ export interface EmbeddedLabOptions {
   readonly policy?: string | undefined;
   readonly speed: number;
   readonly durationNs?: number | undefined;
-  /** Hears of each violation, once, when it is found. */
+  /** Hears of each violation that is kept with its proof, once, when it is found. */
   readonly onViolation: (note: ViolationNote) => void;
 }
 
@@ -29,6 +30,7 @@ export class EmbeddedLab implements LabSource {
   private readonly verifier: VerifyingSink;
   private readonly options: EmbeddedLabOptions;
   private readonly notes: ViolationNote[] = [];
+  private readonly perMachine = new Map<number, number>();
   private recorder: LogRecorder | undefined;
   private outcome: PumpOutcome | undefined;
   private reached = { ratio: 0, atMs: 0, virtualNs: 0 };
@@ -40,7 +42,7 @@ export class EmbeddedLab implements LabSource {
     this.about = { run: this.fleet.run, scenario: loaded.scenario.name, seed: options.seed, speed: options.speed };
     this.metrics = new LabMetrics(this.events, ['verifier', 'pipeline']);
     this.metrics.gauge('s2lab_speed_ratio').set({ kind: 'asked' }, options.speed);
-    this.verifier = new VerifyingSink((violation, frame) => this.note(violation, frame));
+    this.verifier = new VerifyingSink((news, frame) => this.note(news, frame));
   }
 
   /** Runs until the end of all workloads, the duration, or the signal. The recorder is closed at the end. */
@@ -72,7 +74,15 @@ export class EmbeddedLab implements LabSource {
     return this.verifier.events;
   }
 
-  violations(): readonly ViolationNote[] {
+  violations(): number {
+    return this.verifier.violations;
+  }
+
+  violationsOf(machine: number): number {
+    return this.perMachine.get(machine) ?? 0;
+  }
+
+  violationNotes(): readonly ViolationNote[] {
     return this.notes;
   }
 
@@ -88,12 +98,17 @@ export class EmbeddedLab implements LabSource {
     return this.outcome !== undefined;
   }
 
-  private note(violation: Violation, frame: Frame): void {
-    const { machine, invariant, seq, because } = violation;
-    const note = { machine, policy: frame.origin.policy, invariant, seq, because };
-    this.notes.push(note);
-    this.metrics.counter('s2lab_violations_total').inc({ invariant, policy: note.policy });
-    this.options.onViolation(note);
+  private note({ kept, counts }: News, frame: Frame): void {
+    const { machine, policy } = frame.origin;
+    for (const [invariant, count] of counts) {
+      this.metrics.counter('s2lab_violations_total').inc({ invariant, policy }, count);
+      this.perMachine.set(machine, (this.perMachine.get(machine) ?? 0) + count);
+    }
+    for (const { invariant, seq, because } of kept) {
+      const note = { machine, policy, invariant, seq, because };
+      this.notes.push(note);
+      this.options.onViolation(note);
+    }
   }
 
   private count(frame: Frame): void {

@@ -6,6 +6,7 @@ import { bytes, duration, short } from './numbers.ts';
 export class RunHeader {
   private readonly facts: HTMLElement;
   private readonly verdict: HTMLElement;
+  private asked = 0;
   private readonly cells = new Map<string, HTMLElement>();
 
   constructor(facts: HTMLElement, verdict: HTMLElement) {
@@ -21,7 +22,8 @@ export class RunHeader {
     this.fact('run', about.run);
     this.fact('machines', '–');
     this.fact('virtual time', '–');
-    this.fact('speed', about.speed === 0 ? 'unlimited' : `${about.speed}×`, 'virtual seconds per wall second');
+    this.asked = about.speed;
+    this.fact('speed', '–');
     this.fact('verified', '–');
     this.fact('log', '–');
   }
@@ -33,7 +35,15 @@ export class RunHeader {
     this.fact('verified', `${short(sample.verified)} events`);
     const { state, path, bytes: size, because } = sample.recording;
     this.fact('log', state === 'off' ? 'not recorded' : `${bytes(size)}${state === 'stopped' ? ', stopped' : ''}`, because || path);
+    this.fact('speed', this.speedText(sample.speed), 'virtual seconds per wall second');
     this.judge(sample);
+  }
+
+  /** The speed asked for, and the speed reached where it differs: a busy machine or a slow disk. */
+  private speedText(reached: number): string {
+    const asked = this.asked === 0 ? 'unlimited' : `${this.asked}×`;
+    const differs = reached > 0 && (this.asked === 0 || reached < 0.8 * this.asked);
+    return differs ? `${asked}, ${Number(reached.toPrecision(2))}× reached` : asked;
   }
 
   /** The stream broke off. */

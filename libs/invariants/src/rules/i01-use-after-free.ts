@@ -11,9 +11,11 @@ const TOUCHES = [K.descriptorRead, K.descriptorStored, K.descriptorReleased, K.d
 export const useAfterFree: Rule = {
   id: 'I1',
   name: 'no use after free',
-  prose: 'No software walker reads, writes or compares-and-exchanges a descriptor of a table page after the page was freed. A walker that '
-    + 'came to a table stays with that incarnation: once the page was freed and handed out again, it must not touch the new table by the old way.',
-  source: 'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock; the April 2022 thread "Tear down unlinked page tables in parallel walk"',
+  prose:
+    'No software walker reads, writes or compares-and-exchanges a descriptor of a table page after the page was freed. A walker that ' +
+    'came to a table stays with that incarnation: once the page was freed and handed out again, it must not touch the new table by the old way.',
+  source:
+    'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock; the April 2022 thread "Tear down unlinked page tables in parallel walk"',
   state: 'per frame: state, generation, last free; per actor and level: table and generation it came by',
   attach({ on, world, report }) {
     const { tables, actors } = world;

@@ -25,7 +25,7 @@ const MISSING: Readonly<Record<number, string>> = {
 /**
  * Whether replacing the valid descriptor `before` by the valid `after` in one slot needs break-before-make. Differences are given as
  * the exclusive-or of the halves. Changed output address, size (block, table), memory type, shareability or contiguous hint do.
- * @source Arm ARM DDI 0487 D8.17.1 "Using break-before-make when updating translation table entries"
+ * @source Arm ARM DDI 0487, "Using break-before-make when updating translation table entries"
  */
 export function needsBreak(differentLo: number, differentHi: number): boolean {
   return (differentLo & ~FREE_LO) !== 0 || (differentHi & ~FREE_HI) !== 0;
@@ -35,10 +35,12 @@ export function needsBreak(differentLo: number, differentHi: number): boolean {
 export const breakBeforeMake: Rule = {
   id: 'I3',
   name: 'break before make',
-  prose: 'A valid descriptor that hardware can reach changes its output address, size, memory type, shareability or contiguous hint, or its '
-    + 'next-level table, only through an invalid descriptor, a DSB, a TLBI of the right scope and a DSB ISH. A descriptor that was made invalid is '
-    + 'flushed before anything valid covers its addresses again, and at the latest when the walker that did it has nothing open any more.',
-  source: 'Arm ARM DDI 0487 D8.17 (TLB maintenance requirements, break-before-make); Linux hyp/pgtable.c stage2_try_break_pte(), nvhe/tlb.c',
+  prose:
+    'A valid descriptor that hardware can reach changes its output address, size, memory type, shareability or contiguous hint, or its ' +
+    'next-level table, only through an invalid descriptor, a DSB, a TLBI of the right scope and a DSB ISH. A descriptor that was made invalid is ' +
+    'flushed before anything valid covers its addresses again, and at the latest when the walker that did it has nothing open any more.',
+  source:
+    'Arm ARM DDI 0487, "Using break-before-make when updating translation table entries", "TLB maintenance operations"; Linux hyp/pgtable.c stage2_try_break_pte(), nvhe/tlb.c',
   state: 'ranges of addresses whose old translation may be cached, each with how far its invalidation has come',
   attach(site) {
     const { on, world } = site;
@@ -115,5 +117,10 @@ function overdue(site: RuleSite, pending: PendingFlushes, i: number, e: EventCur
 
 function breakWords(site: RuleSite, pending: PendingFlushes, i: number): { seq: number; text: string } {
   const old = descriptorWords(pending.oldLo[i]!, pending.oldHi[i]!, pending.level[i]!);
-  return remembered(pending.since[i]!, site.world, pending.actor[i]!, `removed ${old} that translated ${hexAddress(pending.from[i]!)} at level ${pending.level[i]!}`);
+  return remembered(
+    pending.since[i]!,
+    site.world,
+    pending.actor[i]!,
+    `removed ${old} that translated ${hexAddress(pending.from[i]!)} at level ${pending.level[i]!}`,
+  );
 }

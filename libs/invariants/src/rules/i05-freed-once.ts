@@ -10,9 +10,10 @@ import { remembered, slotWords } from '../words.ts';
 export const freedOnce: Rule = {
   id: 'I5',
   name: 'freed once, when unreachable',
-  prose: 'A table page is freed exactly once, only after no chain of table descriptors from a root leads to it, and not while live tables hang '
-    + 'below it. A page that is a table is not handed out a second time.',
-  source: 'Linux hyp/pgtable.c kvm_pgtable_stage2_free_unlinked(), stage2_unmap_walker(); mm/memory: put_page()',
+  prose:
+    'A table page is freed exactly once, only after no chain of table descriptors from a root leads to it, and not while live tables hang ' +
+    'below it. A page that is a table is not handed out a second time.',
+  source: 'Linux hyp/pgtable.c kvm_pgtable_stage2_free_unlinked(), stage2_unmap_walker(); mmu.c kvm_s2_put_page()',
   state: 'per live table: link to its parent slot, number of live children; per frame: state and last free',
   attach({ on, world, report }) {
     const { tables } = world;
@@ -26,9 +27,16 @@ export const freedOnce: Rule = {
         }));
         return;
       }
-      if (tables.reachable(p)) report(e, () => ({ because: `table ${e.table} was freed while walkers can still come to it from the root`, witness: linkWords(world, p, e) }));
+      if (tables.reachable(p))
+        report(e, () => ({
+          because: `table ${e.table} was freed while walkers can still come to it from the root`,
+          witness: linkWords(world, p, e),
+        }));
       if (tables.children[p]! > 0) {
-        report(e, () => ({ because: `table ${e.table} was freed while ${tables.children[p]} live table(s) hang below it`, witness: childWords(world, p) }));
+        report(e, () => ({
+          because: `table ${e.table} was freed while ${tables.children[p]} live table(s) hang below it`,
+          witness: childWords(world, p),
+        }));
       }
     });
     on.before([K.tableAllocated, K.tableReused], (e) => {
@@ -46,14 +54,24 @@ function linkWords(world: World, p: number, e: EventCursor): readonly WitnessLin
   const { tables } = world;
   if (tables.isRoot[p] === 1) return [{ seq: tables.allocatedAt[p]!, text: `table ${e.table} became a root page` }];
   const parent = tables.parentPlace(p);
-  return [{ seq: tables.linkedAt[p]!, text: `table ${e.table} was linked below ${slotWords(tables.parentFrame[p]!, tables.parentSlot[p]!, parent < 0 ? -1 : tables.level[parent]!)}` }];
+  return [
+    {
+      seq: tables.linkedAt[p]!,
+      text: `table ${e.table} was linked below ${slotWords(tables.parentFrame[p]!, tables.parentSlot[p]!, parent < 0 ? -1 : tables.level[parent]!)}`,
+    },
+  ];
 }
 
 function childWords(world: World, p: number): readonly WitnessLine[] {
   const { tables } = world;
   for (let child = 0; child < tables.placeLimit; child++) {
     if (tables.frameOf[child]! < 0 || tables.linked[child] !== 1 || tables.parentPlace(child) !== p) continue;
-    return [{ seq: tables.linkedAt[child]!, text: `table ${tables.frameOf[child]} was linked below ${slotWords(tables.frameOf[p]!, tables.parentSlot[child]!, tables.level[p]!)}` }];
+    return [
+      {
+        seq: tables.linkedAt[child]!,
+        text: `table ${tables.frameOf[child]} was linked below ${slotWords(tables.frameOf[p]!, tables.parentSlot[child]!, tables.level[p]!)}`,
+      },
+    ];
   }
   return [];
 }

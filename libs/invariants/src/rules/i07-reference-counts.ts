@@ -41,9 +41,10 @@ class Balances {
 export const referenceCounts: Rule = {
   id: 'I7',
   name: 'reference counts equal contents',
-  prose: 'A table page starts with one reference and has one more for every descriptor in it that is neither empty nor locked. Each walker that '
-    + 'changes how many there are takes or drops the same number of references before it has nothing open any more (break and make may lie between). '
-    + 'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one).',
+  prose:
+    'A table page starts with one reference and has one more for every descriptor in it that is neither empty nor locked. Each walker that ' +
+    'changes how many there are takes or drops the same number of references before it has nothing open any more (break and make may lie between). ' +
+    'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one).',
   source: 'Linux 7.2 hyp/pgtable.c stage2_pte_is_counted(), stage2_make_pte(), stage2_try_break_pte(), stage2_unmap_put_pte()',
   state: 'per live table: count and counted descriptors; per actor: open differences between the two',
   attach(site) {
@@ -86,7 +87,10 @@ function counted({ world, report }: RuleSite, balances: Balances, e: EventCursor
   const step = e.kind === K.referenceGot ? 1 : e.kind === K.referencePut ? -1 : 0;
   const expected = tables.references[p]! + step;
   if (now !== expected) {
-    report(e, () => ({ because: `the reference count of table ${e.table} is ${now} but the events before make it ${expected}`, witness: [] }));
+    report(e, () => ({
+      because: `the reference count of table ${e.table} is ${now} but the events before make it ${expected}`,
+      witness: [],
+    }));
   } else if (step < 0 && now < 1 && tables.reachable(p)) {
     report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
   }

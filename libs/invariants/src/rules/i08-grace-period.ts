@@ -6,8 +6,9 @@ import { actorName, remembered } from '../words.ts';
 export const gracePeriod: Rule = {
   id: 'I8',
   name: 'frees wait for readers',
-  prose: 'A table page that was reachable is freed only when every read-side section that began before it was unlinked has ended: also the '
-    + 'section of the walker that unlinked it.',
+  prose:
+    'A table page that was reachable is freed only when every read-side section that began before it was unlinked has ended: also the ' +
+    'section of the walker that unlinked it.',
   source: 'Linux Documentation/RCU/whatisRCU.rst; mmu.c stage2_free_unlinked_table() (call_rcu)',
   state: 'per actor: whether and since when it is in a read-side section; per live table: when its sub-tree was unlinked',
   attach({ on, world, report }) {

@@ -38,10 +38,12 @@ class LockShadow {
 export const locks: Rule = {
   id: 'I9',
   name: 'one writer or many readers',
-  prose: 'A lock has one writer or any number of readers, and is released by who holds it, in the mode it was taken. Plain stores to a table that '
-    + 'walkers can reach are made under the write lock; any other write under at least the read lock; never a plain store inside a shared walk or a '
-    + 'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one.',
-  source: 'Linux mmu.c (mmu_lock: user_mem_abort() read side, kvm_unmap_gfn_range() write side); hyp/pgtable.c stage2_try_set_pte(), kvm_pgtable_walk_begin()',
+  prose:
+    'A lock has one writer or any number of readers, and is released by who holds it, in the mode it was taken. Plain stores to a table that ' +
+    'walkers can reach are made under the write lock; any other write under at least the read lock; never a plain store inside a shared walk or a ' +
+    'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one.',
+  source:
+    'Linux mmu.c (mmu_lock: user_mem_abort() read side, kvm_unmap_gfn_range() write side); hyp/pgtable.c stage2_try_set_pte(), kvm_pgtable_walk_begin()',
   state: 'per lock: its holders and their modes; per actor: mode of the mmu lock, walk flags, read-side section',
   attach(site) {
     const { on, world, origin } = site;
@@ -49,8 +51,13 @@ export const locks: Rule = {
     on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e.arg), e));
     on.before([K.lockReleased], (e) => release(site, lockOf(known, e.arg), e));
     const hasLocks = origin.machineKind !== WITHOUT_LOCKS;
-    on.before([K.descriptorStored], (e) => { plainStore(site, hasLocks, e); });
-    if (hasLocks) on.before([K.descriptorReleased, K.descriptorSwapped], (e) => { if (world.actors.mmuMode[e.actor] === 0) unlockedWrite(site, e); });
+    on.before([K.descriptorStored], (e) => {
+      plainStore(site, hasLocks, e);
+    });
+    if (hasLocks)
+      on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
+        if (world.actors.mmuMode[e.actor] === 0) unlockedWrite(site, e);
+      });
     if (origin.policy === WITH_SECTIONS) on.before([K.descriptorRead, K.descriptorSwapped], (e) => outsideSection(site, e));
   },
 };
@@ -87,7 +94,10 @@ function release({ report }: RuleSite, lock: LockShadow, e: EventCursor): void {
   lock.see(e.actor);
   const held = lock.mode[e.actor]!;
   if (held !== e.aux) {
-    report(e, () => ({ because: held === 0 ? 'a lock was released by someone who does not hold it' : 'a lock was released in another mode than it was taken', witness: [] }));
+    report(e, () => ({
+      because: held === 0 ? 'a lock was released by someone who does not hold it' : 'a lock was released in another mode than it was taken',
+      witness: [],
+    }));
   }
   forget(lock, e.actor);
 }

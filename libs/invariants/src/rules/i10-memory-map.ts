@@ -14,10 +14,12 @@ const LEAF = found();
 export const memoryMap: Rule = {
   id: 'I10',
   name: 'mappings equal the memory map',
-  prose: 'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the '
-    + 'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when '
-    + 'the operation that deleted it ends; a split keeps every translation of the block.',
-  source: 'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), kvm_pgtable_stage2_split(); mmu.c kvm_s2_fault_map()',
+  prose:
+    'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the ' +
+    'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when ' +
+    'the operation that deleted it ends; a split keeps every translation of the block.',
+  source:
+    'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), kvm_pgtable_stage2_split(); mmu.c kvm_s2_fault_map()',
   state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
   attach(site) {
     const { on } = site;
@@ -60,9 +62,10 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   const slot = map.around(ipa, span);
   if (slot !== undefined && slot.pa + (ipa - slot.ipa) === target) return;
   site.report(e, () => ({
-    because: slot === undefined
-      ? `[${hexAddress(ipa)}, +${hexAddress(span)}) is not inside a memslot, yet it was mapped to ${hexAddress(target)}`
-      : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
+    because:
+      slot === undefined
+        ? `[${hexAddress(ipa)}, +${hexAddress(span)}) is not inside a memslot, yet it was mapped to ${hexAddress(target)}`
+        : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
     witness: slot === undefined ? [] : [{ seq: slot.createdAt, text: `memslot ${slot.id} was created at ${hexAddress(slot.ipa)}` }],
   }));
 }
@@ -80,11 +83,12 @@ function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, spa
   const expected = pa - (pa % pageBytes) + (ipa - from);
   if (op === OP.map && ipa >= from && ipa + span <= to && expected === target) return;
   report(e, () => ({
-    because: op !== OP.map
-      ? 'a walk that maps nothing made a new mapping'
-      : expected === target
-        ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
-        : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
+    because:
+      op !== OP.map
+        ? 'a walk that maps nothing made a new mapping'
+        : expected === target
+          ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
+          : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
     witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
   }));
 }
@@ -101,7 +105,17 @@ function split(site: RuleSite, p: number, e: EventCursor, level: number, blockLo
   const since = world.locked.count > 0 ? world.locked.find(e.table, e.slot) : -1;
   site.report(e, () => ({
     because: `the table that replaces ${descriptorWords(blockLo, blockHi, level)} translates differently: ${wrong}`,
-    witness: since < 0 ? [] : [remembered(world.locked.since[since]!, world, world.locked.actor[since]!, `broke ${slotWords(world.tables.frameOf[p]!, e.slot, level)}`)],
+    witness:
+      since < 0
+        ? []
+        : [
+            remembered(
+              world.locked.since[since]!,
+              world,
+              world.locked.actor[since]!,
+              `broke ${slotWords(world.tables.frameOf[p]!, e.slot, level)}`,
+            ),
+          ],
   }));
 }
 
@@ -150,9 +164,10 @@ function accessed({ report }: RuleSite, map: MemoryMap, e: EventCursor): void {
   const slot = map.around(ipa, 1);
   if (slot !== undefined && slot.pa + (ipa - slot.ipa) === pa) return;
   report(e, () => ({
-    because: slot === undefined
-      ? `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, which is in no memslot`
-      : `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
+    because:
+      slot === undefined
+        ? `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, which is in no memslot`
+        : `the guest reached ${hexAddress(pa)} by ${hexAddress(ipa)}, but memslot ${slot.id} puts it at ${hexAddress(slot.pa + (ipa - slot.ipa))}`,
     witness: slot === undefined ? [] : [{ seq: slot.createdAt, text: `memslot ${slot.id} was created at ${hexAddress(slot.ipa)}` }],
   }));
 }

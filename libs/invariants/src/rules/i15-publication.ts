@@ -10,9 +10,11 @@ const NEVER = -1;
 export const publication: Rule = {
   id: 'I15',
   name: 'publish before link, complete before return',
-  prose: 'A table is linked by a store-release or a compare-and-exchange, so that whoever follows the link sees what was written into it. A walk '
-    + 'that maps or splits ends with a DSB (ISHST or ISH) after its last new valid descriptor, so that hardware walkers see it before the guest goes on.',
-  source: 'Arm ARM DDI 0487 D8.2.6 (ordering of translation table updates); Linux hyp/pgtable.c stage2_make_pte() (smp_store_release), kvm_pgtable_stage2_map() (dsb(ishst))',
+  prose:
+    'A table is linked by a store-release or a compare-and-exchange, so that whoever follows the link sees what was written into it. A walk ' +
+    'that maps or splits ends with a DSB (ISHST or ISH) after its last new valid descriptor, so that hardware walkers see it before the guest goes on.',
+  source:
+    'Arm ARM DDI 0487, "Ordering and completion of translation table walks" and DSB; Linux hyp/pgtable.c stage2_make_pte() (smp_store_release), kvm_pgtable_stage2_map() (dsb(ishst))',
   state: 'per actor: the last new valid descriptor that no DSB has followed',
   attach({ on, world, report }) {
     const { tables, actors } = world;
@@ -20,7 +22,10 @@ export const publication: Rule = {
     on.before([K.descriptorStored], (e) => {
       const p = e.place;
       if (p < 0 || !isTable(e.newLo, tables.level[p]!)) return;
-      report(e, () => ({ because: 'a table was linked by a plain store: a walker that follows the link may see what the page held before', witness: [] }));
+      report(e, () => ({
+        because: 'a table was linked by a plain store: a walker that follows the link may see what the page held before',
+        witness: [],
+      }));
     });
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if ((e.newLo & 1) === 0) return;

@@ -1,26 +1,34 @@
 import type { FrameOrigin } from '@s2lab/events';
-import { K, KINDS } from '@s2lab/events';
+import { K, KINDS, OP } from '@s2lab/events';
 import { hex64 } from '@s2lab/arch';
 import type { Explanation, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { FRAME_LIMIT, grown, TABLE_STATE } from '../shadow/tables.ts';
-import { actorName, descriptorWords } from '../words.ts';
+import { OPEN } from '../shadow/world.ts';
+import { actorName, descriptorWords, remembered } from '../words.ts';
 
 const ALL_CODES = Array.from({ length: 256 }, (_, code) => code);
 const KNOWN_CODES = new Set<number>(Object.values(KINDS).map((spec) => spec.code));
 const UNKNOWN_CODES = ALL_CODES.filter((code) => !KNOWN_CODES.has(code));
 /** Kinds whose `table` and `slot` columns name a descriptor, and whose `old` column tells what it held. */
 const DESCRIPTOR_KINDS = [
-  K.descriptorRead, K.descriptorStored, K.descriptorReleased, K.descriptorSwapped, K.descriptorSwapFailed, K.descriptorHardwareUpdated,
+  K.descriptorRead,
+  K.descriptorStored,
+  K.descriptorReleased,
+  K.descriptorSwapped,
+  K.descriptorSwapFailed,
+  K.descriptorHardwareUpdated,
 ];
 
 /** I17: the log itself can be believed. */
 export const logOrder: Rule = {
   id: 'I17',
   name: 'the log is whole and in order',
-  prose: 'A machine\'s events begin with machine-started, follow each other without a gap, and nothing follows machine-stopped. One writer writes '
-    + 'them: their origin never changes and the time of an actor never runs backwards. Every kind is known, every descriptor event names a table that '
-    + 'exists and a slot that it has, and what it says the slot held is what the events before left there.',
+  prose:
+    "A machine's events begin with machine-started, follow each other without a gap, and nothing follows machine-stopped. One writer writes " +
+    'them: their origin never changes and the time of an actor never runs backwards. Every kind is known; walks, faults, operations and reclaims ' +
+    'that end have begun, and a walk ends before what encloses it. Every descriptor event names a table that exists and a slot that it has, and ' +
+    'what it says the slot held is what the events before left there.',
   source: 'this project: libs/events (frames, sequence numbers)',
   state: 'per actor: time of its last event; the shadow tables',
   attach(site) {
@@ -40,11 +48,47 @@ export const logOrder: Rule = {
     });
     on.before(UNKNOWN_CODES, (e) => report(e, () => ({ because: `kind ${e.kind} is not in the schema`, witness: [] })));
     on.before([K.machineStarted], (e) => report(e, () => ({ because: 'the machine started a second time', witness: [] })));
-    on.after([K.machineStopped], (e) => { stoppedAt = e.seq; });
+    on.after([K.machineStopped], (e) => {
+      stoppedAt = e.seq;
+    });
     on.before(DESCRIPTOR_KINDS, (e) => descriptor(site, e));
     on.after([K.tableLinked], (e) => claim(site, e));
+    pairs(site);
   },
 };
+
+/** Walks, faults, operations and reclaims that end have begun, and what encloses a walk ends after it. */
+function pairs({ on, world, report }: RuleSite): void {
+  const { actors } = world;
+  on.before([K.walkBegan], (e) => {
+    if (actors.openWalks[e.actor] === 0 || e.arg === OP.createUnlinked || e.arg === OP.freeUnlinked) return;
+    const since = actors.walkSince[actors.top(e.actor)]!;
+    report(e, () => ({
+      because: 'a walk began although the walk before it has not ended',
+      witness: [remembered(since, world, e.actor, 'began a walk')],
+    }));
+  });
+  on.before([K.walkEnded], (e) => {
+    if (actors.openWalks[e.actor] === 0) report(e, () => ({ because: 'a walk ended that never began', witness: [] }));
+  });
+  const enclosing = [
+    [K.faultHandled, OPEN.fault, 'fault'],
+    [K.operationEnded, OPEN.operation, 'operation'],
+    [K.reclaimEnded, OPEN.reclaim, 'reclaim'],
+  ] as const;
+  for (const [kind, bit, what] of enclosing) {
+    on.before([kind], (e) => {
+      if ((actors.openOperations[e.actor]! & bit) === 0) report(e, () => ({ because: `a ${what} ended that never began`, witness: [] }));
+      else if (actors.openWalks[e.actor]! > 0 && actors.openOperations[e.actor] === bit) {
+        const since = actors.walkSince[actors.top(e.actor)]!;
+        report(e, () => ({
+          because: `a ${what} ended although a walk in it has not`,
+          witness: [remembered(since, world, e.actor, 'began a walk')],
+        }));
+      }
+    });
+  }
+}
 
 function backwards({ world, report }: RuleSite, e: EventCursor, last: number, at: number): void {
   report(e, () => ({ because: `time of ${actorName(e.actor, world.vcpus)} ran backwards from ${last} to ${at} ns`, witness: [] }));
@@ -56,7 +100,10 @@ function descriptor({ world, report }: RuleSite, e: EventCursor): void {
   if (tables.place(e.table) < 0) {
     // A freed table is I1's matter.
     if (tables.stateOf(e.table) === TABLE_STATE.unknown) {
-      const because = e.table >= FRAME_LIMIT ? `table ${e.table} is beyond the ${FRAME_LIMIT} page frames a machine may have` : `table ${e.table} was never allocated`;
+      const because =
+        e.table >= FRAME_LIMIT
+          ? `table ${e.table} is beyond the ${FRAME_LIMIT} page frames a machine may have`
+          : `table ${e.table} was never allocated`;
       report(e, () => ({ because, witness: [] }));
     }
     return;
@@ -75,13 +122,24 @@ function claim({ world, report }: RuleSite, e: EventCursor): void {
   const { tables } = world;
   const p = e.place;
   // A store to a table that was freed links nothing; that store is I1's matter.
-  if (p < 0 || tables.place(e.arg) < 0 || (tables.everLinked[p] === 1 && tables.parentFrame[p] === e.arg && tables.parentSlot[p] === e.slot)) return;
-  report(e, () => ({ because: `table ${e.table} does not hang below slot ${e.slot} of table ${e.arg}: no store put it there`, witness: [] }));
+  if (
+    p < 0 ||
+    tables.place(e.arg) < 0 ||
+    (tables.everLinked[p] === 1 && tables.parentFrame[p] === e.arg && tables.parentSlot[p] === e.slot)
+  )
+    return;
+  report(e, () => ({
+    because: `table ${e.table} does not hang below slot ${e.slot} of table ${e.arg}: no store put it there`,
+    witness: [],
+  }));
 }
 
 /** The log of a machine does not begin with `machine-started`. */
 export function notStarted(seq: number, words: string): Explanation {
-  return { because: 'the first event of the machine is not machine-started: its beginning is lost, so nothing after it can be judged', witness: [{ seq, text: words }] };
+  return {
+    because: 'the first event of the machine is not machine-started: its beginning is lost, so nothing after it can be judged',
+    witness: [{ seq, text: words }],
+  };
 }
 
 /** `machine-started` with a page size that does not exist. */
@@ -93,12 +151,21 @@ export function impossibleStart(seq: number, words: string, pageShift: number): 
 export function brokenSequence(expected: number, foundSeq: number): Explanation {
   return {
     because: `events ${expected} to ${foundSeq - 1} never arrived; nothing after them can be judged`,
-    witness: [{ seq: -1, text: `event ${expected} was expected` }, { seq: foundSeq, text: 'the next event that arrived' }],
+    witness: [
+      { seq: -1, text: `event ${expected} was expected` },
+      { seq: foundSeq, text: 'the next event that arrived' },
+    ],
   };
 }
 
 /** Two writers use one run and machine number. */
 export function secondWriter(seq: number, first: FrameOrigin, second: FrameOrigin): Explanation {
   const words = (origin: FrameOrigin): string => `policy ${origin.policy}, machine kind ${origin.machineKind}, workload ${origin.workload}`;
-  return { because: 'two writers use the same run and machine number', witness: [{ seq: -1, text: `first: ${words(first)}` }, { seq, text: `then: ${words(second)}` }] };
+  return {
+    because: 'two writers use the same run and machine number',
+    witness: [
+      { seq: -1, text: `first: ${words(first)}` },
+      { seq, text: `then: ${words(second)}` },
+    ],
+  };
 }

@@ -76,6 +76,12 @@ export class Actors {
     if (open === 1) this.walking -= 1;
   }
 
+  /** Closes every walk: what encloses them has ended. */
+  endAllWalks(actor: number): void {
+    if (this.openWalks[actor]! > 0) this.walking -= 1;
+    this.openWalks[actor] = 0;
+  }
+
   /** Whether the actor has neither a walk nor an operation open: whatever it owed must be done. */
   idle(actor: number): boolean {
     return this.openWalks[actor] === 0 && this.openOperations[actor] === 0;

@@ -1,3 +1,5 @@
+import { grown } from './tables.ts';
+
 /**
  * Descriptors that hold the locked marker now: who locked them, when, and what they held before. As many as walkers are between
  * break and make, so a linear search is the fastest.
@@ -49,23 +51,11 @@ export class LockedSlots {
 
   private grow(): void {
     const size = 2 * this.frame.length;
-    const frame = new Int32Array(size);
-    const slot = new Uint16Array(size);
-    const actor = new Uint16Array(size);
-    const since = new Float64Array(size);
-    const beforeLo = new Int32Array(size);
-    const beforeHi = new Int32Array(size);
-    frame.set(this.frame);
-    slot.set(this.slot);
-    actor.set(this.actor);
-    since.set(this.since);
-    beforeLo.set(this.beforeLo);
-    beforeHi.set(this.beforeHi);
-    this.frame = frame;
-    this.slot = slot;
-    this.actor = actor;
-    this.since = since;
-    this.beforeLo = beforeLo;
-    this.beforeHi = beforeHi;
+    this.frame = grown(this.frame, new Int32Array(size));
+    this.slot = grown(this.slot, new Uint16Array(size));
+    this.actor = grown(this.actor, new Uint16Array(size));
+    this.since = grown(this.since, new Float64Array(size));
+    this.beforeLo = grown(this.beforeLo, new Int32Array(size));
+    this.beforeHi = grown(this.beforeHi, new Int32Array(size));
   }
 }

@@ -1,4 +1,5 @@
 import { DSB, TLBI } from '@s2lab/events';
+import { grown } from './tables.ts';
 
 /** How far the invalidation of a broken descriptor has come. */
 export const FLUSH = {
@@ -18,7 +19,7 @@ export const FLUSH = {
  * Ranges of input addresses whose old translation may still be cached: valid descriptors that were overwritten and whose TLB
  * invalidation is not complete. Neighbours broken one after the other share a record, so that a deferred flush of a large range
  * stays short; a flush of one part splits it.
- * @source Arm ARM DDI 0487 D8.17 (TLB maintenance, break-before-make sequence); Linux hyp/nvhe/tlb.c __kvm_tlb_flush_vmid_ipa()
+ * @source Arm ARM DDI 0487, "Using break-before-make when updating translation table entries"; Linux hyp/nvhe/tlb.c __kvm_tlb_flush_vmid_ipa()
  */
 export class PendingFlushes {
   count = 0;
@@ -188,25 +189,18 @@ export class PendingFlushes {
 
   private grow(): void {
     const size = 2 * this.from.length;
-    const bigger = new PendingFlushes();
-    for (const key of ['from', 'to', 'span', 'since'] as const) {
-      bigger[key] = new Float64Array(size);
-      bigger[key].set(this[key]);
-    }
-    for (const key of ['whole', 'table', 'stage'] as const) {
-      bigger[key] = new Uint8Array(size);
-      bigger[key].set(this[key]);
-    }
-    for (const key of ['stage2', 'actor', 'issuer'] as const) {
-      bigger[key] = new Uint16Array(size);
-      bigger[key].set(this[key]);
-    }
-    for (const key of ['oldLo', 'oldHi'] as const) {
-      bigger[key] = new Int32Array(size);
-      bigger[key].set(this[key]);
-    }
-    bigger.level = new Int8Array(size);
-    bigger.level.set(this.level);
-    Object.assign(this, { ...bigger, count: this.count });
+    this.from = grown(this.from, new Float64Array(size));
+    this.to = grown(this.to, new Float64Array(size));
+    this.span = grown(this.span, new Float64Array(size));
+    this.since = grown(this.since, new Float64Array(size));
+    this.level = grown(this.level, new Int8Array(size));
+    this.whole = grown(this.whole, new Uint8Array(size));
+    this.table = grown(this.table, new Uint8Array(size));
+    this.stage = grown(this.stage, new Uint8Array(size));
+    this.stage2 = grown(this.stage2, new Uint16Array(size));
+    this.actor = grown(this.actor, new Uint16Array(size));
+    this.issuer = grown(this.issuer, new Uint16Array(size));
+    this.oldLo = grown(this.oldLo, new Int32Array(size));
+    this.oldHi = grown(this.oldHi, new Int32Array(size));
   }
 }

@@ -53,7 +53,8 @@ function inTable(world: World, p: number, from: number, to: number, leaf: boolea
     const hi = words[2 * slot + 1]!;
     if (isTable(lo, level)) {
       const child = tables.place(world.childFrame(lo, hi));
-      if (child >= 0 && tables.linked[child] === 1 && tables.level[child] === level + 1 && inTable(world, child, from, to, leaf, out)) return true;
+      if (child >= 0 && tables.linked[child] === 1 && tables.level[child] === level + 1 && inTable(world, child, from, to, leaf, out))
+        return true;
     } else if (isValid(lo) === leaf) {
       out.ipa = base + slot * span;
       out.table = tables.frameOf[p]!;

@@ -6,10 +6,10 @@ import type { EventCursor } from './event-cursor.ts';
 import { LockedSlots } from './locked-slots.ts';
 import { FRAME_LIMIT, Tables } from './tables.ts';
 
-/** Bits of what an actor has open besides walks. */
-const OPEN = { fault: 1, operation: 2, reclaim: 4 } as const;
+/** Bits of what an actor has open besides walks, in `openOperations`. */
+export const OPEN = { fault: 1, operation: 2, reclaim: 4 } as const;
 
-/** Most root pages of a stage-2. @source Arm ARM DDI 0487 D8.2, concatenated tables */
+/** Most root pages of a stage-2. @source Arm ARM DDI 0487, "Concatenated translation tables" */
 const ROOT_PAGES_MAX = 16;
 
 /** One stage-2 as its `stage2-created` told it. */
@@ -72,7 +72,8 @@ export class World {
 
   /** The live stage-2 with this VMID, or undefined. */
   stage2(id: number): Stage2Shadow | undefined {
-    for (let i = this.stage2s.length - 1; i >= 0; i--) if (this.stage2s[i]!.id === id && !this.stage2s[i]!.destroyed) return this.stage2s[i];
+    for (let i = this.stage2s.length - 1; i >= 0; i--)
+      if (this.stage2s[i]!.id === id && !this.stage2s[i]!.destroyed) return this.stage2s[i];
     return undefined;
   }
 
@@ -93,32 +94,85 @@ export class World {
 
   /** Folds one event in. Returns whether it left its actor with nothing open. */
   evolve(e: EventCursor): boolean {
+    switch (e.kind) {
+      case K.descriptorRead:
+        this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq);
+        return false;
+      case K.descriptorStored:
+      case K.descriptorReleased:
+      case K.descriptorSwapped:
+      case K.descriptorHardwareUpdated:
+        this.write(e);
+        return false;
+      case K.referenceGot:
+      case K.referencePut:
+        this.count(e);
+        return false;
+      case K.tableAllocated:
+      case K.tableReused:
+        this.allocate(e);
+        return false;
+      case K.tableFreed:
+        this.tables.free(e.table, e.seq, e.actor);
+        this.locked.removeTable(e.table);
+        return false;
+      case K.tableLinked:
+        this.learn(e);
+        return false;
+      case K.tableRetired:
+        this.retire(e);
+        return false;
+      default:
+        return this.evolveActor(e);
+    }
+  }
+
+  /** Events that change what an actor has open or holds, or a stage-2 as a whole. */
+  private evolveActor(e: EventCursor): boolean {
     const actors = this.actors;
     switch (e.kind) {
-      case K.descriptorRead: this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq); return false;
-      case K.descriptorStored: case K.descriptorReleased: case K.descriptorSwapped: case K.descriptorHardwareUpdated: this.write(e); return false;
-      case K.referenceGot: case K.referencePut: this.count(e); return false;
-      case K.tableAllocated: case K.tableReused: this.allocate(e); return false;
-      case K.tableFreed: this.tables.free(e.table, e.seq, e.actor); this.locked.removeTable(e.table); return false;
-      case K.tableLinked: this.learn(e); return false;
-      case K.tableRetired: this.retire(e); return false;
-      case K.walkBegan: actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq); return false;
-      case K.walkEnded: actors.endWalk(e.actor); return actors.idle(e.actor);
-      case K.faultTaken: return this.open(e.actor, OPEN.fault);
-      case K.faultHandled: case K.guestAborted: return this.close(e.actor, OPEN.fault);
-      case K.operationBegan: return this.open(e.actor, OPEN.operation);
-      case K.operationEnded: return this.close(e.actor, OPEN.operation);
-      case K.reclaimBegan: return this.open(e.actor, OPEN.reclaim);
-      case K.reclaimEnded: return this.close(e.actor, OPEN.reclaim);
-      case K.readSectionEntered: this.enter(e); return false;
-      case K.readSectionLeft: this.leave(e); return false;
-      case K.lockAcquired:
-        if (e.arg === LOCK.mmu) { actors.mmuMode[e.actor] = e.aux; actors.mmuSince[e.actor] = e.seq; }
+      case K.walkBegan:
+        actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq);
         return false;
-      case K.lockReleased: if (e.arg === LOCK.mmu) actors.mmuMode[e.actor] = 0; return false;
-      case K.stage2Created: this.create(e); return false;
-      case K.stage2Destroyed: this.destroy(e); return false;
-      default: return false;
+      case K.walkEnded:
+        actors.endWalk(e.actor);
+        return actors.idle(e.actor);
+      case K.faultTaken:
+        return this.open(e.actor, OPEN.fault);
+      case K.faultHandled:
+      case K.guestAborted:
+        return this.close(e.actor, OPEN.fault);
+      case K.operationBegan:
+        return this.open(e.actor, OPEN.operation);
+      case K.operationEnded:
+        return this.close(e.actor, OPEN.operation);
+      case K.reclaimBegan:
+        return this.open(e.actor, OPEN.reclaim);
+      case K.reclaimEnded:
+        return this.close(e.actor, OPEN.reclaim);
+      case K.readSectionEntered:
+        this.enter(e);
+        return false;
+      case K.readSectionLeft:
+        this.leave(e);
+        return false;
+      case K.lockAcquired:
+        if (e.arg === LOCK.mmu) {
+          actors.mmuMode[e.actor] = e.aux;
+          actors.mmuSince[e.actor] = e.seq;
+        }
+        return false;
+      case K.lockReleased:
+        if (e.arg === LOCK.mmu) actors.mmuMode[e.actor] = 0;
+        return false;
+      case K.stage2Created:
+        this.create(e);
+        return false;
+      case K.stage2Destroyed:
+        this.destroy(e);
+        return false;
+      default:
+        return false;
     }
   }
 
@@ -129,6 +183,7 @@ export class World {
 
   private close(actor: number, bit: number): boolean {
     this.actors.openOperations[actor]! &= ~bit;
+    if (this.actors.openOperations[actor] === 0) this.actors.endAllWalks(actor);
     const idle = this.actors.idle(actor);
     if (idle) this.actors.forgetPath(actor);
     return idle;

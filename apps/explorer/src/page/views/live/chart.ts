@@ -8,7 +8,7 @@ import type { ChartData } from './series.ts';
 const HEIGHT = 172;
 /** Seconds shown at least and at most. */
 const WINDOW_MIN = 20;
-const WINDOW_MAX = 120;
+const WINDOW_MAX = 75;
 /** Names with values above a chart; with more series than this only the colours tell them apart. */
 const LEGEND_MAX = 6;
 /** All charts share one cursor. */
