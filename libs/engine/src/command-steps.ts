@@ -36,6 +36,7 @@ export function stepIdle(machine: Machine, walker: Walker): void {
       return;
     case COMMAND.preempt:
       walker.preemptNs = command.durationNs;
+      walker.preemptLevel = command.level;
       return;
     case COMMAND.map:
     case COMMAND.unmap:
@@ -76,5 +77,6 @@ function resetCommand(command: Command): void {
   command.annotationType = 0;
   command.annotation = 0;
   command.phase = 0;
+  command.level = 0;
   command.pass = 0;
 }

@@ -92,12 +92,6 @@ function start(machine: Machine, walker: Walker): void {
   const { shape } = machine.world;
   // A destroyed stage-2 is unlinked before it is torn down: only its destroyer still knows the root.
   const root = walker.op === OP.destroy ? walker.destroyRoot : machine.world.root;
-  if (walker.preemptNs > 0) {
-    // Fault injection: the vCPU loses its core in mid-walk; whatever it holds stays held.
-    machine.note(walker, K.faultInjected, 0, INJECTED.vcpuPreempted, walker.preemptNs);
-    machine.spend(walker.preemptNs);
-    walker.preemptNs = 0;
-  }
   if (walker.topLevel >= 0) {
     walker.level = walker.topLevel;
     walker.slot = 0;
@@ -184,7 +178,18 @@ function descend(machine: Machine, walker: Walker): void {
   walker.level += 1;
   walker.table = child;
   walker.slot = slotOf(machine.world.shape, walker.addr, walker.level);
+  if (walker.preemptNs > 0 && walker.level >= walker.preemptLevel) preempt(machine, walker);
   walker.pc = isShared(walker) && machine.policy.tracksTables ? PC.walkDescend : PC.walkRead;
+}
+
+/**
+ * Fault injection: the vCPU loses its core between reading the link to a table and reading in it; whatever it holds stays held. Before a
+ * last-level table this is the worst place: a collapse may unlink it, and only the policy stands between the walker and a freed table.
+ */
+function preempt(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.faultInjected, 0, INJECTED.vcpuPreempted, walker.preemptNs);
+  machine.spend(walker.preemptNs);
+  walker.preemptNs = 0;
 }
 
 /** Steps over the descriptor just visited. */

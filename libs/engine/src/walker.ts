@@ -4,7 +4,7 @@ import { PC } from './pc.ts';
  * One walker: the whole state of an actor's walk, fault or operation, as registers in two typed arrays that the machine owns, so that
  * it can be copied, hashed and serialised. Registers from WALK_FIRST on belong to the present walk and are pushed for a nested one.
  */
-export const WALK_FIRST = 19;
+export const WALK_FIRST = 20;
 /** Integer registers of a walk. */
 export const WALK_COUNT = 46;
 /** Address registers before those of the walk. */
@@ -85,6 +85,9 @@ export class Walker {
   /** Virtual time the next walk will be preempted for. */
   get preemptNs(): number { return this.r[16]!; }
   set preemptNs(value: number) { this.r[16] = value; }
+  /** Level of the table at whose door that walk is preempted, 0 = the first one it enters. */
+  get preemptLevel(): number { return this.r[19]!; }
+  set preemptLevel(value: number) { this.r[19] = value; }
   /** 1 while waiting for a lock, 2 while waiting for a grace period. */
   get blocked(): number { return this.r[17]!; }
   set blocked(value: number) { this.r[17] = value; }
@@ -92,95 +95,95 @@ export class Walker {
   get memcache(): number { return this.r[18]!; }
   set memcache(value: number) { this.r[18] = value; }
   /** Where to go on once the walk is over. */
-  get opReturn(): number { return this.r[19]!; }
-  set opReturn(value: number) { this.r[19] = value; }
+  get opReturn(): number { return this.r[20]!; }
+  set opReturn(value: number) { this.r[20] = value; }
   /** Restarts of the present walk. */
-  get retries(): number { return this.r[20]!; }
-  set retries(value: number) { this.r[20] = value; }
+  get retries(): number { return this.r[21]!; }
+  set retries(value: number) { this.r[21] = value; }
   /** Number of the walk. */
-  get walkId(): number { return this.r[21]!; }
-  set walkId(value: number) { this.r[21] = value; }
+  get walkId(): number { return this.r[22]!; }
+  set walkId(value: number) { this.r[22] = value; }
   /** OP of the walk. */
-  get op(): number { return this.r[22]!; }
-  set op(value: number) { this.r[22] = value; }
+  get op(): number { return this.r[23]!; }
+  set op(value: number) { this.r[23] = value; }
   /** WALK_FLAG bits. */
-  get flags(): number { return this.r[23]!; }
-  set flags(value: number) { this.r[23] = value; }
+  get flags(): number { return this.r[24]!; }
+  set flags(value: number) { this.r[24] = value; }
   /** Level of the descriptor visited. */
-  get level(): number { return this.r[24]!; }
-  set level(value: number) { this.r[24] = value; }
+  get level(): number { return this.r[25]!; }
+  set level(value: number) { this.r[25] = value; }
   /** Table of the descriptor visited. */
-  get table(): number { return this.r[25]!; }
-  set table(value: number) { this.r[25] = value; }
+  get table(): number { return this.r[26]!; }
+  set table(value: number) { this.r[26] = value; }
   /** Slot of the descriptor visited. */
-  get slot(): number { return this.r[26]!; }
-  set slot(value: number) { this.r[26] = value; }
+  get slot(): number { return this.r[27]!; }
+  set slot(value: number) { this.r[27] = value; }
   /** Level the walk started at. */
-  get topLevel(): number { return this.r[27]!; }
-  set topLevel(value: number) { this.r[27] = value; }
+  get topLevel(): number { return this.r[28]!; }
+  set topLevel(value: number) { this.r[28] = value; }
   /** Concatenated root pages still to come. */
-  get rootsLeft(): number { return this.r[28]!; }
-  set rootsLeft(value: number) { this.r[28] = value; }
+  get rootsLeft(): number { return this.r[29]!; }
+  set rootsLeft(value: number) { this.r[29] = value; }
   /** WALK_FLAG bit of the present visit: leaf, tablePre or tablePost. */
-  get visit(): number { return this.r[29]!; }
-  set visit(value: number) { this.r[29] = value; }
+  get visit(): number { return this.r[30]!; }
+  set visit(value: number) { this.r[30] = value; }
   /** RESULT of the visitor. */
-  get visitResult(): number { return this.r[30]!; }
-  set visitResult(value: number) { this.r[30] = value; }
+  get visitResult(): number { return this.r[31]!; }
+  set visitResult(value: number) { this.r[31] = value; }
   /** RESULT of the walk. */
-  get result(): number { return this.r[31]!; }
-  set result(value: number) { this.r[31] = value; }
+  get result(): number { return this.r[32]!; }
+  set result(value: number) { this.r[32] = value; }
   /** Descriptor as the walker read it, low half. */
-  get oldLo(): number { return this.r[32]!; }
-  set oldLo(value: number) { this.r[32] = value; }
+  get oldLo(): number { return this.r[33]!; }
+  set oldLo(value: number) { this.r[33] = value; }
   /** Descriptor as the walker read it, high half. */
-  get oldHi(): number { return this.r[33]!; }
-  set oldHi(value: number) { this.r[33] = value; }
+  get oldHi(): number { return this.r[34]!; }
+  set oldHi(value: number) { this.r[34] = value; }
   /** Descriptor to be made, low half. */
-  get newLo(): number { return this.r[34]!; }
-  set newLo(value: number) { this.r[34] = value; }
+  get newLo(): number { return this.r[35]!; }
+  set newLo(value: number) { this.r[35] = value; }
   /** Descriptor to be made, high half. */
-  get newHi(): number { return this.r[35]!; }
-  set newHi(value: number) { this.r[35] = value; }
+  get newHi(): number { return this.r[36]!; }
+  set newHi(value: number) { this.r[36] = value; }
   /** Table page allocated for, or hanging below, the descriptor; -1 none. */
-  get child(): number { return this.r[36]!; }
-  set child(value: number) { this.r[36] = value; }
+  get child(): number { return this.r[37]!; }
+  set child(value: number) { this.r[37] = value; }
   /** PROT asked. */
-  get prot(): number { return this.r[37]!; }
-  set prot(value: number) { this.r[37] = value; }
+  get prot(): number { return this.r[38]!; }
+  set prot(value: number) { this.r[38] = value; }
   /** Leaf attributes, or bits to set, low half. */
-  get attrLo(): number { return this.r[38]!; }
-  set attrLo(value: number) { this.r[38] = value; }
+  get attrLo(): number { return this.r[39]!; }
+  set attrLo(value: number) { this.r[39] = value; }
   /** Leaf attributes, or bits to set, high half. */
-  get attrHi(): number { return this.r[39]!; }
-  set attrHi(value: number) { this.r[39] = value; }
+  get attrHi(): number { return this.r[40]!; }
+  set attrHi(value: number) { this.r[40] = value; }
   /** Bits to clear, low half. */
-  get clearLo(): number { return this.r[40]!; }
-  set clearLo(value: number) { this.r[40] = value; }
+  get clearLo(): number { return this.r[41]!; }
+  set clearLo(value: number) { this.r[41] = value; }
   /** Bits to clear, high half. */
-  get clearHi(): number { return this.r[41]!; }
-  set clearHi(value: number) { this.r[41] = value; }
+  get clearHi(): number { return this.r[42]!; }
+  set clearHi(value: number) { this.r[42] = value; }
   /** 1: leaves only at the last level. */
-  get forcePages(): number { return this.r[42]!; }
-  set forcePages(value: number) { this.r[42] = value; }
+  get forcePages(): number { return this.r[43]!; }
+  set forcePages(value: number) { this.r[43] = value; }
   /** 1 once a set access flag was seen; age: makeOld in bit 1. */
-  get young(): number { return this.r[43]!; }
-  set young(value: number) { this.r[43] = value; }
+  get young(): number { return this.r[44]!; }
+  set young(value: number) { this.r[44] = value; }
   /** FLUSH to perform. */
-  get flushKind(): number { return this.r[44]!; }
-  set flushKind(value: number) { this.r[44] = value; }
+  get flushKind(): number { return this.r[45]!; }
+  set flushKind(value: number) { this.r[45] = value; }
   /** Level hint of the flush, -1 none. */
-  get flushLevel(): number { return this.r[45]!; }
-  set flushLevel(value: number) { this.r[45] = value; }
+  get flushLevel(): number { return this.r[46]!; }
+  set flushLevel(value: number) { this.r[46] = value; }
   /** Where to go on after the flush. */
-  get flushReturn(): number { return this.r[46]!; }
-  set flushReturn(value: number) { this.r[46] = value; }
+  get flushReturn(): number { return this.r[47]!; }
+  set flushReturn(value: number) { this.r[47] = value; }
   /** Scale of the range instruction. */
-  get flushScale(): number { return this.r[47]!; }
-  set flushScale(value: number) { this.r[47] = value; }
+  get flushScale(): number { return this.r[48]!; }
+  set flushScale(value: number) { this.r[48] = value; }
   /** 1: map writes annotationLo/Hi and not a leaf. */
-  get annotation(): number { return this.r[48]!; }
-  set annotation(value: number) { this.r[48] = value; }
+  get annotation(): number { return this.r[49]!; }
+  set annotation(value: number) { this.r[49] = value; }
   /** Root of the stage-2 being destroyed (the VMM thread has no hardware walk of its own). */
   get destroyRoot(): number { return this.hardwareTable; }
   set destroyRoot(value: number) { this.hardwareTable = value; }
@@ -232,7 +235,7 @@ export class Walker {
 
   /** Saves the visit at the present level, before the walk goes down. */
   pushLevel(): void {
-    const i = 49 + 4 * this.level;
+    const i = 50 + 4 * this.level;
     this.r[i] = this.table;
     this.r[i + 1] = this.slot;
     this.r[i + 2] = this.oldLo;
@@ -242,7 +245,7 @@ export class Walker {
   /** Goes up one level: the visit saved there is the present one again. */
   popLevel(): void {
     this.level -= 1;
-    const i = 49 + 4 * this.level;
+    const i = 50 + 4 * this.level;
     this.table = this.r[i]!;
     this.slot = this.r[i + 1]!;
     this.oldLo = this.r[i + 2]!;

@@ -40,7 +40,7 @@ export const COMMAND = {
   destroyVm: 23,
   /** Phase `phase` (PHASE) of the scenario begins, for annotations. */
   phase: 24,
-  /** The vCPU is preempted for `durationNs` at the next step inside its next walk (fault injection). */
+  /** The vCPU is preempted for `durationNs` when a walk of its own next enters a table of `level` or deeper (fault injection). */
   preempt: 25,
 } as const;
 
@@ -80,6 +80,8 @@ export class Command {
   annotationType = 0;
   annotation = 0;
   phase = 0;
+  /** preempt: level of the table, 0 = the first one entered below the root. */
+  level = 0;
   /** Free argument of `phase`: the pass of a migration. */
   pass = 0;
 }
