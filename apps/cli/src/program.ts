@@ -12,7 +12,7 @@ import { addVerify } from './commands/verify.ts';
 const EXAMPLES = `
 Examples:
   s2lab start                                        watch a fleet live at http://127.0.0.1:7800/
-  s2lab record migration-cycle --seed 7 -o run.arrow record a run
+  s2lab record migration --seed 7 -o run.arrow       record a run
   s2lab verify run.arrow                             check a log: exit status 0 holds, 1 violated, 2 unreadable
   s2lab replay run.arrow --from 100 --to 120         print events
   s2lab run boot --policy rwlock --json              run without a log, figures as JSON
