@@ -1,11 +1,10 @@
-import { hexAddress, isTable, LAST_LEVEL } from '@s2lab/arch';
+import { hexAddress, isTable } from '@s2lab/arch';
 import { K, OP, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { MemoryMap } from '../shadow/memory-map.ts';
 import { isLeaf } from '../shadow/tables.ts';
 import { firstHole, firstLeaf, found } from '../shadow/translate.ts';
-import type { World } from '../shadow/world.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 
 const LEAF = found();
@@ -17,9 +16,8 @@ export const memoryMap: Rule = {
   prose:
     'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the ' +
     'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when ' +
-    'the operation that deleted it ends; a split keeps every translation of the block.',
-  source:
-    'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), kvm_pgtable_stage2_split(); mmu.c kvm_s2_fault_map()',
+    'the operation that deleted it ends.',
+  source: 'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(); mmu.c kvm_s2_fault_map()',
   state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
   attach(site) {
     const { on } = site;
@@ -41,16 +39,11 @@ export const memoryMap: Rule = {
 function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   if ((e.newLo & 1) === 0) return;
   const { world } = site;
-  const { tables, locked } = world;
+  const { tables } = world;
   const { place: p, wasLo, wasHi } = e;
   if (p < 0) return;
   const level = tables.level[p] === -1 ? e.level : tables.level[p]!;
-  if (isTable(e.newLo, level)) {
-    const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
-    const lo = at < 0 ? wasLo : locked.beforeLo[at]!;
-    if (isLeaf(lo, level)) split(site, p, e, level, lo, at < 0 ? wasHi : locked.beforeHi[at]!);
-    return;
-  }
+  if (isTable(e.newLo, level)) return;
   // A change of attributes keeps the address; a changed address is I3's matter and is judged here as a new mapping.
   if (isLeaf(wasLo, level) && world.output(wasLo, wasHi) === world.output(e.newLo, e.newHi)) return;
   if (!tables.reachable(p)) return;
@@ -91,51 +84,6 @@ function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, spa
           : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
     witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
   }));
-}
-
-/** A table took the place of a block: what it holds continues the block, and a split that fills leaves no hole. */
-function split(site: RuleSite, p: number, e: EventCursor, level: number, blockLo: number, blockHi: number): void {
-  const { world } = site;
-  const top = world.actors.top(e.actor);
-  const filled = top >= 0 && world.actors.walkOp[top] === OP.split;
-  const child = world.tables.place(world.childFrame(e.newLo, e.newHi));
-  if (child < 0 || (!filled && world.tables.valid[child] === 0)) return;
-  const wrong = difference(world, child, level + 1, world.output(blockLo, blockHi), filled);
-  if (wrong === undefined) return;
-  const since = world.locked.count > 0 ? world.locked.find(e.table, e.slot) : -1;
-  site.report(e, () => ({
-    because: `the table that replaces ${descriptorWords(blockLo, blockHi, level)} translates differently: ${wrong}`,
-    witness:
-      since < 0
-        ? []
-        : [
-            remembered(
-              world.locked.since[since]!,
-              world,
-              world.locked.actor[since]!,
-              `broke ${slotWords(world.tables.frameOf[p]!, e.slot, level)}`,
-            ),
-          ],
-  }));
-}
-
-function difference(world: World, p: number, level: number, pa: number, filled: boolean): string | undefined {
-  const { tables } = world;
-  const span = world.span(level);
-  const words = tables.descriptors[p]!;
-  for (let slot = 0; slot < tables.entries; slot++) {
-    const lo = words[2 * slot]!;
-    const hi = words[2 * slot + 1]!;
-    const at = pa + slot * span;
-    const child = level < LAST_LEVEL && isTable(lo, level) ? tables.place(world.childFrame(lo, hi)) : -1;
-    if (child >= 0) {
-      const inside = difference(world, child, level + 1, at, filled);
-      if (inside !== undefined) return inside;
-    } else if (isLeaf(lo, level) ? world.output(lo, hi) !== at : filled) {
-      return `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(lo, hi, level)} where ${hexAddress(at)} was mapped`;
-    }
-  }
-  return undefined;
 }
 
 function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
