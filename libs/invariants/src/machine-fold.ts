@@ -5,6 +5,7 @@ import { EventCursor } from './shadow/event-cursor.ts';
 import { World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
 import type { Violation } from './verdict.ts';
+import { showCommand } from './verdict.ts';
 import { eventWords } from './words.ts';
 
 const KIND_CODES = 256;
@@ -14,6 +15,8 @@ export interface Ledger {
   readonly violations: Violation[];
   readonly counts: Map<string, number>;
   readonly maxViolations: number;
+  /** The log, as the commands that show a violation name it. */
+  readonly log: string;
 }
 
 /**
@@ -79,7 +82,7 @@ export class MachineFold {
     if (!this.rules.some((known) => known.id === rule)) return;
     this.count(rule);
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
-    this.ledger.violations.push({ invariant: rule, run: this.origin.run, machine: this.origin.machine, seq, ...explanation });
+    this.keep(rule, seq, explanation);
   }
 
   private start(rows: EventRows, firstSeq: number): number {
@@ -120,14 +123,13 @@ export class MachineFold {
     this.count(rule);
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
     const { because, witness } = explain();
-    this.ledger.violations.push({
-      invariant: rule,
-      run: this.origin.run,
-      machine: this.origin.machine,
-      seq: e.seq,
-      because,
-      witness: [...witness.filter((line) => line.seq !== e.seq), { seq: e.seq, text: eventWords(e, this.world!.vcpus) }],
-    });
+    const last = { seq: e.seq, text: eventWords(e, this.world!.vcpus) };
+    this.keep(rule, e.seq, { because, witness: [...witness.filter((line) => line.seq !== e.seq), last] });
+  }
+
+  private keep(invariant: string, seq: number, { because, witness }: Explanation): void {
+    const { run, machine } = this.origin;
+    this.ledger.violations.push({ invariant, run, machine, seq, because, witness, show: showCommand(this.ledger.log, machine, seq) });
   }
 
   private count(rule: string): void {
