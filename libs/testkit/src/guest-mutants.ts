@@ -33,6 +33,13 @@ export const GUEST_GOOD_TRACES: readonly GoodTrace[] = [
         .stop()
         .frames(),
   },
+  {
+    name: 'a local invalidation leaves what other vCPUs have cached, a local barrier what was broadcast',
+    frames: () => {
+      const t = trace().map(0, IPA, PA).access(0, IPA).access(1, IPA).as(0).tlbi('ipas2e1', IPA, 3).tlbi('vmalle1').dsb('nsh');
+      return t.hit(1, IPA, PA).as(0).hardwareRead(0, 1, IPA).as(1).tlbi('vmalle1is').dsb('nsh').hit(1, IPA, PA).stop().frames();
+    },
+  },
   { name: 'dirty logging: protected, flushed, logged, cleared, logged again', frames: () => logged().stop().frames() },
   {
     name: 'a write while logging is switched on and while a bit is cleared',
@@ -119,6 +126,11 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
       flushed(nothing, (t) => t.hit(0, IPA, PA))
         .stop()
         .frames(),
+  },
+  {
+    invariant: 'I14',
+    name: 'a translation is used after a flush of its own core',
+    frames: () => trace().map(0, IPA, PA).access(0, IPA).tlbi('vmalle1').dsb('nsh').hit(0, IPA, PA).stop().frames(),
   },
   {
     invariant: 'I14',
