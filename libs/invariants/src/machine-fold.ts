@@ -38,6 +38,7 @@ export class MachineFold {
   private readonly before: Handler[][] = [];
   private readonly after: Handler[][] = [];
   private readonly atIdle: Handler[] = [];
+  private readonly atDisorder: Handler[] = [];
 
   /** @param rules those to check; the order is the order in which they see an event */
   constructor(origin: FrameOrigin, rules: readonly Rule[], ledger: Ledger) {
@@ -66,6 +67,9 @@ export class MachineFold {
       cursor.load(i, firstSeq + i);
       if (cursor.actor >= actors.count) actors.see(cursor.actor);
       const kind = cursor.kind;
+      const at = cursor.at;
+      if (at < actors.lastAt[cursor.actor]! || this.stopped) for (const handler of this.atDisorder) handler(cursor);
+      actors.lastAt[cursor.actor] = at;
       if (kind >= K.descriptorRead && kind <= K.referenceRead) world.aim(cursor);
       const first = before[kind]!;
       for (let k = 0; k < first.length; k++) first[k]!(cursor);
@@ -109,6 +113,9 @@ export class MachineFold {
       },
       after: (kinds, handler) => {
         for (const kind of kinds) this.after[kind]!.push(handler);
+      },
+      disorder: (handler) => {
+        this.atDisorder.push(handler);
       },
       idle: (handler) => {
         this.atIdle.push(handler);

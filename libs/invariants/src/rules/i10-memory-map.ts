@@ -65,15 +65,14 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
 
 /** What the walk that writes was asked to do must be what it writes. */
 function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, span: number, target: number): void {
-  const { actors, pageBytes } = world;
+  const { actors } = world;
   const top = actors.top(e.actor);
   if (top < 0) return;
   const op = actors.walkOp[top]!;
   const asked = actors.walkIpa[top]!;
-  const from = asked - (asked % pageBytes);
-  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
-  const pa = actors.walkPa[top]!;
-  const expected = pa - (pa % pageBytes) + (ipa - from);
+  const from = world.pageDown(asked);
+  const to = world.pageUp(asked + actors.walkBytes[top]!);
+  const expected = world.pageDown(actors.walkPa[top]!) + (ipa - from);
   if (op === OP.map && ipa >= from && ipa + span <= to && expected === target) return;
   report(e, () => ({
     because:
@@ -87,14 +86,14 @@ function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, spa
 }
 
 function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
-  const { actors, pageBytes } = world;
+  const { actors } = world;
   const top = actors.top(e.actor);
   // Someone else in the tables may have changed the range again: then nothing can be said.
   if (top < 0 || (e.arg | 0) !== 0 || actors.walkAlone[top] !== 1) return;
   const op = actors.walkOp[top]!;
   const asked = actors.walkIpa[top]!;
-  const from = asked - (asked % pageBytes);
-  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
+  const from = world.pageDown(asked);
+  const to = world.pageUp(asked + actors.walkBytes[top]!);
   const empties = op === OP.unmap || op === OP.annotate;
   const fills = op === OP.map && (actors.walkFlags[top]! & WALK_FLAG.ignoreEagain) === 0;
   if (empties ? !firstLeaf(world, e.stage2, from, to, LEAF) : !fills || !firstHole(world, e.stage2, from, to, LEAF)) return;
@@ -131,9 +130,4 @@ function buried({ world, report }: RuleSite, map: MemoryMap, e: EventCursor): vo
       }));
     }
   }
-}
-
-function pageUp(address: number, pageBytes: number): number {
-  const rest = address % pageBytes;
-  return rest === 0 ? address : address - rest + pageBytes;
 }

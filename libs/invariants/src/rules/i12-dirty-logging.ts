@@ -60,7 +60,7 @@ export const dirtyLogging: Rule = {
     const faults = new FaultPages();
     const owed: Owed[] = [];
     on.before([K.faultTaken], (e) => {
-      if ((e.aux & ACCESS.write) !== 0) faults.begin(e.actor, e.ipa - (e.ipa % world.pageBytes), e.seq);
+      if ((e.aux & ACCESS.write) !== 0) faults.begin(e.actor, world.pageDown(e.ipa), e.seq);
     });
     on.before([K.guestAccessed], (e) => {
       if (dirtyLogs.logging > 0 && (e.arg & ACCESS.write) !== 0) wrote(site, faults, owed, e);
@@ -79,14 +79,15 @@ export const dirtyLogging: Rule = {
 };
 
 function wrote(site: RuleSite, faults: FaultPages, owed: Owed[], e: EventCursor): void {
-  const { dirtyLogs, pageBytes } = site.world;
+  const { world } = site;
+  const { dirtyLogs } = world;
   const ipa = e.ipa;
   const memslot = dirtyLogs.at(ipa);
   if (memslot === undefined) return;
   const page = dirtyLogs.page(memslot, ipa);
   if (memslot.has(page) || dirtyLogs.unsettled(memslot, page)) return;
   if (owed.some((debt) => debt.memslot === memslot && debt.page === page)) return;
-  const by = faults.about(ipa - (ipa % pageBytes), e.seq);
+  const by = faults.about(world.pageDown(ipa), e.seq);
   if (by >= 0) {
     owed.push({ memslot, page, seq: e.seq, writer: e.actor, by });
     return;

@@ -41,6 +41,8 @@ export class World {
   /** Physical address of table page 0, learned from the first `table-linked`; NaN until then. */
   tableBase = NaN;
   private shape: Geometry;
+  /** 1 / pageBytes: a product is as exact as a quotient by a power of two, and much faster than a remainder. */
+  private readonly perPage: number;
   private readonly spans: readonly number[];
 
   /** @param pageShift 12, 14 or 16 */
@@ -48,6 +50,7 @@ export class World {
     this.vcpus = vcpus;
     this.pageShift = pageShift;
     this.pageBytes = 2 ** pageShift;
+    this.perPage = 1 / this.pageBytes;
     this.tables = new Tables(2 ** (pageShift - 3));
     this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** ((pageShift - 3) * (4 - level) + 3));
     // Output addresses depend on the granule and on LPA2 alone, which is known once a stage-2 exists.
@@ -61,6 +64,16 @@ export class World {
     return this.spans[level + 1] ?? this.pageBytes;
   }
 
+  /** First address of the page that holds `address`. */
+  pageDown(address: number): number {
+    return Math.floor(address * this.perPage) * this.pageBytes;
+  }
+
+  /** First page boundary at or after `address`. */
+  pageUp(address: number): number {
+    return Math.ceil(address * this.perPage) * this.pageBytes;
+  }
+
   /** Output address of a descriptor, bytes. */
   output(lo: number, hi: number): number {
     return outputAddress(this.shape, lo, hi);
@@ -68,8 +81,9 @@ export class World {
 
   /** Page frame a table descriptor points to, or -1 while that cannot be known. */
   childFrame(lo: number, hi: number): number {
-    const frame = (this.output(lo, hi) - this.tableBase) / this.pageBytes;
-    return frame >= 0 && frame < FRAME_LIMIT && Number.isInteger(frame) ? frame : -1;
+    const frame = (this.output(lo, hi) - this.tableBase) * this.perPage;
+    // The test of the range comes first: it also turns NaN away, and only then do 32 bits hold the number.
+    return frame >= 0 && frame < FRAME_LIMIT && (frame | 0) === frame ? frame | 0 : -1;
   }
 
   /** Input address of `slot` in the table at `place`. */
