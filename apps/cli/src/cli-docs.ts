@@ -25,7 +25,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   verdict: 'holds' | 'violated' | 'unreadable',
   events: number,                                       // checked, without duplicates
   violations: { invariant: string, run: string, machine: number, seq: number, because: string,
-    witness: { seq: number, text: string }[] }[],       // the first 100; witness: the fewest events that prove it
+    witness: { seq: number, text: string }[],           // the fewest events that prove it
+    show: string }[],                                   // the first 100; show: the command that prints the events around seq
   counts: { [invariant: string]: number },              // all violations
   cut: string | null,                                   // what was cut off at the end of a killed run's log
   gaps: { run: string, machine: number, from: number, to: number }[],

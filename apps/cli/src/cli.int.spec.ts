@@ -218,3 +218,18 @@ test('compare sets policies side by side and writes a report that loads nothing 
   assert.doesNotMatch(report, /(src|href)="|@import|url\(/);
   assert.match(report, /<td>rwlock<\/td>/);
 });
+
+test('verify names the command that shows the moment of a violation, and the command shows it', async () => {
+  const recording = join(import.meta.dirname, '../../../testdata/golden/broken/free-now.scripted.jsonl.gz');
+  assert.equal((await s2lab(['import', 'golden', recording, '-o', 'broken.arrow'], dir)).status, 0);
+  const verified = await s2lab(['verify', 'broken.arrow', '--json'], dir);
+  assert.equal(verified.status, 1, verified.stderr);
+  const [violation] = (JSON.parse(verified.stdout) as { violations: { seq: number; show: string }[] }).violations;
+  const [npx, program, ...args] = violation!.show.split(' ');
+  assert.deepEqual([npx, program], ['npx', 's2lab']);
+  const shown = await s2lab([...args, '--json'], dir);
+  assert.equal(shown.status, 0, shown.stderr);
+  const events = shown.stdout.trimEnd().split('\n');
+  assert.equal((JSON.parse(events.at(-1)!) as { seq: number }).seq, violation!.seq);
+  assert.equal(events.length, 21);
+});

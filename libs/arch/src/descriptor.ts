@@ -81,7 +81,7 @@ export function outputAddress(shape: Geometry, lo: number, hi: number): number {
   if (shape.lpa2) {
     return ((lo >>> 8) & 3) * 2 ** 50 + (hi & 0x0003_ffff) * TWO_32 + ((lo & 0xffff_f000) >>> 0);
   }
-  const pageMask = -(2 ** shape.pageShift);
+  const pageMask = -1 << shape.pageShift;
   const top = shape.pageShift === 16 ? ((lo >>> 12) & 0xf) * 2 ** 48 : 0;
   return top + (hi & 0x0000_ffff) * TWO_32 + ((lo & pageMask) >>> 0);
 }

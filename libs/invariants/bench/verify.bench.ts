@@ -3,7 +3,7 @@
  * `--flat` folds 10^8 and shows that memory stays where it was after the first tenth).
  */
 import type { Frame } from '@s2lab/events';
-import { EventColumns, FRAME_ROWS } from '@s2lab/events';
+import { ACCESS, EventColumns, FRAME_ROWS } from '@s2lab/events';
 import { framesOf, Trace } from '@s2lab/testkit';
 import type { EventInput } from '@s2lab/events';
 import { Verifier } from '../src/index.ts';
@@ -27,11 +27,17 @@ function shuffled(count: number): number[] {
   return order;
 }
 
-/** Events before the cycle, and one cycle: 512 faults, a collapse with its teardown, a lazy split, 64 faults, unmaps. It ends as it began. */
+/**
+ * Events before the cycle, and one cycle: 512 faults, each with the access that caused it and two more by the cached translation, a
+ * collapse with its teardown, a lazy split, 64 faults, unmaps. It ends as it began.
+ */
 function stream(): { prelude: EventInput[]; cycle: EventInput[] } {
   const t = new Trace({ vcpus: 4, run: 'bench' }).memslot(0, IPA, 4 * MIB2, PA).map(0, IPA + MIB2, PA + MIB2, 2);
   const prelude = t.events.length;
-  for (const page of shuffled(PAGES)) t.map(page % 4, IPA + page * 4096, PA + page * 4096);
+  for (const page of shuffled(PAGES)) {
+    const [vcpu, ipa, pa] = [page % 4, IPA + page * 4096, PA + page * 4096];
+    t.map(vcpu, ipa, pa).access(vcpu, ipa, ACCESS.write).hit(vcpu, ipa, pa).hit(vcpu, ipa, pa, ACCESS.write);
+  }
   t.map(1, IPA, PA, 2).reclaim(2).reuse(2);
   for (const page of shuffled(64)) t.map(page % 4, IPA + page * 4096, PA + page * 4096);
   for (const page of shuffled(64)) t.unmap(IPA + page * 4096);

@@ -5,6 +5,7 @@ import { EventCursor } from './shadow/event-cursor.ts';
 import { World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
 import type { Violation } from './verdict.ts';
+import { showCommand } from './verdict.ts';
 import { eventWords } from './words.ts';
 
 const KIND_CODES = 256;
@@ -14,6 +15,8 @@ export interface Ledger {
   readonly violations: Violation[];
   readonly counts: Map<string, number>;
   readonly maxViolations: number;
+  /** The log, as the commands that show a violation name it. */
+  readonly log: string;
 }
 
 /**
@@ -35,6 +38,7 @@ export class MachineFold {
   private readonly before: Handler[][] = [];
   private readonly after: Handler[][] = [];
   private readonly atIdle: Handler[] = [];
+  private readonly atDisorder: Handler[] = [];
 
   /** @param rules those to check; the order is the order in which they see an event */
   constructor(origin: FrameOrigin, rules: readonly Rule[], ledger: Ledger) {
@@ -63,6 +67,9 @@ export class MachineFold {
       cursor.load(i, firstSeq + i);
       if (cursor.actor >= actors.count) actors.see(cursor.actor);
       const kind = cursor.kind;
+      const at = cursor.at;
+      if (at < actors.lastAt[cursor.actor]! || this.stopped) for (const handler of this.atDisorder) handler(cursor);
+      actors.lastAt[cursor.actor] = at;
       if (kind >= K.descriptorRead && kind <= K.referenceRead) world.aim(cursor);
       const first = before[kind]!;
       for (let k = 0; k < first.length; k++) first[k]!(cursor);
@@ -79,7 +86,7 @@ export class MachineFold {
     if (!this.rules.some((known) => known.id === rule)) return;
     this.count(rule);
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
-    this.ledger.violations.push({ invariant: rule, run: this.origin.run, machine: this.origin.machine, seq, ...explanation });
+    this.keep(rule, seq, explanation);
   }
 
   private start(rows: EventRows, firstSeq: number): number {
@@ -107,6 +114,9 @@ export class MachineFold {
       after: (kinds, handler) => {
         for (const kind of kinds) this.after[kind]!.push(handler);
       },
+      disorder: (handler) => {
+        this.atDisorder.push(handler);
+      },
       idle: (handler) => {
         this.atIdle.push(handler);
       },
@@ -120,14 +130,13 @@ export class MachineFold {
     this.count(rule);
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
     const { because, witness } = explain();
-    this.ledger.violations.push({
-      invariant: rule,
-      run: this.origin.run,
-      machine: this.origin.machine,
-      seq: e.seq,
-      because,
-      witness: [...witness.filter((line) => line.seq !== e.seq), { seq: e.seq, text: eventWords(e, this.world!.vcpus) }],
-    });
+    const last = { seq: e.seq, text: eventWords(e, this.world!.vcpus) };
+    this.keep(rule, e.seq, { because, witness: [...witness.filter((line) => line.seq !== e.seq), last] });
+  }
+
+  private keep(invariant: string, seq: number, { because, witness }: Explanation): void {
+    const { run, machine } = this.origin;
+    this.ledger.violations.push({ invariant, run, machine, seq, because, witness, show: showCommand(this.ledger.log, machine, seq) });
   }
 
   private count(rule: string): void {

@@ -21,6 +21,8 @@ export interface Registrar {
   before(kinds: readonly number[], handler: Handler): void;
   /** Sees events of `kinds` when the world has folded them in. */
   after(kinds: readonly number[], handler: Handler): void;
+  /** Sees, before the world has folded it in, an event that follows `machine-stopped` or whose time is before that of its actor's last one. */
+  disorder(handler: Handler): void;
   /** Sees the event that left its actor with no walk, fault, operation or reclaim open: what it owed must be done. */
   idle(handler: Handler): void;
 }

@@ -19,6 +19,17 @@ export interface Violation {
   readonly because: string;
   /** The fewest events that prove it, oldest first; the last is the event at `seq`. */
   readonly witness: readonly WitnessLine[];
+  /** The command that prints the events around `seq`. */
+  readonly show: string;
+}
+
+/** Events before the violation that the command of `show` prints. */
+const SHOWN_BEFORE = 20;
+
+/** The command that prints the events of `machine` in `log` up to event `seq`, and some before it. */
+export function showCommand(log: string, machine: number, seq: number): string {
+  const name = /^[\w@%+=:,./-]+$/.test(log) ? log : `'${log.replaceAll("'", "'\\''")}'`;
+  return `npx s2lab replay ${name} --machine ${machine} --from ${Math.max(0, seq - SHOWN_BEFORE)} --to ${seq + 1}`;
 }
 
 /** Sequence numbers [from, to) that never arrived. */
@@ -91,6 +102,7 @@ export function formatVerdict(verdict: Verdict): string {
   for (const violation of verdict.violations) {
     lines.push('', `${violation.invariant} at event ${violation.seq} of machine ${violation.machine}: ${violation.because}`);
     for (const line of violation.witness) lines.push(`  ${line.seq < 0 ? '      -' : String(line.seq).padStart(7)}  ${line.text}`);
+    lines.push(`  show: ${violation.show}`);
   }
   const hidden = total(verdict.counts) - verdict.violations.length;
   if (hidden > 0) lines.push('', `${count(hidden, 'more violation')} not shown`);

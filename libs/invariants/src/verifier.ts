@@ -14,6 +14,8 @@ export interface VerifierOptions {
   readonly rules?: readonly string[];
   /** How many violations to keep with their proofs; all are counted. Default 100. */
   readonly maxViolations?: number;
+  /** The log, as the commands that show a violation are to name it: a file or `kafka://…`. Default `LOG`. */
+  readonly log?: string;
 }
 
 /** How far a verifier has come. */
@@ -44,7 +46,7 @@ export class Verifier {
     const maxViolations = options.maxViolations ?? 100;
     if (!Number.isInteger(maxViolations) || maxViolations < 0)
       throw new RangeError(`maxViolations ${maxViolations}: needs a whole number, 0 or more`);
-    this.ledger = { violations: [], counts: new Map(), maxViolations };
+    this.ledger = { violations: [], counts: new Map(), maxViolations, log: options.log ?? 'LOG' };
   }
 
   /** Folds one frame. Rows that were seen before are dropped; a gap is a violation of I17 and ends the judging of that machine. */

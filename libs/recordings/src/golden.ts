@@ -59,6 +59,8 @@ class GoldenRecording {
   private rootPages = 0;
   private walks = 0;
   private parallel = false;
+  /** 1: dirty logs begin with all bits set. */
+  private initiallyAllSet = 0;
   private readonly running = new Map<number, Running>();
   /** Table whose teardown the reclaim worker is in, or -1. */
   private reclaiming = -1;
@@ -126,6 +128,7 @@ class GoldenRecording {
   private begin(line: GoldenLine, walker: number): void {
     const name = line.text('name');
     if (name === 'init') this.init(line);
+    else if (name === 'initset') this.initiallyAllSet = line.argument(0) === 0 ? 0 : 1;
     const op = walkOp(line, name);
     const { writer } = this;
     let kind: Running['kind'] = 'silent';
@@ -191,7 +194,7 @@ class GoldenRecording {
         0,
       );
     } else if (name === 'delete') writer.note(K.memslotDeleted, line.argument(0));
-    else if (name === 'log_on') writer.note(K.dirtyLogStarted, line.argument(0));
+    else if (name === 'log_on') writer.note(K.dirtyLogStarted, line.argument(0), this.initiallyAllSet);
     else if (name === 'log_off') writer.note(K.dirtyLogStopped, line.argument(0));
     else if (name === 'destroy_vm') this.detach();
   }

@@ -1,5 +1,6 @@
 import type { EventInput, Frame, KindName } from '@s2lab/events';
 import { LINK_CAUSE } from '@s2lab/events';
+import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
 import type { Trace, TraceOptions } from './trace-dsl.ts';
 import { framesOf, leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
 
@@ -34,6 +35,7 @@ export function lifeOfAStage2(options: TraceOptions = {}): Trace {
 
 /** Traces that every rule must pass. */
 export const GOOD_TRACES: readonly GoodTrace[] = [
+  ...GUEST_GOOD_TRACES,
   { name: 'a whole life: faults, collapse, split, unmap', frames: () => lifeOfAStage2().frames() },
   { name: 'the same in frames of 7 events', frames: () => lifeOfAStage2().frames(7) },
   { name: 'a page frame that becomes a table again', frames: () => reused(true).frames() },
@@ -52,6 +54,7 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
 
 /** One defect each, at least one for every invariant that is checked. */
 export const MUTANTS: readonly Mutant[] = [
+  ...GUEST_MUTANTS,
   {
     invariant: 'I1',
     name: 'a walker reads a table that was freed',
@@ -233,7 +236,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a deleted memslot that keeps a mapping',
     frames: () => trace().memslot(0, IPA, MIB2, PA).map(0, IPA, PA).as(4).event({ kind: 'memslot-deleted', memslot: 0 }).stop().frames(),
   },
-  { invariant: 'I10', name: 'an eager split that loses a page', frames: () => eagerSplit(511).frames() },
+  { invariant: 'I11', name: 'an eager split that loses a page', frames: () => eagerSplit(511).frames() },
   {
     invariant: 'I15',
     name: 'a map without its last DSB',

@@ -163,6 +163,40 @@ export class Trace {
     return this.event({ kind: 'tlbi-issued', op: TLBI[op], ipa, level, pages });
   }
 
+  /** The hardware walker of the present actor loads a descriptor, on its way to `ipa`. */
+  hardwareRead(table: number, slot: number, ipa = this.place(table, slot).ipa): this {
+    return this.event({ kind: 'hardware-descriptor-read', ...this.place(table, slot), ipa, value: hex(this.value(table, slot)) });
+  }
+
+  /** A guest access that misses: a hardware walk from the root, which caches its steps and the leaf, then the access (ACCESS). */
+  access(vcpu: number, ipa: number, access = 1): this {
+    this.as(vcpu);
+    let table = 0;
+    for (let level = 1; ; level += 1) {
+      const slot = slotAt(ipa, level);
+      const value = this.hardwareRead(table, slot, ipa).value(table, slot);
+      const place = this.place(table, slot);
+      const next = this.childOf(value, level);
+      if (next < 0) {
+        const pa = Number(value & 0xffff_ffff_f000n) + (ipa - place.ipa);
+        return this.event({ kind: 'tlb-filled', ...place, value: hex(value) }).event({
+          kind: 'guest-accessed',
+          ipa,
+          pa,
+          access,
+          tlbHit: 0,
+        });
+      }
+      this.event({ kind: 'walk-cache-filled', ...place, next });
+      table = next;
+    }
+  }
+
+  /** A guest access that goes through by a cached translation. */
+  hit(vcpu: number, ipa: number, pa: number, access = 1): this {
+    return this.as(vcpu).event({ kind: 'guest-accessed', ipa, pa, access, tlbHit: 1 });
+  }
+
   /** The instructions that invalidate one IPA everywhere. */
   flushIpa(ipa: number, level: number): this {
     return this.dsb('ish').tlbi('ipas2e1is', ipa, level).dsb('ish').tlbi('vmalle1is').dsb('ish');

@@ -26,7 +26,7 @@ A log whose writer was killed is checked up to its last whole frame; what was cu
 
 async function verify(log: string, options: { json?: boolean }): Promise<void> {
   const [{ Verifier, formatVerdict }, source] = await Promise.all([import('@s2lab/invariants'), openLog(log)]);
-  const verifier = new Verifier();
+  const verifier = new Verifier({ log });
   const progress = new Progress(options.json === true);
   const stop = stopSignal();
   try {

@@ -1,11 +1,10 @@
-import { hexAddress, isTable, LAST_LEVEL } from '@s2lab/arch';
+import { hexAddress, isTable } from '@s2lab/arch';
 import { K, OP, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { MemoryMap } from '../shadow/memory-map.ts';
 import { isLeaf } from '../shadow/tables.ts';
 import { firstHole, firstLeaf, found } from '../shadow/translate.ts';
-import type { World } from '../shadow/world.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 
 const LEAF = found();
@@ -17,9 +16,8 @@ export const memoryMap: Rule = {
   prose:
     'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the ' +
     'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when ' +
-    'the operation that deleted it ends; a split keeps every translation of the block.',
-  source:
-    'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), kvm_pgtable_stage2_split(); mmu.c kvm_s2_fault_map()',
+    'the operation that deleted it ends.',
+  source: 'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(); mmu.c kvm_s2_fault_map()',
   state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
   attach(site) {
     const { on } = site;
@@ -41,16 +39,11 @@ export const memoryMap: Rule = {
 function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   if ((e.newLo & 1) === 0) return;
   const { world } = site;
-  const { tables, locked } = world;
+  const { tables } = world;
   const { place: p, wasLo, wasHi } = e;
   if (p < 0) return;
   const level = tables.level[p] === -1 ? e.level : tables.level[p]!;
-  if (isTable(e.newLo, level)) {
-    const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
-    const lo = at < 0 ? wasLo : locked.beforeLo[at]!;
-    if (isLeaf(lo, level)) split(site, p, e, level, lo, at < 0 ? wasHi : locked.beforeHi[at]!);
-    return;
-  }
+  if (isTable(e.newLo, level)) return;
   // A change of attributes keeps the address; a changed address is I3's matter and is judged here as a new mapping.
   if (isLeaf(wasLo, level) && world.output(wasLo, wasHi) === world.output(e.newLo, e.newHi)) return;
   if (!tables.reachable(p)) return;
@@ -72,15 +65,14 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
 
 /** What the walk that writes was asked to do must be what it writes. */
 function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, span: number, target: number): void {
-  const { actors, pageBytes } = world;
+  const { actors } = world;
   const top = actors.top(e.actor);
   if (top < 0) return;
   const op = actors.walkOp[top]!;
   const asked = actors.walkIpa[top]!;
-  const from = asked - (asked % pageBytes);
-  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
-  const pa = actors.walkPa[top]!;
-  const expected = pa - (pa % pageBytes) + (ipa - from);
+  const from = world.pageDown(asked);
+  const to = world.pageUp(asked + actors.walkBytes[top]!);
+  const expected = world.pageDown(actors.walkPa[top]!) + (ipa - from);
   if (op === OP.map && ipa >= from && ipa + span <= to && expected === target) return;
   report(e, () => ({
     because:
@@ -93,60 +85,15 @@ function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, spa
   }));
 }
 
-/** A table took the place of a block: what it holds continues the block, and a split that fills leaves no hole. */
-function split(site: RuleSite, p: number, e: EventCursor, level: number, blockLo: number, blockHi: number): void {
-  const { world } = site;
-  const top = world.actors.top(e.actor);
-  const filled = top >= 0 && world.actors.walkOp[top] === OP.split;
-  const child = world.tables.place(world.childFrame(e.newLo, e.newHi));
-  if (child < 0 || (!filled && world.tables.valid[child] === 0)) return;
-  const wrong = difference(world, child, level + 1, world.output(blockLo, blockHi), filled);
-  if (wrong === undefined) return;
-  const since = world.locked.count > 0 ? world.locked.find(e.table, e.slot) : -1;
-  site.report(e, () => ({
-    because: `the table that replaces ${descriptorWords(blockLo, blockHi, level)} translates differently: ${wrong}`,
-    witness:
-      since < 0
-        ? []
-        : [
-            remembered(
-              world.locked.since[since]!,
-              world,
-              world.locked.actor[since]!,
-              `broke ${slotWords(world.tables.frameOf[p]!, e.slot, level)}`,
-            ),
-          ],
-  }));
-}
-
-function difference(world: World, p: number, level: number, pa: number, filled: boolean): string | undefined {
-  const { tables } = world;
-  const span = world.span(level);
-  const words = tables.descriptors[p]!;
-  for (let slot = 0; slot < tables.entries; slot++) {
-    const lo = words[2 * slot]!;
-    const hi = words[2 * slot + 1]!;
-    const at = pa + slot * span;
-    const child = level < LAST_LEVEL && isTable(lo, level) ? tables.place(world.childFrame(lo, hi)) : -1;
-    if (child >= 0) {
-      const inside = difference(world, child, level + 1, at, filled);
-      if (inside !== undefined) return inside;
-    } else if (isLeaf(lo, level) ? world.output(lo, hi) !== at : filled) {
-      return `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(lo, hi, level)} where ${hexAddress(at)} was mapped`;
-    }
-  }
-  return undefined;
-}
-
 function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
-  const { actors, pageBytes } = world;
+  const { actors } = world;
   const top = actors.top(e.actor);
   // Someone else in the tables may have changed the range again: then nothing can be said.
   if (top < 0 || (e.arg | 0) !== 0 || actors.walkAlone[top] !== 1) return;
   const op = actors.walkOp[top]!;
   const asked = actors.walkIpa[top]!;
-  const from = asked - (asked % pageBytes);
-  const to = pageUp(asked + actors.walkBytes[top]!, pageBytes);
+  const from = world.pageDown(asked);
+  const to = world.pageUp(asked + actors.walkBytes[top]!);
   const empties = op === OP.unmap || op === OP.annotate;
   const fills = op === OP.map && (actors.walkFlags[top]! & WALK_FLAG.ignoreEagain) === 0;
   if (empties ? !firstLeaf(world, e.stage2, from, to, LEAF) : !fills || !firstHole(world, e.stage2, from, to, LEAF)) return;
@@ -183,9 +130,4 @@ function buried({ world, report }: RuleSite, map: MemoryMap, e: EventCursor): vo
       }));
     }
   }
-}
-
-function pageUp(address: number, pageBytes: number): number {
-  const rest = address % pageBytes;
-  return rest === 0 ? address : address - rest + pageBytes;
 }

@@ -3,13 +3,12 @@ import { K, KINDS, OP } from '@s2lab/events';
 import { hex64 } from '@s2lab/arch';
 import type { Explanation, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { FRAME_LIMIT, grown, TABLE_STATE } from '../shadow/tables.ts';
+import { FRAME_LIMIT, TABLE_STATE } from '../shadow/tables.ts';
 import { OPEN } from '../shadow/world.ts';
 import { actorName, descriptorWords, remembered } from '../words.ts';
 
-const ALL_CODES = Array.from({ length: 256 }, (_, code) => code);
 const KNOWN_CODES = new Set<number>(Object.values(KINDS).map((spec) => spec.code));
-const UNKNOWN_CODES = ALL_CODES.filter((code) => !KNOWN_CODES.has(code));
+const UNKNOWN_CODES = Array.from({ length: 256 }, (_, code) => code).filter((code) => !KNOWN_CODES.has(code));
 /** Kinds whose `table` and `slot` columns name a descriptor, and whose `old` column tells what it held. */
 const DESCRIPTOR_KINDS = [
   K.descriptorRead,
@@ -34,13 +33,9 @@ export const logOrder: Rule = {
   attach(site) {
     const { on, report } = site;
     let stoppedAt = -1;
-    let lastAt = new Float64Array(8);
-    on.before(ALL_CODES, (e) => {
-      if (e.actor >= lastAt.length) lastAt = grown(lastAt, new Float64Array(2 * (e.actor + 1)));
-      const at = e.at;
-      const last = lastAt[e.actor]!;
-      lastAt[e.actor] = at;
-      if (at < last) backwards(site, e, last, at);
+    on.disorder((e) => {
+      const last = site.world.actors.lastAt[e.actor]!;
+      if (e.at < last) backwards(site, e, last, e.at);
       if (stoppedAt >= 0) {
         const seq = stoppedAt;
         report(e, () => ({ because: 'an event follows machine-stopped', witness: [{ seq, text: 'the machine stopped' }] }));

@@ -9,6 +9,8 @@ const LEVELS = 5;
 export class Actors {
   count = 0;
   private capacity = 0;
+  /** Time of the actor's last event, ns. */
+  lastAt = new Float64Array(0);
   /** 1 while the actor is inside a read-side section, which began at `sectionSince`. */
   inSection = new Uint8Array(0);
   sectionSince = new Float64Array(0);
@@ -98,7 +100,7 @@ export class Actors {
 
   /** A new walk starts from the root: what the last one came by does not count. */
   forgetPath(actor: number): void {
-    this.pathFrame.fill(-1, actor * LEVELS, (actor + 1) * LEVELS);
+    for (let at = actor * LEVELS; at < (actor + 1) * LEVELS; at++) this.pathFrame[at] = -1;
   }
 
   /** Index in the `path…` arrays where `actor` keeps the table it reached for `level`. */
@@ -108,6 +110,7 @@ export class Actors {
 
   private grow(size: number): void {
     this.capacity = size;
+    this.lastAt = grown(this.lastAt, new Float64Array(size));
     this.inSection = grown(this.inSection, new Uint8Array(size));
     this.sectionSince = grown(this.sectionSince, new Float64Array(size));
     this.mmuMode = grown(this.mmuMode, new Uint8Array(size));

@@ -68,6 +68,11 @@ export class Tables {
     return frame < this.state.length ? this.state[frame]! : TABLE_STATE.unknown;
   }
 
+  /** How often `frame` was made a table. */
+  generationOf(frame: number): number {
+    return frame >= 0 && frame < this.generation.length ? this.generation[frame]! : 0;
+  }
+
   /** Upper bound of places in use: iterate `0…placeLimit-1` and skip those whose `frameOf` is -1. */
   get placeLimit(): number {
     return this.placeCount;

@@ -2,9 +2,11 @@ import type { Geometry } from '@s2lab/arch';
 import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
 import { K, LOCK } from '@s2lab/events';
 import { Actors } from './actors.ts';
+import { DirtyLogs } from './dirty-log.ts';
 import type { EventCursor } from './event-cursor.ts';
 import { LockedSlots } from './locked-slots.ts';
 import { FRAME_LIMIT, Tables } from './tables.ts';
+import { TlbShadow } from './tlb.ts';
 
 /** Bits of what an actor has open besides walks, in `openOperations`. */
 export const OPEN = { fault: 1, operation: 2, reclaim: 4 } as const;
@@ -32,10 +34,15 @@ export class World {
   readonly tables: Tables;
   readonly actors = new Actors();
   readonly locked = new LockedSlots();
+  /** What each vCPU has cached. */
+  readonly tlb: TlbShadow;
+  readonly dirtyLogs: DirtyLogs;
   readonly stage2s: Stage2Shadow[] = [];
   /** Physical address of table page 0, learned from the first `table-linked`; NaN until then. */
   tableBase = NaN;
   private shape: Geometry;
+  /** 1 / pageBytes: a product is as exact as a quotient by a power of two, and much faster than a remainder. */
+  private readonly perPage: number;
   private readonly spans: readonly number[];
 
   /** @param pageShift 12, 14 or 16 */
@@ -43,15 +50,28 @@ export class World {
     this.vcpus = vcpus;
     this.pageShift = pageShift;
     this.pageBytes = 2 ** pageShift;
+    this.perPage = 1 / this.pageBytes;
     this.tables = new Tables(2 ** (pageShift - 3));
     this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** ((pageShift - 3) * (4 - level) + 3));
     // Output addresses depend on the granule and on LPA2 alone, which is known once a stage-2 exists.
     this.shape = geometry(pageShift, 40);
+    this.tlb = new TlbShadow(this);
+    this.dirtyLogs = new DirtyLogs(this.pageBytes);
   }
 
   /** Bytes one descriptor at `level` (-1…3) covers. */
   span(level: number): number {
     return this.spans[level + 1] ?? this.pageBytes;
+  }
+
+  /** First address of the page that holds `address`. */
+  pageDown(address: number): number {
+    return Math.floor(address * this.perPage) * this.pageBytes;
+  }
+
+  /** First page boundary at or after `address`. */
+  pageUp(address: number): number {
+    return Math.ceil(address * this.perPage) * this.pageBytes;
   }
 
   /** Output address of a descriptor, bytes. */
@@ -61,8 +81,9 @@ export class World {
 
   /** Page frame a table descriptor points to, or -1 while that cannot be known. */
   childFrame(lo: number, hi: number): number {
-    const frame = (this.output(lo, hi) - this.tableBase) / this.pageBytes;
-    return frame >= 0 && frame < FRAME_LIMIT && Number.isInteger(frame) ? frame : -1;
+    const frame = (this.output(lo, hi) - this.tableBase) * this.perPage;
+    // The test of the range comes first: it also turns NaN away, and only then do 32 bits hold the number.
+    return frame >= 0 && frame < FRAME_LIMIT && (frame | 0) === frame ? frame | 0 : -1;
   }
 
   /** Input address of `slot` in the table at `place`. */
@@ -95,6 +116,11 @@ export class World {
   /** Folds one event in. Returns whether it left its actor with nothing open. */
   evolve(e: EventCursor): boolean {
     switch (e.kind) {
+      // Frequent, and no shadow keeps them.
+      case K.guestAccessed:
+      case K.isbCompleted:
+      case K.referenceRead:
+        return false;
       case K.descriptorRead:
         this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq);
         return false;
@@ -122,6 +148,24 @@ export class World {
       case K.tableRetired:
         this.retire(e);
         return false;
+      case K.hardwareDescriptorRead:
+        this.tlb.read(e);
+        return false;
+      case K.tlbFilled:
+        this.tlb.fillLeaf(e);
+        return false;
+      case K.walkCacheFilled:
+        this.tlb.fillStep(e);
+        return false;
+      case K.tlbEvicted:
+        this.tlb.evict(e);
+        return false;
+      case K.tlbiIssued:
+        this.tlb.issue(e);
+        return false;
+      case K.dsbCompleted:
+        this.tlb.complete(e);
+        return false;
       default:
         return this.evolveActor(e);
     }
@@ -145,6 +189,7 @@ export class World {
       case K.operationBegan:
         return this.open(e.actor, OPEN.operation);
       case K.operationEnded:
+        this.dirtyLogs.settle(e.actor);
         return this.close(e.actor, OPEN.operation);
       case K.reclaimBegan:
         return this.open(e.actor, OPEN.reclaim);
@@ -172,8 +217,39 @@ export class World {
         this.destroy(e);
         return false;
       default:
+        this.evolveMemslots(e);
         return false;
     }
+  }
+
+  /** Events of memslots and their dirty logs. */
+  private evolveMemslots(e: EventCursor): void {
+    switch (e.kind) {
+      case K.memslotCreated:
+        this.dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq);
+        return;
+      case K.memslotDeleted:
+        this.dirtyLogs.delete(e.arg);
+        return;
+      case K.dirtyLogStarted:
+        this.dirtyLogs.start(e.arg, e.aux !== 0, e.seq, this.operates(e.actor) ? e.actor : -1);
+        return;
+      case K.dirtyLogStopped:
+        this.dirtyLogs.stop(e.arg);
+        return;
+      case K.dirtyLogCleared:
+        this.dirtyLogs.clear(e.arg, e.ipa, e.bytes, e.actor, this.operates(e.actor));
+        return;
+      case K.pageDirtied:
+        this.dirtyLogs.dirty(e.arg, e.ipa);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private operates(actor: number): boolean {
+    return (this.actors.openOperations[actor]! & OPEN.operation) !== 0;
   }
 
   private open(actor: number, bit: number): boolean {

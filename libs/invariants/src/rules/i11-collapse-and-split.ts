@@ -1,0 +1,166 @@
+import {
+  HI_SOFTWARE,
+  HI_XN,
+  hexAddress,
+  isTable,
+  isValid,
+  LAST_LEVEL,
+  LO_MEMATTR,
+  LO_READ,
+  LO_SHARE,
+  LO_WRITE,
+  PROT,
+  xnField,
+} from '@s2lab/arch';
+import { K, OP, PROT_SHIFT } from '@s2lab/events';
+import type { Rule, RuleSite } from '../rule.ts';
+import type { DirtyBitmap } from '../shadow/dirty-log.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { isLeaf } from '../shadow/tables.ts';
+import type { World } from '../shadow/world.ts';
+import type { WitnessLine } from '../verdict.ts';
+import { descriptorWords, remembered, slotWords } from '../words.ts';
+
+/** What a split must keep besides the address: permissions, memory type, software bits. The access flag may be set. */
+const SPLIT_LO = LO_READ | LO_WRITE | LO_MEMATTR | LO_SHARE;
+const SPLIT_HI = HI_XN | HI_SOFTWARE;
+
+/** I11: tables become blocks and blocks become tables without anyone noticing. */
+export const collapseAndSplit: Rule = {
+  id: 'I11',
+  name: 'collapse and split change nothing',
+  prose:
+    'A block that takes the place of a table maps every page of a memslot that was mapped below it to the same address; its permissions are ' +
+    'those its walk was asked for; while the memslot is logged, it makes at most the one page of its fault writable that was not ' +
+    'and whose dirty bit is clear. A table that takes the place of a block holds, when it is linked, only what the block mapped: same addresses, ' +
+    'permissions, memory type and software bits; if the walk is a split (eager), all of it.',
+  source:
+    'Linux hyp/pgtable.c stage2_map_walk_table_pre(), stage2_split_walker(), kvm_pgtable_stage2_create_unlinked(); mmu.c kvm_s2_fault_map(), kvm_s2_resolve_vma_size() (pages only while logging)',
+  state: 'what locked slots held before; the shadow tables, also those not linked yet; dirty bitmaps',
+  attach(site) {
+    site.on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+      if ((e.newLo & 1) === 0 || e.place < 0) return;
+      const { tables, locked } = site.world;
+      const level = tables.level[e.place] === -1 ? e.level : tables.level[e.place]!;
+      if (level === LAST_LEVEL) return;
+      const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
+      const lo = at < 0 ? e.wasLo : locked.beforeLo[at]!;
+      const hi = at < 0 ? e.wasHi : locked.beforeHi[at]!;
+      if (!isValid(lo) || isTable(lo, level) === isTable(e.newLo, level)) return;
+      if (isTable(lo, level)) collapse(site, e, level, tables.place(site.world.childFrame(lo, hi)));
+      else split(site, e, level, lo, hi);
+    });
+  },
+};
+
+function collapse(site: RuleSite, e: EventCursor, level: number, child: number): void {
+  // Tables that are freed by now are I5's and I8's matter: nothing is known of what they held.
+  if (child < 0) return;
+  const { world } = site;
+  const target = world.output(e.newLo, e.newHi);
+  const wrong =
+    // Without memslots the request of the walk is the only map (I10): it may ask for other addresses.
+    (world.dirtyLogs.known ? difference(world, child, level + 1, target, e.newLo, e.newHi, 0, 0, false) : undefined) ??
+    otherThanAsked(world, e) ??
+    newlyWritable(world, e, level, child);
+  if (wrong === undefined) return;
+  site.report(e, () => ({
+    because: `the block that replaces table ${world.tables.frameOf[child]} is not what the table was: ${wrong}`,
+    witness: broken(world, e, level),
+  }));
+}
+
+function split(site: RuleSite, e: EventCursor, level: number, lo: number, hi: number): void {
+  const { world } = site;
+  const top = world.actors.top(e.actor);
+  const filled = top >= 0 && world.actors.walkOp[top] === OP.split;
+  const child = world.tables.place(world.childFrame(e.newLo, e.newHi));
+  if (child < 0 || (!filled && world.tables.valid[child] === 0)) return;
+  const wrong = difference(world, child, level + 1, world.output(lo, hi), lo, hi, SPLIT_LO, SPLIT_HI, filled);
+  if (wrong === undefined) return;
+  site.report(e, () => ({
+    because: `the table that replaces ${descriptorWords(lo, hi, level)} is not what the block was: ${wrong}`,
+    witness: broken(world, e, level),
+  }));
+}
+
+/** The first descriptor below `p` that does not continue a mapping to `pa` with the attributes in `lo` and `hi`, or, if `filled`, is none. */
+function difference(
+  world: World,
+  p: number,
+  level: number,
+  pa: number,
+  lo: number,
+  hi: number,
+  maskLo: number,
+  maskHi: number,
+  filled: boolean,
+): string | undefined {
+  const { tables } = world;
+  const span = world.span(level);
+  const words = tables.descriptors[p]!;
+  for (let slot = 0; slot < tables.entries; slot++) {
+    const atLo = words[2 * slot]!;
+    const atHi = words[2 * slot + 1]!;
+    const at = pa + slot * span;
+    const child = level < LAST_LEVEL && isTable(atLo, level) ? tables.place(world.childFrame(atLo, atHi)) : -1;
+    if (child >= 0) {
+      const inside = difference(world, child, level + 1, at, lo, hi, maskLo, maskHi, filled);
+      if (inside !== undefined) return inside;
+      continue;
+    }
+    const leaf = isLeaf(atLo, level);
+    if (!leaf && !filled) continue;
+    const where = `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(atLo, atHi, level)}`;
+    if (!leaf || world.output(atLo, atHi) !== at) return `${where} where ${hexAddress(at)} is mapped`;
+    if (((atLo ^ lo) & maskLo) !== 0 || ((atHi ^ hi) & maskHi) !== 0) return `${where}, with other attributes`;
+  }
+  return undefined;
+}
+
+/** Whether the permissions of the new block differ from those the walk was asked for. */
+function otherThanAsked({ actors }: World, e: EventCursor): string | undefined {
+  const top = actors.top(e.actor);
+  if (top < 0 || actors.walkOp[top] !== OP.map) return undefined;
+  const prot = actors.walkFlags[top]! >>> PROT_SHIFT;
+  const lo = ((prot & PROT.r) !== 0 ? LO_READ : 0) | ((prot & PROT.w) !== 0 ? LO_WRITE : 0);
+  return ((e.newLo ^ lo) & (LO_READ | LO_WRITE)) === 0 && ((e.newHi ^ xnField(prot)) & HI_XN) === 0
+    ? undefined
+    : 'its permissions are not those its walk was asked for';
+}
+
+/** Whether the new block makes pages writable that must still be caught: more than the one of the fault, which logs it. */
+function newlyWritable(world: World, e: EventCursor, level: number, child: number): string | undefined {
+  const ipa = world.slotIpa(e.place, e.slot);
+  const memslot = (e.newLo & LO_WRITE) === 0 ? undefined : world.dirtyLogs.at(ipa);
+  if (memslot === undefined) return undefined;
+  const pages = cleanPages(world, memslot, child, level + 1, ipa);
+  return pages <= 1 ? undefined : `${pages} pages of logged memslot ${memslot.id} become writable although their dirty bits are clear`;
+}
+
+/** Pages below `p`, the table for addresses from `ipa` on, that are not writable and whose dirty bit is clear for good. */
+function cleanPages(world: World, memslot: DirtyBitmap, p: number, level: number, ipa: number): number {
+  const { tables, dirtyLogs, pageBytes } = world;
+  const span = world.span(level);
+  const words = tables.descriptors[p]!;
+  let pages = 0;
+  for (let slot = 0; slot < tables.entries; slot++) {
+    const lo = words[2 * slot]!;
+    const child = level < LAST_LEVEL && isTable(lo, level) ? tables.place(world.childFrame(lo, words[2 * slot + 1]!)) : -1;
+    const base = ipa + slot * span;
+    if (child >= 0) {
+      pages += cleanPages(world, memslot, child, level + 1, base);
+    } else if (!isLeaf(lo, level) || (lo & LO_WRITE) === 0) {
+      const first = dirtyLogs.page(memslot, base);
+      for (let page = first; page < first + span / pageBytes; page++)
+        if (!memslot.has(page) && !dirtyLogs.unsettled(memslot, page)) pages += 1;
+    }
+  }
+  return pages;
+}
+
+function broken(world: World, e: EventCursor, level: number): readonly WitnessLine[] {
+  const { locked } = world;
+  const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
+  return at < 0 ? [] : [remembered(locked.since[at]!, world, locked.actor[at]!, `broke ${slotWords(e.table, e.slot, level)}`)];
+}
