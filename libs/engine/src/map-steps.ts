@@ -238,13 +238,10 @@ function retire(machine: Machine, walker: Walker): void {
   const child = machine.oldChild(walker);
   const outcome = machine.policy.unlinked(machine, walker, child);
   if (outcome === HOOK.again) return;
-  if (outcome === HOOK.held) {
-    visitDone(walker, RESULT.ok);
-    return;
-  }
-  if (machine.policy.defersFrees) {
-    machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, 0, 0);
-    machine.wake(machine.reclaimActor);
+  if (outcome === HOOK.held || machine.policy.defersFrees) {
+    const held = outcome === HOOK.held ? 1 : 0;
+    machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, held, 0);
+    if (held === 0) machine.wake(machine.reclaimActor);
     visitDone(walker, RESULT.ok);
     return;
   }

@@ -176,7 +176,8 @@ export class World {
         this.gracePeriodOpen = 0;
         return;
       case K.tableRetired:
-        this.retire(table, level);
+        // What its holders free is not the reclaim worker's.
+        if (arg === 0) this.retire(table, level);
         return;
       case K.reclaimBegan:
         if (this.retiredCount > 0 && this.retired[this.retiredHead] === table) this.dropRetired();

@@ -158,8 +158,8 @@ export const KINDS = {
   },
   'table-retired': {
     code: 44,
-    doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending.',
-    fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'] },
+    doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending. held 1 = not to the reclaim worker but to the walkers inside, the last of which frees it.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'], held: ['arg', 'count'] },
   },
   'table-freed': {
     code: 45,

@@ -102,8 +102,8 @@ const SHARED_WALKS = ['descriptor-swapped'];
 const OWN_KINDS: Readonly<Record<string, readonly string[]>> = {
   'hyp-lock': [],
   rcu: [...SHARED_WALKS, 'table-retired', 'read-section-entered', 'read-section-left', 'grace-period-began', 'grace-period-ended'],
-  'refs-naive': [...SHARED_WALKS, 'walker-reference-got', 'walker-reference-put'],
-  refs: [...SHARED_WALKS, 'walker-reference-got', 'walker-reference-put'],
+  'refs-naive': [...SHARED_WALKS, 'table-retired', 'walker-reference-got', 'walker-reference-put'],
+  refs: [...SHARED_WALKS, 'table-retired', 'walker-reference-got', 'walker-reference-put'],
   hazard: [...SHARED_WALKS, 'table-retired', 'hazard-published', 'hazard-cleared', 'hazard-scanned'],
   epoch: [...SHARED_WALKS, 'table-retired', 'epoch-read', 'epoch-announced', 'epoch-withdrawn', 'epoch-scanned', 'epoch-advanced'],
 };
@@ -150,6 +150,7 @@ for (const { name } of POLICIES) {
       'lock-contended',
       'walker-reference-refused',
       'table-reused',
+      ...(['refs', 'refs-naive'].includes(name) ? ['table-retired'] : []),
     ];
     const own = new Set(OWN_KINDS[name] ?? SHARED_WALKS);
     const absent = Object.values(K)

@@ -57,15 +57,20 @@ for (const policy of POLICIES.filter(({ name }) => !UNSAFE.includes(name))) {
 test('refs: the sweep meets the refusal, the link that changed, and the walker that frees because it is the last one out', () => {
   let refused = 0;
   let freedByWriter = 0;
+  let held = 0;
   let restarted = 0;
   for (const { frame } of sweep(policyByName('refs'), HERE_AND_THERE)) {
     for (const event of eventsOf(frame)) {
       if (event.kind === 'walker-reference-refused') refused += 1;
+      if (event.kind === 'table-retired') held += event.held;
       if (event.kind === 'table-freed' && event.actor === WRITER && event.level === 3) freedByWriter += 1;
       if (event.kind === 'walk-ended' && event.retries > 0) restarted += 1;
     }
   }
-  assert.ok(refused > 0 && freedByWriter > 0 && restarted > refused, JSON.stringify({ refused, freedByWriter, restarted }));
+  assert.ok(
+    refused > 0 && held > 0 && freedByWriter > 0 && restarted > refused,
+    JSON.stringify({ refused, held, freedByWriter, restarted }),
+  );
 });
 
 test('hazard: the sweep meets the link that changed after the hazard was published, and the scan that finds one and waits', () => {
@@ -102,9 +107,13 @@ test('refs-naive: I1 finds the page that is freed between the read of its link a
 });
 
 test('eager: the teardown itself is sound, but I1 finds the walker that had read the link and comes to a freed page', () => {
-  const caught = [...sweep(policyByName('eager'), TO_THE_END)].filter(({ verdict }) => verdict.counts.I1 !== undefined);
-  assert.ok(caught.length > 0);
-  for (const { verdict } of caught) assert.deepEqual(Object.keys(verdict.counts), ['I1']);
+  const all = [...sweep(policyByName('eager'), HERE_AND_THERE)];
+  for (const { verdict } of all)
+    assert.deepEqual(
+      Object.keys(verdict.counts).filter((id) => id !== 'I1'),
+      [],
+    );
+  assert.ok(all.some(({ verdict }) => verdict.counts.I1 !== undefined));
 });
 
 const refs = policyByName('refs');
