@@ -8,7 +8,7 @@ export interface CostSet {
   readonly descriptorStoreNs: number;
   /** One compare-and-exchange on a descriptor, won or lost. */
   readonly descriptorSwapNs: number;
-  /** One atomic change of a table page's reference count. */
+  /** One atomic change of a table page's reference count, or of the count of those who hold the page. */
   readonly referenceNs: number;
   /** Taking a zeroed page out of a cache, or giving one back. */
   readonly tablePageNs: number;
@@ -18,7 +18,7 @@ export interface CostSet {
   readonly dsbAfterTlbiNs: number;
   /** A DSB with nothing to wait for. */
   readonly dsbNs: number;
-  /** Uncontended lock operation, read-side section enter or leave. */
+  /** Uncontended lock operation; read-side section enter or leave; a hazard pointer or an epoch published (a store and its barrier) or withdrawn. */
   readonly lockNs: number;
   /** Cache maintenance of one page. */
   readonly cacheMaintenanceNs: number;
@@ -65,14 +65,16 @@ export const DEFAULT_COSTS: CostSet = {
 export function costByKind(costs: CostSet): Float64Array {
   const table = new Float64Array(256);
   const set = (cost: number, ...kinds: number[]) => kinds.forEach((kind) => (table[kind] = cost));
-  set(costs.descriptorReadNs, K.descriptorRead);
+  set(costs.descriptorReadNs, K.descriptorRead, K.hazardScanned, K.epochRead, K.epochScanned);
   set(costs.descriptorStoreNs, K.descriptorStored, K.descriptorReleased);
-  set(costs.descriptorSwapNs, K.descriptorSwapped, K.descriptorSwapFailed, K.descriptorHardwareUpdated);
+  set(costs.descriptorSwapNs, K.descriptorSwapped, K.descriptorSwapFailed, K.descriptorHardwareUpdated, K.epochAdvanced);
   set(costs.referenceNs, K.referenceGot, K.referencePut, K.referenceRead);
+  set(costs.referenceNs, K.walkerReferenceGot, K.walkerReferencePut, K.walkerReferenceRefused);
   set(costs.tablePageNs, K.tableAllocated, K.tableReused, K.tableFreed);
   set(costs.tlbiNs, K.tlbiIssued);
   set(costs.dsbNs, K.dsbCompleted, K.isbCompleted);
   set(costs.lockNs, K.lockAcquired, K.lockReleased, K.lockContended, K.readSectionEntered, K.readSectionLeft);
+  set(costs.lockNs, K.hazardPublished, K.hazardCleared, K.epochAnnounced, K.epochWithdrawn);
   set(costs.cacheMaintenanceNs, K.dcacheCleaned, K.icacheInvalidated);
   set(costs.tlbHitNs, K.guestAccessed);
   set(costs.hardwareReadNs, K.hardwareDescriptorRead);

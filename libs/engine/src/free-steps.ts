@@ -1,3 +1,4 @@
+import { HI_LOCKED, isLocked } from '@s2lab/arch';
 import { OP, RESULT, K, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
@@ -7,17 +8,34 @@ import { beginNestedWalk, visitDone } from './control.ts';
 
 /*
  * The teardown visitor: Linux hyp/pgtable.c stage2_free_walker(), kvm_pgtable_stage2_free_unlinked(). Nobody else may be inside; no TLBI.
+ * A policy that tears down beside other walkers locks each descriptor first, tables before what is below them, as the April 2022 series
+ * "KVM: arm64: Parallelize stage 2 fault handling" (13/17, "Tear down unlinked page tables in parallel walk") does.
  */
 
 /** Starts the teardown of the unlinked sub-tree under `table`, whose descriptors are of `level`; goes on at `back` when its root is freed. */
 export function beginTeardown(machine: Machine, walker: Walker, table: number, level: number, back: number): void {
-  beginNestedWalk(machine, walker, OP.freeUnlinked, WALK_FLAG.leaf | WALK_FLAG.tablePost, table, level);
+  const pre = machine.policy.locksTeardown ? WALK_FLAG.tablePre : 0;
+  beginNestedWalk(machine, walker, OP.freeUnlinked, WALK_FLAG.leaf | pre | WALK_FLAG.tablePost, table, level);
   walker.opReturn = back;
 }
 
 /** Entry of the visitor. */
-export function visitFree(walker: Walker): void {
+export function visitFree(machine: Machine, walker: Walker): void {
   if (walker.visit === WALK_FLAG.tablePost) walker.pc = PC.freeCount;
+  else if (walker.op === OP.freeUnlinked && machine.policy.locksTeardown) visitLocking(walker);
+  else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
+  else walker.pc = PC.freeLeaf;
+}
+
+/** Another walker's lock is waited for by reading again: whoever holds it makes the descriptor soon. */
+function visitLocking(walker: Walker): void {
+  walker.pc = isLocked(walker.oldLo, walker.oldHi) ? PC.walkRead : PC.freeLock;
+}
+
+/** Locks the descriptor, so that no other walker changes it any more; lost to another walker, it is read again. */
+function lock(machine: Machine, walker: Walker): void {
+  if (!machine.trySet(walker, true, 0, HI_LOCKED)) walker.pc = PC.walkRead;
+  else if (walker.visit === WALK_FLAG.tablePre) walker.pc = PC.walkFollow;
   else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
   else walker.pc = PC.freeLeaf;
 }
@@ -25,6 +43,9 @@ export function visitFree(walker: Walker): void {
 /** One step of a teardown. */
 export function stepFree(machine: Machine, walker: Walker): void {
   switch (walker.pc) {
+    case PC.freeLock:
+      lock(machine, walker);
+      return;
     case PC.freeLeaf:
       machine.changeReference(walker, walker.table, -1);
       visitDone(walker, RESULT.ok);

@@ -3,7 +3,6 @@ import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { costByKind } from './costs.ts';
-import { assert } from './assert.ts';
 import type { Backing } from './memslots.ts';
 import { PC } from './pc.ts';
 import type { ReclaimPolicy } from './policy.ts';
@@ -170,17 +169,54 @@ export class Machine {
     return won;
   }
 
-  /** Raises (+1) or drops (-1) the reference count of a table page; returns the count after. */
+  /**
+   * Raises (+1) or drops (-1) the reference count of a table page; returns the count after. An unsafe policy may tear a page down twice and
+   * so bring it below zero: that is recorded for the verifier to judge.
+   */
   changeReference(walker: Walker, table: number, by: 1 | -1): number {
     const count = this.world.pages.references[table]! + by;
-    assert(count >= 0, `reference count of table ${table} would be ${count}`);
     this.commit(walker, by === 1 ? K.referenceGot : K.referencePut, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
     return count;
   }
 
-  /** Drops a reference of a table page and frees the page when it was the last. */
+  /** Drops a reference of a table page and lets the page go when it was the last. */
   putTable(walker: Walker, table: number, level: number): void {
-    if (this.changeReference(walker, table, -1) === 0) this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+    if (this.changeReference(walker, table, -1) === 0) this.releaseTable(walker, table, level);
+  }
+
+  /**
+   * Nothing leads to the table page and nothing is in it any more: it is freed. Where holders are counted its link lets go of it; if a walker
+   * that came by an old link still holds it, that walker frees it.
+   */
+  releaseTable(walker: Walker, table: number, level: number): void {
+    const held = this.policy.countsHolders && this.world.pages.holders[table]! > 0;
+    if (held && this.putHolder(walker, table, 1) > 0) return;
+    this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** A walker counts itself among those who hold a table page. Returns how many there are. */
+  getHolder(walker: Walker, table: number): number {
+    const count = this.world.pages.holders[table]! + 1;
+    this.commit(walker, K.walkerReferenceGot, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
+    return count;
+  }
+
+  /** A walker, or (link = 1) the link that led to it, lets go of a table page. Returns how many still hold it. */
+  putHolder(walker: Walker, table: number, link: 0 | 1): number {
+    const count = this.world.pages.holders[table]! - 1;
+    this.commit(walker, K.walkerReferencePut, 0, 0, table, 0, 0, 0, 0, 0, count, link);
+    return count;
+  }
+
+  /** Reads again the descriptor by which the walker came to its present table; returns whether it still leads there. */
+  linkStands(walker: Walker): boolean {
+    const level = walker.level - 1;
+    const { lo, hi } = { lo: walker.linkLo, hi: walker.linkHi };
+    const i = this.world.pages.indexOf(walker.parentTable, walker.parentSlot);
+    const nowLo = this.world.pages.descriptors[i]!;
+    const nowHi = this.world.pages.descriptors[i + 1]!;
+    this.commit(walker, K.descriptorRead, level, walker.parentSlot, walker.parentTable, nowLo, nowHi, 0, 0, walker.addr, 0, 0);
+    return nowLo === lo && nowHi === hi;
   }
 
   /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */

@@ -23,6 +23,7 @@ import { FLUSH, flush } from './flush-steps.ts';
 import type { Machine } from './machine.ts';
 import { beginTeardown } from './free-steps.ts';
 import { PC } from './pc.ts';
+import { HOOK } from './policy.ts';
 import type { Walker } from './walker.ts';
 import { isShared, leaveOperation, visitDone } from './control.ts';
 
@@ -235,9 +236,12 @@ function make(machine: Machine, walker: Walker): void {
 /** The sub-tree is unlinked: hand it to the policy, or tear it down here and now. @source mm_ops->free_unlinked_table */
 function retire(machine: Machine, walker: Walker): void {
   const child = machine.oldChild(walker);
-  if (machine.policy.defersFrees) {
-    machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, 0, 0);
-    machine.wake(machine.reclaimActor);
+  const outcome = machine.policy.unlinked(machine, walker, child);
+  if (outcome === HOOK.again) return;
+  if (outcome === HOOK.held || machine.policy.defersFrees) {
+    const held = outcome === HOOK.held ? 1 : 0;
+    machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, held, 0);
+    if (held === 0) machine.wake(machine.reclaimActor);
     visitDone(walker, RESULT.ok);
     return;
   }
@@ -248,6 +252,6 @@ function retire(machine: Machine, walker: Walker): void {
 /** The break lost its race: the page allocated for it is given back unused. */
 function putChild(machine: Machine, walker: Walker): void {
   machine.changeReference(walker, walker.child, -1);
-  machine.commit(walker, K.tableFreed, walker.level + 1, 0, walker.child, 0, 0, 0, 0, 0, 0, 0);
+  machine.releaseTable(walker, walker.child, walker.level + 1);
   visitDone(walker, RESULT.eagain);
 }

@@ -38,6 +38,12 @@ export const PC = {
   walkEnd: group(1) + 7,
   walkUnwind: group(1) + 8,
   walkVisited: group(1) + 9,
+  walkFollow: group(1) + 10,
+  walkRestart: group(1) + 11,
+  walkAscended: group(1) + 12,
+  walkUnwound: group(1) + 13,
+  walkRestarted: group(1) + 14,
+  walkRefused: group(1) + 15,
 
   mapAllocate: group(2),
   mapBreak: group(2) + 1,
@@ -76,6 +82,7 @@ export const PC = {
   freeClear: group(5) + 4,
   freeRootCount: group(5) + 5,
   freeRootPut: group(5) + 6,
+  freeLock: group(5) + 7,
 
   splitAllocate: group(6),
   splitBuilt: group(6) + 1,

@@ -1,8 +1,12 @@
 import type { Machine } from './machine.ts';
 import type { Walker } from './walker.ts';
 
-/** What a policy's hook did: it is done, it needs another step, the walk must start anew, or the actor must wait. */
-export const HOOK = { done: 0, again: 1, restart: 2, wait: 3 } as const;
+/**
+ * What a policy's hook did: it is done, it needs another step, the walk must start anew, the actor must wait until somebody wakes it, or
+ * the actor was the last to hold the sub-tree under the table at hand: it tears that down, and then the hook counts as done (descend: the
+ * walk starts anew). `held`, of `unlinked` only: somebody is inside, and the last to leave will tear the sub-tree down.
+ */
+export const HOOK = { done: 0, again: 1, restart: 2, wait: 3, reclaim: 4, held: 5 } as const;
 
 /** What a policy needs and allows. A machine that cannot give it refuses the policy by name. */
 export interface PolicyCapabilities {
@@ -35,10 +39,16 @@ export interface ReclaimPolicy {
   exit(machine: Machine, walker: Walker): number;
   /** Whether descend and ascend do anything. */
   readonly tracksTables: boolean;
-  /** A shared walk is about to read in `table`, whose link it has just read. */
+  /** A shared walk is about to read in `table`, whose link it has just read; a hook that says `restart` holds nothing on `table`. */
   descend(machine: Machine, walker: Walker, table: number): number;
   /** A shared walk leaves `table`. */
   ascend(machine: Machine, walker: Walker, table: number): number;
+  /** The sub-tree under `table` was unlinked and flushed. HOOK.done: `defersFrees` says what becomes of it; HOOK.held: its last holder frees it. */
+  unlinked(machine: Machine, walker: Walker, table: number): number;
+  /** A page goes back to the allocator when its last holder lets go, be it a walker that came by an old link (`machine.releaseTable`). */
+  readonly countsHolders: boolean;
+  /** Whether the teardown runs beside other walkers: it locks every descriptor by compare-and-exchange, and spins on those that others lock. */
+  readonly locksTeardown: boolean;
   /** Whether an unlinked sub-tree is retired, to be freed by the reclaim worker; otherwise who unlinked it frees it at once. */
   readonly defersFrees: boolean;
   /** The reclaim worker asks whether the oldest retired sub-tree may be torn down now (HOOK.done), after more steps or a wait. */

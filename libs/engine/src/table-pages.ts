@@ -17,6 +17,11 @@ export class TablePages {
   /** Descriptor (t, slot): element 2 * (t * entries + slot), high half next to it. Signed halves. */
   descriptors: Int32Array;
   references: Int32Array;
+  /**
+   * Who holds each page: the link that leads to it and, where a policy counts them, the walkers inside. Outlives the page (kernel: struct
+   * page), so that a walker may try to come in at any time. 1 when the page is handed out.
+   */
+  holders: Int32Array;
   state: Uint8Array;
   level: Int8Array;
   /** Stack of freed frames. */
@@ -32,6 +37,7 @@ export class TablePages {
     const first = Math.max(2, shape.rootPages);
     this.descriptors = new Int32Array(2 * shape.entries * first);
     this.references = new Int32Array(first);
+    this.holders = new Int32Array(first);
     this.state = new Uint8Array(first);
     this.level = new Int8Array(first);
     this.freed = new Int32Array(first);
@@ -53,13 +59,18 @@ export class TablePages {
     const from = 2 * frame * this.shape.entries;
     this.descriptors.fill(0, from, from + 2 * this.shape.entries);
     this.references[frame] = 1;
+    this.holders[frame] = 1;
     this.state[frame] = FRAME.live;
     this.level[frame] = level;
     this.live += 1;
   }
 
-  /** Gives a frame back. Its old contents stay until it is used again, as in real memory. */
+  /**
+   * Gives a frame back. Its old contents stay until it is used again, as in real memory. A frame that is free already is refused, as the
+   * kernel's page allocator does (bad_page()): a policy with that defect is to be reported, not to corrupt the simulator.
+   */
   free(frame: number): void {
+    if (this.state[frame] !== FRAME.live) return;
     this.state[frame] = FRAME.freed;
     this.live -= 1;
     if (!this.reuseFrames) return;
@@ -72,6 +83,7 @@ export class TablePages {
     const frames = 2 * this.state.length;
     this.descriptors = grown(this.descriptors, new Int32Array(2 * this.shape.entries * frames));
     this.references = grown(this.references, new Int32Array(frames));
+    this.holders = grown(this.holders, new Int32Array(frames));
     this.state = grown(this.state, new Uint8Array(frames));
     this.level = grown(this.level, new Int8Array(frames));
   }

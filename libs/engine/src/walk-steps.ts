@@ -2,7 +2,7 @@ import { alignDown, isTable, LAST_LEVEL, rootPageOf, slotOf, spanBytes } from '@
 import { INJECTED, K, OP, PROT_SHIFT, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { visitAttributes } from './attribute-steps.ts';
-import { visitFree } from './free-steps.ts';
+import { beginTeardown, visitFree } from './free-steps.ts';
 import type { Machine } from './machine.ts';
 import { visitMap } from './map-steps.ts';
 import { PC } from './pc.ts';
@@ -24,7 +24,7 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       begin(machine, walker);
       return;
     case PC.walkEnter:
-      if (hookDone(machine.policy.enter(machine, walker))) start(machine, walker);
+      if (hookDone(machine, walker, machine.policy.enter(machine, walker))) start(machine, walker);
       return;
     case PC.walkRead:
       machine.readDescriptor(walker);
@@ -34,9 +34,13 @@ export function stepWalk(machine: Machine, walker: Walker): void {
     case PC.walkDescend: {
       const outcome = machine.policy.descend(machine, walker, walker.table);
       if (outcome === HOOK.restart) restart(machine, walker);
-      else if (outcome === HOOK.done) walker.pc = PC.walkRead;
+      else if (outcome === HOOK.reclaim) reclaim(machine, walker, PC.walkRefused);
+      else if (hookDone(machine, walker, outcome)) walker.pc = PC.walkRead;
       return;
     }
+    case PC.walkFollow:
+      descend(machine, walker);
+      return;
     case PC.walkReread:
       reread(machine, walker);
       return;
@@ -45,13 +49,18 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       else finish(machine, walker, walker.visitResult);
       return;
     case PC.walkAscend:
-      if (hookDone(machine.policy.ascend(machine, walker, walker.table))) ascend(machine, walker);
-      return;
     case PC.walkUnwind:
-      if (hookDone(machine.policy.ascend(machine, walker, walker.table))) unwind(machine, walker);
+    case PC.walkRestart:
+      leaveTable(machine, walker);
+      return;
+    case PC.walkAscended:
+    case PC.walkUnwound:
+    case PC.walkRestarted:
+    case PC.walkRefused:
+      reclaimed(machine, walker);
       return;
     case PC.walkExit:
-      if (hookDone(machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd;
+      if (hookDone(machine, walker, machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd;
       return;
     case PC.walkEnd:
       endWalk(machine, walker);
@@ -61,8 +70,50 @@ export function stepWalk(machine: Machine, walker: Walker): void {
   }
 }
 
-function hookDone(outcome: number): boolean {
+/** Whether a hook is done; one that waits blocks its actor, which calls it again when somebody wakes it. */
+function hookDone(machine: Machine, walker: Walker, outcome: number): boolean {
+  if (outcome === HOOK.wait) machine.block(walker);
   return outcome === HOOK.done;
+}
+
+/** One step of letting go of the present table, on the way back, at the end of the walk, or because it starts anew. */
+function leaveTable(machine: Machine, walker: Walker): void {
+  const outcome = machine.policy.ascend(machine, walker, walker.table);
+  if (outcome === HOOK.reclaim) {
+    reclaim(
+      machine,
+      walker,
+      walker.pc === PC.walkAscend ? PC.walkAscended : walker.pc === PC.walkUnwind ? PC.walkUnwound : PC.walkRestarted,
+    );
+  } else if (hookDone(machine, walker, outcome)) {
+    left(machine, walker, walker.pc);
+  }
+}
+
+/** The present table is behind the walker. */
+function left(machine: Machine, walker: Walker, pc: number): void {
+  if (pc === PC.walkAscend) {
+    ascend(machine, walker);
+    return;
+  }
+  walker.popLevel();
+  if (pc === PC.walkUnwind) unwindFrom(machine, walker);
+  else restartFrom(machine, walker);
+}
+
+/** The walker was the last one to hold the present table: it tears down what hangs there, before it goes on. */
+function reclaim(machine: Machine, walker: Walker, back: number): void {
+  const level = machine.world.pages.level[walker.table]!;
+  machine.commit(walker, K.reclaimBegan, level - 1, 0, walker.table, 0, 0, 0, 0, walker.addr, 0, 0);
+  beginTeardown(machine, walker, walker.table, level, back);
+}
+
+function reclaimed(machine: Machine, walker: Walker): void {
+  machine.commit(walker, K.reclaimEnded, 0, 0, walker.table, 0, 0, 0, 0, 0, 0, 0);
+  if (walker.pc === PC.walkAscended) left(machine, walker, PC.walkAscend);
+  else if (walker.pc === PC.walkUnwound) left(machine, walker, PC.walkUnwind);
+  else if (walker.pc === PC.walkRestarted) left(machine, walker, PC.walkRestart);
+  else restart(machine, walker);
 }
 
 function begin(machine: Machine, walker: Walker): void {
@@ -115,9 +166,18 @@ function start(machine: Machine, walker: Walker): void {
   walker.pc = PC.walkRead;
 }
 
-/** The policy could not follow the link it was given: the walk starts anew from the root. */
+/** The policy could not follow the link it was given: the walk starts anew from the root, once it has left the tables above. */
 function restart(machine: Machine, walker: Walker): void {
   walker.retries += 1;
+  walker.popLevel();
+  restartFrom(machine, walker);
+}
+
+function restartFrom(machine: Machine, walker: Walker): void {
+  if (walker.level > walker.topLevel) {
+    walker.pc = PC.walkRestart;
+    return;
+  }
   walker.topLevel = -1;
   start(machine, walker);
 }
@@ -147,7 +207,7 @@ function callVisitor(machine: Machine, walker: Walker, kind: number): void {
       return;
     case OP.freeUnlinked:
     case OP.destroy:
-      visitFree(walker);
+      visitFree(machine, walker);
       return;
     case OP.split:
       visitSplit(machine, walker);
@@ -232,11 +292,6 @@ function unwindFrom(machine: Machine, walker: Walker): void {
   if (isShared(walker) && machine.policy.tracksTables && walker.level > walker.topLevel) walker.pc = PC.walkUnwind;
   else if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkExit;
   else walker.pc = PC.walkEnd;
-}
-
-function unwind(machine: Machine, walker: Walker): void {
-  walker.popLevel();
-  unwindFrom(machine, walker);
 }
 
 function endWalk(machine: Machine, walker: Walker): void {

@@ -252,6 +252,15 @@ export class Walker {
     this.oldHi = this.r[i + 3]!;
   }
 
+  /** Table of the descriptor by which the walk came to the present table. */
+  get parentTable(): number { return this.r[46 + 4 * this.level]!; }
+  /** Its slot. */
+  get parentSlot(): number { return this.r[47 + 4 * this.level]!; }
+  /** That descriptor as it was read, low half. */
+  get linkLo(): number { return this.r[48 + 4 * this.level]!; }
+  /** That descriptor as it was read, high half. */
+  get linkHi(): number { return this.r[49 + 4 * this.level]!; }
+
   /** Walk address when the descriptor at the present level was visited. */
   get visitAddr(): number { return this.a[13 + this.level]!; }
   set visitAddr(value: number) { this.a[13 + this.level] = value; }

@@ -35,10 +35,11 @@ export class World {
   waitingCount = 0;
 
   readonly inSection: Uint8Array;
-  /** Retired sub-trees not yet torn down, a ring: table, level, grace period it must wait for. */
+  /** Retired sub-trees not yet torn down, a ring: table, level, grace period (or epoch) it must wait for. */
   retired: Int32Array = new Int32Array(3 * 16);
   retiredHead = 0;
   retiredCount = 0;
+  /** Number of the last grace period begun, or the global epoch: a policy has one of the two. */
   gracePeriod = 0;
   gracePeriodOpen = 0;
   /** 1 for each actor whose section the open grace period waits for. */
@@ -155,6 +156,10 @@ export class World {
     aux: number,
   ): void {
     switch (kind) {
+      case K.walkerReferenceGot:
+      case K.walkerReferencePut:
+        this.pages.holders[table] = arg;
+        return;
       case K.readSectionEntered:
         this.inSection[actor] = 1;
         return;
@@ -164,11 +169,15 @@ export class World {
       case K.gracePeriodBegan:
         this.beginGracePeriod(arg);
         return;
+      case K.epochAdvanced:
+        this.gracePeriod = arg;
+        return;
       case K.gracePeriodEnded:
         this.gracePeriodOpen = 0;
         return;
       case K.tableRetired:
-        this.retire(table, level);
+        // What its holders free is not the reclaim worker's.
+        if (arg === 0) this.retire(table, level);
         return;
       case K.reclaimBegan:
         if (this.retiredCount > 0 && this.retired[this.retiredHead] === table) this.dropRetired();

@@ -158,8 +158,8 @@ export const KINDS = {
   },
   'table-retired': {
     code: 44,
-    doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending.',
-    fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'] },
+    doc: 'The unlinked sub-tree under `table` (which hung below a descriptor of `level`) was handed to the reclaim policy: its free is pending. held 1 = not to the reclaim worker but to the walkers inside, the last of which frees it.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'], ipa: ['ipa', 'address'], held: ['arg', 'count'] },
   },
   'table-freed': {
     code: 45,
@@ -270,6 +270,50 @@ export const KINDS = {
     fields: { from: ['arg', 'count'], to: ['aux', 'count'] },
   },
   'cache-exhausted': { code: 91, doc: 'The actor needed a table page and its cache was empty: -ENOMEM follows.', fields: {} },
+
+  'walker-reference-got': {
+    code: 100,
+    doc: 'The count of those who hold a table page (the link that leads to it, walkers inside it) went up to `count`: a walker came in.',
+    fields: { table: ['table', 'count'], count: ['arg', 'count'] },
+  },
+  'walker-reference-put': {
+    code: 101,
+    doc: 'That count went down to `count`; link 1 = the reference of the link that led to the page, 0 = a walker’s.',
+    fields: { table: ['table', 'count'], count: ['arg', 'count'], link: ['aux', 'count'] },
+  },
+  'walker-reference-refused': {
+    code: 102,
+    doc: 'Increment unless zero found zero: the walker took no reference and looks for another way.',
+    fields: { table: ['table', 'count'] },
+  },
+  'hazard-published': {
+    code: 103,
+    doc: 'The actor stored `table` in its hazard pointer of `level`; it protects once the link is read again and still leads there.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'] },
+  },
+  'hazard-cleared': {
+    code: 104,
+    doc: 'The actor cleared its hazard pointer of `level`.',
+    fields: { table: ['table', 'count'], level: ['level', 'level'] },
+  },
+  'hazard-scanned': {
+    code: 105,
+    doc: 'The reclaim worker read the hazard pointer of actor `owner` at `level`; found 1 = it protects the sub-tree of `table`.',
+    fields: { table: ['table', 'count'], owner: ['arg', 'count'], level: ['level', 'level'], found: ['aux', 'count'] },
+  },
+  'epoch-read': { code: 106, doc: 'The actor read the global epoch.', fields: { epoch: ['arg', 'count'] } },
+  'epoch-announced': {
+    code: 107,
+    doc: 'The actor announced that it reads tables in `epoch`: a read-side section began.',
+    fields: { epoch: ['arg', 'count'] },
+  },
+  'epoch-withdrawn': { code: 108, doc: 'The actor withdrew its epoch: its read-side section ended.', fields: { epoch: ['arg', 'count'] } },
+  'epoch-scanned': {
+    code: 109,
+    doc: 'The reclaim worker read what actor `owner` announces: the epoch + 1, 0 = nothing.',
+    fields: { announced: ['arg', 'count'], owner: ['aux', 'count'] },
+  },
+  'epoch-advanced': { code: 110, doc: 'The global epoch went up to `epoch`.', fields: { epoch: ['arg', 'count'] } },
 } as const satisfies Readonly<Record<string, KindSpec>>;
 
 /** Name of an event kind. */

@@ -61,6 +61,10 @@ export function eventWords(e: EventCursor, vcpus: number): string {
       return `${who} dropped a reference on table ${e.table}: ${e.arg | 0}`;
     case 'reference-read':
       return `${who} read the reference count of table ${e.table}: ${e.arg | 0}`;
+    case 'walker-reference-got':
+      return `${who} took a reference on table ${e.table} for itself: held ${e.arg | 0} times`;
+    case 'walker-reference-put':
+      return `${who} dropped ${e.aux === 1 ? 'the link’s' : 'its own'} reference on table ${e.table}: held ${e.arg | 0} times`;
     case 'walk-began':
       return `${who} began to ${codeName(OP, e.arg)} [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)})`;
     case 'walk-ended':

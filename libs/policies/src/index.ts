@@ -1,9 +1,15 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
+import { eager } from './eager/eager.ts';
+import { epoch } from './epoch/epoch.ts';
+import { hazard } from './hazard/hazard.ts';
+import { hypLock } from './hyp-lock/hyp-lock.ts';
 import { rcu } from './rcu/rcu.ts';
+import { refs } from './refs/refs.ts';
+import { refsNaive } from './refs-naive/refs-naive.ts';
 import { rwlock } from './rwlock/rwlock.ts';
 
 /** All reclaim policies: the one place where a policy is registered. */
-export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock];
+export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock, hypLock, refsNaive, refs, hazard, epoch, eager];
 
 /**
  * The policy called `name`.

@@ -47,6 +47,10 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
   },
   { name: 'an interrupted machine keeps what it has', frames: () => trace().map(0, IPA, PA).map(0, IPA, PA, 2).stop(1).frames() },
   {
+    name: 'a walker holds a table, the link lets go of it first, and the walker frees it',
+    frames: () => held((t) => t.hold(2, 2).as(0).unhold(2, 1, true).as(1).unhold(2, 0).reclaim(2)),
+  },
+  {
     name: 'a section that began after the unlink does not hold the free back',
     frames: () => trace().map(0, IPA, PA).map(0, IPA, PA, 2).as(1).enter().reclaim(2).as(1).leave().stop().frames(),
   },
@@ -154,6 +158,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a count that is not what the events make it',
     frames: () => edited((events) => insertAfter(events, 'table-retired', { kind: 'reference-read', table: 1, count: 9 })),
   },
+  { invariant: 'I7', name: 'a reference on a page nobody holds', frames: () => held((t) => t.unhold(2, 0, true).hold(2, 1).unhold(2, 0)) },
+  { invariant: 'I7', name: 'a walker keeps its reference', frames: () => held((t) => t.hold(2, 2)) },
+  {
+    invariant: 'I7',
+    name: 'a page is freed while a walker holds it',
+    frames: () => held((t) => t.hold(2, 2).as(0).unhold(2, 1, true).reclaim(2).as(1).unhold(2, 0)),
+  },
+  { invariant: 'I7', name: 'a walker counts itself twice', frames: () => held((t) => t.hold(2, 3).unhold(2, 2)) },
   {
     invariant: 'I8',
     name: 'a table is freed inside the section that unlinked it',
@@ -355,6 +367,12 @@ function reused(fromTheRoot: boolean): Trace {
   t.unmap(IPA).reuse(1, 2).map(0, IPA, PA).as(2);
   if (fromTheRoot) t.read(0, 1).read(1, 0);
   return t.read(2, 0).endWalk().stop();
+}
+
+/** A table is unlinked; then vCPU 1 begins a walk and does `what` it does with references on it. */
+function held(what: (t: Trace) => Trace): Frame[] {
+  const t = trace({ policy: 'refs' }).map(0, IPA, PA).map(0, IPA, PA, 2).as(1).beginWalk('leaf', IPA, 0x1000);
+  return what(t).as(1).endWalk().stop(1).frames();
 }
 
 /** Two faults on one page: the second finds the slot taken, gives up and is told so. */

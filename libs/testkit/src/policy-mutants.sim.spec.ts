@@ -11,10 +11,15 @@ import { FleetRun } from '@s2lab/scheduler';
 
 const rcu = policyByName('rcu');
 const rwlock = policyByName('rwlock');
+const hypLock = policyByName('hyp-lock');
+const epoch = policyByName('epoch');
+/** Policies that are known to be unsafe and kept to show why. */
+const UNSAFE: readonly string[] = ['refs-naive', 'eager'];
+const SAFE = POLICIES.filter(({ name }) => !UNSAFE.includes(name));
 
-/** Runs the scenario whose vCPUs are preempted in mid-walk, under `policy`, and judges its log. */
-function judge(policy: ReclaimPolicy, seed: number, label: string = policy.name): Verdict {
-  const scenario = builtinScenarios.get('preempted')!;
+/** Runs a built-in scenario, by default the one whose vCPUs are preempted in mid-walk, under `policy`, and judges its log. */
+function judge(policy: ReclaimPolicy, seed: number, label: string = policy.name, name = 'preempted'): Verdict {
+  const scenario = builtinScenarios.get(name)!;
   const machines = plannedMachines(scenario).map(({ index }) => ({
     origin: { run: 'mutant', machine: index, policy: label, machineKind: 'kvm', workload: scenario.name },
     config: machineConfigFor(scenario, index, seed),
@@ -27,9 +32,13 @@ function judge(policy: ReclaimPolicy, seed: number, label: string = policy.name)
   return verifier.finish();
 }
 
-for (const policy of POLICIES) {
+for (const policy of SAFE) {
   test(`${policy.name} holds with preempted walkers, whatever the seed`, () => {
     for (const seed of [1, 2, 3]) assert.deepEqual(judge(policy, seed).counts, {});
+  });
+
+  test(`${policy.name} holds through migrations`, () => {
+    for (const seed of [1, 2]) assert.deepEqual(judge(policy, seed, policy.name, 'migration').counts, {});
   });
 }
 
@@ -39,6 +48,9 @@ const DEFECTS: readonly (readonly [string, string, ReclaimPolicy])[] = [
   ['does not wait for the grace period', 'I8', { ...rcu, mayReclaim: () => HOOK.done }],
   ['lets faults walk without the lock', 'I9', { ...rcu, faultLock: 0 }],
   ['walks shared without a read-side section', 'I9', { ...rcu, guardsWalks: false }],
+  ['is hyp-lock and does not take the lock', 'I9', { ...hypLock, faultLock: 0 }],
+  ['is epoch and does not wait two epochs', 'I8', { ...epoch, mayReclaim: () => HOOK.done }],
+  ['is epoch and walks without an announcement', 'I9', { ...epoch, guardsWalks: false }],
 ];
 
 for (const [defect, invariant, policy] of DEFECTS) {
@@ -76,8 +88,9 @@ function judgeRace(policy: ReclaimPolicy): Verdict {
   return verifier.finish();
 }
 
-test('a walker preempted at the door of a table that is collapsed meanwhile is safe under every policy', () => {
-  for (const policy of POLICIES) assert.deepEqual(judgeRace(policy).violations, [], policy.name);
+test('a walker preempted at the door of a table that is collapsed meanwhile is safe under every policy but the two that are known not to be', () => {
+  for (const policy of SAFE) assert.deepEqual(judgeRace(policy).violations, [], policy.name);
+  for (const name of UNSAFE) assert.equal(judgeRace(policyByName(name)).counts.I1! > 0, true, name);
 });
 
 test('rwlock that collapses on the read side is caught by I1: the preempted walker reads in a freed table', () => {

@@ -134,6 +134,16 @@ export class Trace {
     return this.event({ kind: 'reference-put', table, count: this.count(table, -1) >>> 0 });
   }
 
+  /** A walker counts itself among those who hold a table page: `count` of them now. */
+  hold(table: number, count: number): this {
+    return this.event({ kind: 'walker-reference-got', table, count });
+  }
+
+  /** A walker, or the link that led to it, lets go of a table page: `count` still hold it. */
+  unhold(table: number, count: number, link = false): this {
+    return this.event({ kind: 'walker-reference-put', table, count, link: link ? 1 : 0 });
+  }
+
   free(table: number): this {
     this.tables.delete(table);
     return this.event({ kind: 'table-freed', table, level: -1 });

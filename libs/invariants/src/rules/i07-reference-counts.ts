@@ -1,8 +1,8 @@
 import { K } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { isCounted, TABLE_STATE } from '../shadow/tables.ts';
-import { remembered } from '../words.ts';
+import { grown, isCounted, TABLE_STATE } from '../shadow/tables.ts';
+import { actorName, remembered } from '../words.ts';
 
 /** What actors owe or are owed: stores that changed how much a table holds, against references taken and dropped. */
 class Balances {
@@ -44,9 +44,12 @@ export const referenceCounts: Rule = {
   prose:
     'A table page starts with one reference and has one more for every descriptor in it that is neither empty nor locked. Each walker that ' +
     'changes how many there are takes or drops the same number of references before it has nothing open any more (break and make may lie between). ' +
-    'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one).',
+    'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one). ' +
+    'References that walkers take on a page to keep it are counted apart, from one for the link that leads to it: none is taken once that count ' +
+    'was zero, each walker drops what it took before it has nothing open any more, and a page is not freed while a walker holds one.',
   source: 'Linux 7.2 hyp/pgtable.c stage2_pte_is_counted(), stage2_make_pte(), stage2_try_break_pte(), stage2_unmap_put_pte()',
-  state: 'per live table: count and counted descriptors; per actor: open differences between the two',
+  state:
+    'per live table: count and counted descriptors; per actor: open differences between the two, references it holds; per frame: who holds it',
   attach(site) {
     const { on, world, report } = site;
     const { tables } = world;
@@ -68,6 +71,7 @@ export const referenceCounts: Rule = {
     on.idle((e) => {
       for (let i = balances.count - 1; i >= 0; i--) if (balances.actor[i] === e.actor) settle(site, balances, i, e);
     });
+    judgeHolders(site);
   },
 };
 
@@ -111,4 +115,61 @@ function settle({ world, report }: RuleSite, balances: Balances, i: number, e: E
     because: `table ${frame} is left with ${what} for what this walker wrote to it (count ${tables.references[p]}, ${tables.counted[p]} counted descriptors)`,
     witness: [remembered(since, world, e.actor, `changed what table ${frame} holds or its count`)],
   }));
+}
+
+/** References of walkers on pages: per frame, because they outlive the page (a walker may take one on a page that was handed out again). */
+function judgeHolders({ on, world, report }: RuleSite): void {
+  const { tables } = world;
+  const held = new Balances();
+  let counts = new Int32Array(0);
+  const see = (frame: number): void => {
+    if (frame >= counts.length) counts = grown(counts, new Int32Array(Math.max(1024, 2 * frame)));
+  };
+  on.after([K.tableAllocated, K.tableReused], (e) => {
+    if (tables.place(e.table) < 0) return;
+    see(e.table);
+    counts[e.table] = 1;
+  });
+  on.before([K.walkerReferenceGot, K.walkerReferencePut], (e) => {
+    // A page that was never a table is none of this log's tables; the log itself is I17's matter.
+    if (tables.stateOf(e.table) === TABLE_STATE.unknown) return;
+    see(e.table);
+    const before = counts[e.table]!;
+    const step = e.kind === K.walkerReferenceGot ? 1 : -1;
+    const now = e.arg | 0;
+    counts[e.table] = now;
+    if (step > 0 || e.aux === 0) held.add(e.actor, e.table, step, e.seq);
+    if (now !== before + step) {
+      const because = `table ${e.table} is held ${now} times but the events before make it ${before + step}`;
+      report(e, () => ({ because, witness: [] }));
+    } else if (step > 0 && before === 0) {
+      const because = `a walker took a reference on table ${e.table} that nobody held any more: it may be freed at any moment`;
+      report(e, () => ({ because, witness: [] }));
+    }
+  });
+  on.before([K.tableFreed], (e) => {
+    for (let i = held.count - 1; i >= 0; i--) {
+      if (held.frame[i] !== e.table || held.delta[i]! < 1) continue;
+      const actor = held.actor[i]!;
+      const since = held.since[i]!;
+      report(e, () => ({
+        because: `table ${e.table} was freed while ${actorName(actor, world.vcpus)} holds a reference on it`,
+        witness: [remembered(since, world, actor, `took a reference on table ${e.table}`)],
+      }));
+      held.remove(i);
+    }
+  });
+  on.idle((e) => {
+    for (let i = held.count - 1; i >= 0; i--) {
+      if (held.actor[i] !== e.actor) continue;
+      const frame = held.frame[i]!;
+      const since = held.since[i]!;
+      const kept = held.delta[i]! > 0;
+      held.remove(i);
+      report(e, () => ({
+        because: `the walker ended and ${kept ? 'kept a reference' : 'had dropped a reference it never took'} on table ${frame}`,
+        witness: [remembered(since, world, e.actor, `${kept ? 'took' : 'dropped'} a reference on table ${frame}`)],
+      }));
+    }
+  });
 }

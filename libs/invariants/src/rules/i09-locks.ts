@@ -6,8 +6,8 @@ import { actorName, remembered } from '../words.ts';
 
 /** `machineKind` of recordings of the page-table library alone, where the caller's locks are not recorded. */
 const WITHOUT_LOCKS = 'library';
-/** The policy whose shared walks lie in read-side sections. */
-const WITH_SECTIONS = 'rcu';
+/** The policies whose shared walks lie in read-side sections. */
+const WITH_SECTIONS: readonly string[] = ['rcu', 'epoch'];
 
 /** One lock: who holds it and how. */
 class LockShadow {
@@ -58,7 +58,7 @@ export const locks: Rule = {
       on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
         if (world.actors.mmuMode[e.actor] === 0) unlockedWrite(site, e);
       });
-    if (origin.policy === WITH_SECTIONS) on.before([K.descriptorRead, K.descriptorSwapped], (e) => outsideSection(site, e));
+    if (WITH_SECTIONS.includes(origin.policy)) on.before([K.descriptorRead, K.descriptorSwapped], (e) => outsideSection(site, e));
   },
 };
 

@@ -196,9 +196,11 @@ export class World {
       case K.reclaimEnded:
         return this.close(e.actor, OPEN.reclaim);
       case K.readSectionEntered:
+      case K.epochAnnounced:
         this.enter(e);
         return false;
       case K.readSectionLeft:
+      case K.epochWithdrawn:
         this.leave(e);
         return false;
       case K.lockAcquired:

@@ -31,6 +31,9 @@ export const rcu: ReclaimPolicy = {
 
   descend: () => HOOK.done,
   ascend: () => HOOK.done,
+  unlinked: () => HOOK.done,
+  countsHolders: false,
+  locksTeardown: false,
 
   /** Begins a grace period that covers the oldest retired sub-tree, waits for the sections it found open, ends it. */
   mayReclaim(machine: Machine, worker: Walker): number {

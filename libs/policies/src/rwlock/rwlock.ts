@@ -20,5 +20,8 @@ export const rwlock: ReclaimPolicy = {
   exit: () => HOOK.done,
   descend: () => HOOK.done,
   ascend: () => HOOK.done,
+  unlinked: () => HOOK.done,
+  countsHolders: false,
+  locksTeardown: false,
   mayReclaim: () => HOOK.done,
 };

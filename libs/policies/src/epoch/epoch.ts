@@ -1,0 +1,86 @@
+import { K, LOCK_MODE } from '@s2lab/events';
+import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import { HOOK } from '@s2lab/engine';
+
+/*
+ * The words: what each actor announces (epoch + 1, 0 = it reads no tables), then what each actor read of the global epoch on its way in
+ * (epoch + 1, 0 = nothing yet), then where the worker's scan stands, then the actor + 1 whose withdrawal the worker waits for.
+ */
+const announcedAt = (actor: number): number => actor;
+const readAt = (actors: number, actor: number): number => actors + actor;
+const cursorAt = (actors: number): number => 2 * actors;
+
+/** A sub-tree retired in epoch r is out of everybody's sight in epoch r + 2. */
+const EPOCHS_TO_PASS = 2;
+
+/**
+ * Epoch-based reclamation, RCU by hand and so usable at EL2: a walker announces the global epoch while it reads tables; the epoch goes up
+ * only when every announced one equals it; a sub-tree retired in epoch r is freed in epoch r + 2.
+ * @source K. Fraser, "Practical lock-freedom", UCAM-CL-TR-579 (2004), 5.2.3; crossbeam-epoch
+ */
+export const epoch: ReclaimPolicy = {
+  name: 'epoch',
+  summary: 'walkers announce a global epoch; an unlinked sub-tree is freed two epochs later (RCU by hand, usable at EL2)',
+  capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
+  faultLock: LOCK_MODE.read,
+  stateWords: (actors) => 2 * actors + 2,
+  guardsWalks: true,
+
+  enter(machine: Machine, walker: Walker): number {
+    const { policyWords, world } = machine;
+    const read = readAt(world.actors, walker.actor);
+    const seen = policyWords[read]!;
+    if (seen === 0) {
+      policyWords[read] = world.gracePeriod + 1;
+      machine.note(walker, K.epochRead, 0, world.gracePeriod, 0);
+      return HOOK.again;
+    }
+    policyWords[read] = 0;
+    policyWords[announcedAt(walker.actor)] = seen;
+    machine.note(walker, K.epochAnnounced, 0, seen - 1, 0);
+    return HOOK.done;
+  },
+
+  exit(machine: Machine, walker: Walker): number {
+    const { policyWords, world } = machine;
+    machine.note(walker, K.epochWithdrawn, 0, policyWords[announcedAt(walker.actor)]! - 1, 0);
+    policyWords[announcedAt(walker.actor)] = 0;
+    const awaited = cursorAt(world.actors) + 1;
+    if (policyWords[awaited] === walker.actor + 1) {
+      policyWords[awaited] = 0;
+      machine.wake(machine.reclaimActor);
+    }
+    return HOOK.done;
+  },
+
+  tracksTables: false,
+  descend: () => HOOK.done,
+  ascend: () => HOOK.done,
+  unlinked: () => HOOK.done,
+  countsHolders: false,
+  locksTeardown: false,
+  defersFrees: true,
+
+  /** Moves the global epoch on, one announcement read a step, until the oldest sub-tree of the limbo list may be freed. */
+  mayReclaim(machine: Machine, worker: Walker): number {
+    const { policyWords, world } = machine;
+    // The world notes of each retired sub-tree the number after the one current then.
+    const retiredIn = world.retired[world.retiredHead + 2]! - 1;
+    if (world.gracePeriod >= retiredIn + EPOCHS_TO_PASS) return HOOK.done;
+    const at = cursorAt(world.actors);
+    const cursor = policyWords[at]!;
+    if (cursor === world.actors) {
+      policyWords[at] = 0;
+      machine.note(worker, K.epochAdvanced, 0, world.gracePeriod + 1, 0);
+      return HOOK.again;
+    }
+    const announced = policyWords[announcedAt(cursor)]!;
+    machine.note(worker, K.epochScanned, 0, announced, cursor);
+    if (announced !== 0 && announced !== world.gracePeriod + 1) {
+      policyWords[at + 1] = cursor + 1;
+      return HOOK.wait;
+    }
+    policyWords[at] = cursor + 1;
+    return HOOK.again;
+  },
+};

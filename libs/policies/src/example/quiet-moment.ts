@@ -1,0 +1,46 @@
+import { K, LOCK_MODE } from '@s2lab/events';
+import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import { HOOK } from '@s2lab/engine';
+
+/** Words of the policy: how many walkers are inside the tables, and whether the reclaim worker waits for them. */
+const INSIDE = 0;
+const WAITS = 1;
+
+/** Frees a retired sub-tree at a moment when no walker at all is inside: one counter, no RCU. Under load that moment may not come. */
+export const quietMoment: ReclaimPolicy = {
+  name: 'quiet-moment',
+  summary: 'one counter of walkers; a retired sub-tree is freed when it is zero',
+  capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
+  faultLock: LOCK_MODE.read,
+  stateWords: () => 2,
+
+  guardsWalks: true,
+  enter(machine: Machine, walker: Walker): number {
+    machine.policyWords[INSIDE]! += 1;
+    machine.note(walker, K.readSectionEntered, 0, 0, 0);
+    return HOOK.done;
+  },
+  exit(machine: Machine, walker: Walker): number {
+    machine.policyWords[INSIDE]! -= 1;
+    machine.note(walker, K.readSectionLeft, 0, 0, 0);
+    if (machine.policyWords[INSIDE] === 0 && machine.policyWords[WAITS] === 1) {
+      machine.policyWords[WAITS] = 0;
+      machine.wake(machine.reclaimActor);
+    }
+    return HOOK.done;
+  },
+
+  tracksTables: false,
+  descend: () => HOOK.done,
+  ascend: () => HOOK.done,
+
+  unlinked: () => HOOK.done,
+  countsHolders: false,
+  locksTeardown: false,
+  defersFrees: true,
+  mayReclaim(machine: Machine): number {
+    if (machine.policyWords[INSIDE] === 0) return HOOK.done;
+    machine.policyWords[WAITS] = 1;
+    return HOOK.wait;
+  },
+};
