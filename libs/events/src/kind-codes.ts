@@ -21,6 +21,7 @@ export const K = {
   faultHandled: 23,
   operationBegan: 24,
   operationEnded: 25,
+  mappingSizeChosen: 28,
   descriptorRead: 30,
   descriptorStored: 31,
   descriptorReleased: 32,
@@ -45,6 +46,7 @@ export const K = {
   readSectionLeft: 64,
   gracePeriodBegan: 65,
   gracePeriodEnded: 66,
+  yieldOffered: 68,
   tlbiIssued: 70,
   dsbCompleted: 71,
   isbCompleted: 72,
@@ -58,4 +60,5 @@ export const K = {
   guestAborted: 85,
   cacheToppedUp: 90,
   cacheExhausted: 91,
+  cacheReleased: 94,
 } as const;

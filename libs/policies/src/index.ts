@@ -1,9 +1,10 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { rcu } from './rcu/rcu.ts';
 import { rwlock } from './rwlock/rwlock.ts';
+import { v61 } from './v6.1/v6.1.ts';
 
 /** All reclaim policies: the one place where a policy is registered. */
-export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock];
+export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock, v61];
 
 /**
  * The policy called `name`.

@@ -136,13 +136,17 @@ for (const { name } of POLICIES) {
       'guest-aborted',
       'icache-invalidated',
       'cache-exhausted',
+      'cache-released',
       'descriptor-swap-failed',
       'lock-contended',
     ];
     const absent = Object.values(K)
       .map((code) => kindName(code)!)
       .filter((kind) => !seen.has(kind) && !elsewhere.includes(kind));
-    assert.deepEqual(absent, name === 'rcu' ? [] : deferred);
+    // A walk that is alone wins every race, and tears down what it unlinks itself.
+    const alone = ['descriptor-swapped', 'table-reused', 'reclaim-began', 'reclaim-ended'];
+    const without: Readonly<Record<string, readonly string[]>> = { rcu: [], 'v6.1': [...alone, ...deferred] };
+    assert.deepEqual(absent.toSorted(), (without[name] ?? deferred).toSorted());
   });
 }
 
