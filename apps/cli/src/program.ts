@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addConform } from './commands/conform.ts';
 import { addExport } from './commands/export.ts';
 import { addImport } from './commands/import.ts';
 import { addLists } from './commands/lists.ts';
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  for (const add of [addStart, addRun, addRecord, addVerify, addReplay, addImport, addExport, addRepair, addLists]) add(program);
+  for (const add of [addStart, addRun, addRecord, addVerify, addReplay, addImport, addConform, addExport, addRepair, addLists])
+    add(program);
   return program;
 }
