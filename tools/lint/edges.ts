@@ -13,6 +13,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   scenarios: ['arch', 'events', 'engine'],
   // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
   recordings: ['arch', 'events'],
+  // The engine held against recordings of the kernel's own code.
+  conformance: ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings'],
   frame: ['arch', 'events'],
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
@@ -33,7 +35,17 @@ export const DEBT: Readonly<Record<string, string>> = {};
 export const SPEC_ONLY: readonly string[] = ['testkit'];
 
 /** Packages of pure code: no Node built-in, no clock, no timer, no chance, no I/O. The workspace check (workspace.ts) compares this with the `plane:pure` tags. */
-export const PURE: readonly string[] = ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings', 'invariants'];
+export const PURE: readonly string[] = [
+  'arch',
+  'events',
+  'engine',
+  'policies',
+  'scheduler',
+  'scenarios',
+  'recordings',
+  'invariants',
+  'conformance',
+];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
 export const PURE_LIBRARIES: readonly string[] = ['zod'];
@@ -53,6 +65,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'scheduler',
     'scenarios',
     'recordings',
+    'conformance',
     'frame',
     'transport-file',
     'transport-kafka',

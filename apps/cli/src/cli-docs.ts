@@ -35,6 +35,10 @@ const SHAPES: Readonly<Record<string, string>> = {
   machines: { run: string, machine: number, policy: string, events: number, violations: number, stopped: boolean, liveTables: number }[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
+  conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
+  agreed: boolean,
+  exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met
+  firstDifference: { operation: string, line: number, event: string, expected: string, got: string, around: string[] } | null }[]`,
   export: `{ output: string, format: 'jsonl' | 'arrow', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
@@ -50,8 +54,8 @@ In the project, \`npx s2lab …\`; \`npm start\` is \`s2lab start\`.
 
 | exit status | meaning |
 |---|---|
-| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds |
-| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated |
+| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds; of \`conform\`: every recording agrees |
+| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated; \`conform\`: a recording differs |
 | 2 | bad usage or bad input, or a log that cannot be read: one line on standard error says what, where, why and what to do; no log was made |
 | 70 | a mistake in the program: please report it |
 | 130 | stopped by Ctrl-C before the end; what was recorded is whole |

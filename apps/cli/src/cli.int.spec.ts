@@ -35,6 +35,8 @@ const BAD: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['export', 'x.arrow', '--format', 'arrow'], /where to\?/],
   [['import', 'golden', 'nothing.jsonl', '-o', 'never.arrow'], /nothing\.jsonl.*no such file/],
   [['scenarios', '--show', 'nowhere'], /nowhere/],
+  [['conform'], /missing required argument 'file'/],
+  [['conform', 'nothing.jsonl'], /nothing\.jsonl.*no such file/],
 ];
 
 test('every bad command line ends in one clear line, status 2, and no file', async () => {

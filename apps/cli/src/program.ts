@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addCompare } from './commands/compare.ts';
+import { addConform } from './commands/conform.ts';
 import { addExport } from './commands/export.ts';
 import { addImport } from './commands/import.ts';
 import { addLists } from './commands/lists.ts';
@@ -29,7 +30,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  for (const add of [addStart, addRun, addCompare, addRecord, addVerify, addReplay, addImport, addExport, addRepair, addLists])
+  for (const add of [addStart, addRun, addCompare, addRecord, addVerify, addReplay, addImport, addConform, addExport, addRepair, addLists])
     add(program);
   return program;
 }

@@ -150,6 +150,9 @@ function relaxFlush(machine: Machine, walker: Walker): void {
     leaveOperation(walker);
     return;
   }
-  const level = walker.result === RESULT.ok ? walker.flushLevel : -1;
-  flush(machine, walker, FLUSH.ipaLocal, walker.start, 0, level, walker.opReturn);
+  // In 6.1 the invalidation was broadcast, and a level hint of 0 (no leaf there) stood for "unknown".
+  const old = machine.policy.visitors === 'v6.1';
+  const known = walker.result === RESULT.ok && !(old && walker.flushLevel === 0);
+  const level = known ? walker.flushLevel : -1;
+  flush(machine, walker, old ? FLUSH.ipa : FLUSH.ipaLocal, walker.start, 0, level, walker.opReturn);
 }

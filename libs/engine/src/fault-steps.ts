@@ -5,7 +5,7 @@ import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
-import type { Memslot } from './memslots.ts';
+import type { Backing, Memslot } from './memslots.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
@@ -23,6 +23,9 @@ export function stepFault(machine: Machine, walker: Walker): void {
       return;
     case PC.faultTopUp:
       topUp(machine, walker);
+      return;
+    case PC.faultSized:
+      chooseSize(machine, walker);
       return;
     case PC.faultLocked:
       locked(machine, walker);
@@ -54,49 +57,73 @@ function taken(machine: Machine, walker: Walker): void {
     return;
   }
   walker.memslot = memslot.id;
+  if (walker.faultKind === FAULT.accessFlag) {
+    walker.mapShift = machine.world.shape.pageShift;
+    acquire(walker, machine.policy.faultLock, PC.faultLocked);
+    return;
+  }
   walker.sequence = machine.world.invalidateSeq - walker.stale;
   walker.stale = 0;
-  walker.mapShift = mappingShift(machine, walker, memslot);
-  const logsWrite = memslot.logging && write;
+  const logsWrite = memslot.logsWrites && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
   const minimum = LAST_LEVEL - machine.world.shape.startLevel;
-  if (walker.faultKind !== FAULT.accessFlag && needsPages && walker.memcache < minimum) walker.pc = PC.faultTopUp;
-  else acquire(walker, machine.policy.faultLock, PC.faultLocked);
+  walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
 }
 
 /** @source kvm_mmu_topup_memory_cache(): to capacity whenever it is below the minimum */
 function topUp(machine: Machine, walker: Walker): void {
   machine.note(walker, K.cacheToppedUp, 0, walker.memcache, machine.config.cacheCapacity);
   walker.memcache = machine.config.cacheCapacity;
-  acquire(walker, machine.policy.faultLock, PC.faultLocked);
+  walker.pc = PC.faultSized;
 }
 
 /**
- * log2 of the size to map: pages while logging; else the VMA's page size or a transparent huge page, as far as the memslot allows.
- * @source kvm_s2_resolve_vma_size(), transparent_hugepage_adjust()
+ * Chooses the size to map: the VMA's page size as far as the memslot allows, pages while logging. A VMA of pages may still be backed by a
+ * transparent huge page; one of huge pages that the memslot does not allow is mapped by pages, whatever backs it.
+ * @source kvm_s2_resolve_vma_size(), kvm_s2_fault_map(), transparent_hugepage_adjust()
  */
-function mappingShift(machine: Machine, walker: Walker, memslot: Memslot): number {
+function chooseSize(machine: Machine, walker: Walker): void {
   const { shape } = machine.world;
   const page = shape.pageShift;
-  const backing = machine.backings.get(memslot.id);
-  if (memslot.logging || backing === undefined) return page;
+  const memslot = machine.world.memslotById(walker.memslot);
+  const backing = machine.backings.get(walker.memslot);
+  let shift: number = page;
+  let most: number = page;
+  if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
+    shift = vmaShift(machine, walker, memslot, backing);
+    most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
+  }
+  const bytes = 2 ** shift;
+  const max = 2 ** most;
+  machine.commit(walker, K.mappingSizeChosen, 0, 0, 0, bytes, bytes / 0x1_0000_0000, max, max / 0x1_0000_0000, walker.ipa, 0, 0);
+  walker.faultIpa = alignDown(walker.ipa, bytes);
+  walker.mapShift = shift;
+  if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
+    walker.mapShift = hugePageShift(machine, walker, memslot, backing);
+  }
+  acquire(walker, machine.policy.faultLock, PC.faultLocked);
+}
+
+/** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
+function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
+  const { shape } = machine.world;
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
-    const shift = spanShift(page, level);
+    const shift = spanShift(shape.pageShift, level);
     if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
   }
-  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(page, walker.faultLevel);
-  const block = spanShift(page, LAST_LEVEL - 1);
-  return backing.hugePageAt(memslot, walker.ipa, block) && backing.fitsBlock(memslot, walker.ipa, block) ? block : page;
+  return shape.pageShift;
+}
+
+/** log2 of what backs a page of the VMA: the block that faulted on its permissions, a transparent huge page, or the page. */
+function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
+  const { pageShift } = machine.world.shape;
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
+  const block = spanShift(pageShift, LAST_LEVEL - 1);
+  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : pageShift;
 }
 
 /** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */
 function locked(machine: Machine, walker: Walker): void {
-  const memslot = machine.world.memslotById(walker.memslot);
-  if (memslot === undefined || walker.sequence !== machine.world.invalidateSeq) {
-    walker.result = RESULT.eagain;
-    release(walker, PC.faultUnlocked);
-    return;
-  }
   const shared = walker.lockMode === LOCK_MODE.write ? 0 : WALK_FLAG.shared;
   if (walker.faultKind === FAULT.accessFlag) {
     walker.prot = 0;
@@ -105,14 +132,20 @@ function locked(machine: Machine, walker: Walker): void {
     chooseAttributes(walker);
     return;
   }
+  const memslot = machine.world.memslotById(walker.memslot);
+  if (memslot === undefined || walker.sequence !== machine.world.invalidateSeq) {
+    walker.result = RESULT.eagain;
+    release(walker, PC.faultUnlocked);
+    return;
+  }
   const write = (walker.access & ACCESS.write) !== 0;
   const execute = (walker.access & ACCESS.execute) !== 0;
-  const writable = !memslot.readOnly && (!memslot.logging || write);
+  const writable = !memslot.readOnly && (!memslot.logsWrites || write);
   walker.prot = PROT.r | (writable ? PROT.w : 0) | (execute || machine.config.dic ? PROT.x : 0);
   const bytes = 2 ** walker.mapShift;
   if (walker.faultKind === FAULT.permission && spanBytes(machine.world.shape, walker.faultLevel) === bytes) {
     walker.phys = 0;
-    beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, alignDown(walker.ipa, bytes), 1, PC.faultWalked);
+    beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, walker.faultIpa, 1, PC.faultWalked);
     chooseAttributes(walker);
     return;
   }
@@ -124,7 +157,9 @@ function locked(machine: Machine, walker: Walker): void {
 
 /** Starts a map walk of the walker's `prot` and `phys`. */
 export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
-  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | flags, ipa, bytes, back);
+  const old = machine.policy.visitors === 'v6.1';
+  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
+  if (old) walker.anchor = 0;
   const { shape, features } = machine.world;
   walker.attrLo = leafAttributesLo(walker.prot, shape, features);
   walker.attrHi = leafAttributesHi(walker.prot);

@@ -81,8 +81,10 @@ function read(machine: Machine, walker: Walker): void {
   } else if (!isValid(lo)) {
     fault(walker, FAULT.translation, level);
   } else if ((lo & LO_ACCESSED) === 0) {
-    if (machine.config.hardwareAccessFlag && permits(lo, hi, walker.access)) walker.pc = PC.guestAccessFlag;
-    else fault(walker, permits(lo, hi, walker.access) ? FAULT.accessFlag : FAULT.permission, level);
+    // Without hardware update an access flag fault comes before a permission fault of the same level; with it there is none.
+    if (!machine.config.hardwareAccessFlag) fault(walker, FAULT.accessFlag, level);
+    else if (permits(lo, hi, walker.access)) walker.pc = PC.guestAccessFlag;
+    else fault(walker, FAULT.permission, level);
   } else {
     leaf(machine, walker, lo, hi);
   }

@@ -1,5 +1,5 @@
 import { alignDown, spanBytes } from '@s2lab/arch';
-import { DSB, K, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
+import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
@@ -7,6 +7,7 @@ import { FLUSH, flush } from './flush-steps.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import { beginMemoryOperation } from './memory-steps.ts';
+import { beginHostSplit } from './host-split-steps.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
@@ -156,10 +157,11 @@ function chunk(machine: Machine, walker: Walker): void {
     rangeDone(machine, walker);
     return;
   }
-  // The library's own destroy is one walk; KVM's goes in chunks.
-  const size = walker.command === COMMAND.destroy ? shape.ipaBytes : spanBytes(shape, shape.minBlockLevel);
+  // The library's own destroy is one walk, and so is ageing; everything else of KVM's goes in chunks.
+  const whole = walker.command === COMMAND.destroy || walker.command === COMMAND.ageRange;
+  const size = spanBytes(shape, shape.minBlockLevel);
   const from = walker.rangeCursor;
-  const to = Math.min(walker.rangeEnd, alignDown(from, size) + size);
+  const to = whole ? walker.rangeEnd : Math.min(walker.rangeEnd, alignDown(from, size) + size);
   walker.rangeCursor = to;
   walker.prot = 0;
   walker.phys = 0;
@@ -182,11 +184,16 @@ function chunk(machine: Machine, walker: Walker): void {
   }
 }
 
-/** Between chunks the lock is dropped if somebody waits for it. @source stage2_apply_range(), cond_resched_rwlock_write() */
+/**
+ * Between chunks core and lock are offered, the lock to whoever waits for it.
+ * @source stage2_apply_range(), cond_resched_rwlock_write(); stage2_destroy_range(), which holds no lock
+ */
 function chunkDone(machine: Machine, walker: Walker): void {
   walker.walkId = 0;
-  const mayYield = walker.lockMode !== 0 && (walker.command !== COMMAND.unmapRange || (walker.access & COMMAND_FLAG.atomic) === 0);
-  if (mayYield && machine.world.waitingCount > 0 && walker.rangeCursor < walker.rangeEnd) release(walker, PC.hostRelock);
+  const atomic = walker.command === COMMAND.unmapRange && (walker.access & COMMAND_FLAG.atomic) !== 0;
+  const mayYield = !atomic && walker.rangeCursor < walker.rangeEnd;
+  if (mayYield) machine.note(walker, K.yieldOffered, 0, LOCK.mmu, 0);
+  if (mayYield && walker.lockMode !== 0 && machine.world.waitingCount > 0) release(walker, PC.hostRelock);
   else chunk(machine, walker);
 }
 
@@ -197,12 +204,16 @@ function rangeDone(machine: Machine, walker: Walker): void {
     walker.pc = walker.destroyRoot < 0 ? PC.hostEnd : PC.hostFreeRoot;
   } else if (walker.command === COMMAND.ageRange && walker.young === 3 && (walker.access & COMMAND_FLAG.flushIfYoung) !== 0) {
     flush(machine, walker, FLUSH.vmid, 0, 0, -1, PC.hostUnlock);
+  } else if (walker.command === COMMAND.dirtyLogClear && machine.config.initiallyAllSet && walker.bytes !== 0) {
+    // What is cleared is split in the same go: nothing was when logging began.
+    walker.rangeCursor = walker.pa;
+    beginHostSplit(machine, walker, PC.hostUnlock);
   } else {
     release(walker, PC.hostUnlocked);
   }
 }
 
-/** The lock is free again: what was write-protected must be flushed, then split if that is wanted. */
+/** The lock is free again: what was write-protected must be flushed; when logging began, then split under the lock. */
 function hostUnlocked(machine: Machine, walker: Walker): void {
   walker.walkId = 0;
   const clearedNothing = walker.command === COMMAND.dirtyLogClear && walker.bytes === 0;
@@ -212,8 +223,8 @@ function hostUnlocked(machine: Machine, walker: Walker): void {
   }
   const memslot = machine.world.memslotById(walker.memslot);
   assert(memslot !== undefined, 'the memslot of a dirty log operation stays while the operation runs');
-  const splits = machine.config.eagerSplitBytes > 0;
-  flush(machine, walker, FLUSH.range, memslot.ipa, memslot.bytes, -1, splits ? PC.splitNext : PC.hostEnd);
+  const splits = walker.command === COMMAND.dirtyLogOn;
+  flush(machine, walker, FLUSH.range, memslot.ipa, memslot.bytes, -1, splits ? PC.splitBegin : PC.hostEnd);
   walker.rangeCursor = walker.pa;
 }
 

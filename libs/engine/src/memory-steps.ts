@@ -23,6 +23,7 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
       return;
     case COMMAND.dirtyLogOff:
       machine.note(walker, K.dirtyLogStopped, 0, command.memslot, 0);
+      releaseCache(machine, walker);
       return;
     default:
       break;
@@ -55,6 +56,13 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
     default:
       assert(false, `command ${command.kind} is no memslot operation`);
   }
+}
+
+/** The cache of eager splitting is not kept. @source kvm_arch_commit_memory_region(): kvm_mmu_free_memory_cache() */
+function releaseCache(machine: Machine, walker: Walker): void {
+  if (walker.memcache === 0) return;
+  machine.note(walker, K.cacheReleased, 0, walker.memcache, 0);
+  walker.memcache = 0;
 }
 
 function create(machine: Machine, walker: Walker, command: Command): void {

@@ -17,6 +17,11 @@ export class Memslot {
     this.readOnly = readOnly;
   }
 
+  /** Whether the fault handler must map it by pages, so that each one written is logged. @source mmu.c memslot_is_logging() */
+  get logsWrites(): boolean {
+    return this.logging && !this.readOnly;
+  }
+
   /** Whether `address` lies in the memslot. */
   holds(address: number): boolean {
     return address >= this.ipa && address < this.ipa + this.bytes;

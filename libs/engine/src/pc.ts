@@ -21,6 +21,7 @@ export const GROUP = {
   hostSplit: 13,
   memory: 14,
   straight: 15,
+  v61: 16,
 } as const;
 
 /** Program counters of a walker; see the file of each group. */
@@ -44,6 +45,7 @@ export const PC = {
   walkUnwound: group(1) + 13,
   walkRestarted: group(1) + 14,
   walkRefused: group(1) + 15,
+  walkKept: group(1) + 16,
 
   mapAllocate: group(2),
   mapBreak: group(2) + 1,
@@ -110,6 +112,7 @@ export const PC = {
   faultUnlocked: group(10) + 4,
   faultHandled: group(10) + 5,
   faultRelock: group(10) + 6,
+  faultSized: group(10) + 7,
 
   hostBoot: group(11),
   hostLocked: group(11) + 1,
@@ -122,9 +125,14 @@ export const PC = {
   hostWait: group(11) + 8,
   hostEnd: group(11) + 9,
 
-  splitNext: group(13),
-  splitChunk: group(13) + 1,
-  splitChunkDone: group(13) + 2,
+  splitBegin: group(13),
+  splitLocked: group(13) + 1,
+  splitNext: group(13) + 2,
+  splitChunk: group(13) + 3,
+  splitChunkDone: group(13) + 4,
+  splitYield: group(13) + 5,
+  splitTopUp: group(13) + 6,
+  splitOver: group(13) + 7,
 
   memoryEvents: group(14),
   memoryUnlocked: group(14) + 1,
@@ -133,6 +141,26 @@ export const PC = {
   straightWalked: group(15) + 1,
   straightRelock: group(15) + 2,
   straightUnlocked: group(15) + 3,
+
+  v61Unlink: group(16),
+  v61DropLeaf: group(16) + 1,
+  v61Allocate: group(16) + 2,
+  v61Clear: group(16) + 3,
+  v61ClearPut: group(16) + 4,
+  v61Clean: group(16) + 5,
+  v61Invalidate: group(16) + 6,
+  v61Make: group(16) + 7,
+  v61Get: group(16) + 8,
+  v61PutChild: group(16) + 9,
+  v61PutParent: group(16) + 10,
+  v61UnmapCount: group(16) + 11,
+  v61UnmapClear: group(16) + 12,
+  v61UnmapPut: group(16) + 13,
+  v61UnmapClean: group(16) + 14,
+  v61FreeParent: group(16) + 15,
+  v61FreeChild: group(16) + 16,
+  v61Executable: group(16) + 17,
+  v61Set: group(16) + 18,
 
   reclaimIdle: group(12),
   reclaimAsk: group(12) + 1,

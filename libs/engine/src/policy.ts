@@ -29,6 +29,8 @@ export interface ReclaimPolicy {
   readonly capabilities: PolicyCapabilities;
   /** LOCK_MODE in which a guest fault holds the mmu lock, 0 = none. */
   readonly faultLock: number;
+  /** Visitors of an older page-table library that the design belongs to; absent = today's. Walks are then never shared. */
+  readonly visitors?: 'v6.1';
   /** Words of its own that the policy needs for `actors` actors. */
   stateWords(actors: number): number;
   /** Whether enter and exit do anything. */

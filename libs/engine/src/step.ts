@@ -15,6 +15,7 @@ import { GROUP } from './pc.ts';
 import { stepReclaim } from './reclaim-steps.ts';
 import { stepSplit } from './split-steps.ts';
 import { stepStraight } from './straight-steps.ts';
+import { stepV61 } from './v61-steps.ts';
 import { stepUnmap } from './unmap-steps.ts';
 import { stepWalk } from './walk-steps.ts';
 import type { Walker } from './walker.ts';
@@ -66,6 +67,9 @@ export function step(machine: Machine, walker: Walker): void {
       return;
     case GROUP.memory:
       stepMemory(machine, walker);
+      return;
+    case GROUP.v61:
+      stepV61(machine, walker);
       return;
     case GROUP.reclaim:
       stepReclaim(machine, walker);

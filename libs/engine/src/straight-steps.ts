@@ -7,6 +7,7 @@ import { beginMap } from './fault-steps.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
+import { walksAsV61 } from './v61-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
 import type { Command } from './workload.ts';
@@ -29,6 +30,10 @@ const OPERATION_OF: Readonly<Record<number, number>> = {
   [COMMAND.flush]: OPERATION.flush,
   [COMMAND.leaf]: OPERATION.flush,
 };
+
+/** Owners that 6.1 could write into an invalid descriptor, and where. @source Linux 6.1 KVM_MAX_OWNER_ID, KVM_INVALID_PTE_OWNER_MASK */
+const V61_OWNER_MAX = 1;
+const V61_OWNER_SHIFT = 2;
 
 /** Begins a straight walk: the command's arguments become registers, then the lock is taken. */
 export function beginStraightWalk(machine: Machine, walker: Walker, command: Command): void {
@@ -71,7 +76,7 @@ export function stepStraight(machine: Machine, walker: Walker): void {
       acquire(walker, LOCK_MODE.write, PC.straightLocked);
       return;
     case PC.straightUnlocked: {
-      const result = outcome(walker);
+      const result = outcome(machine, walker);
       machine.commit(walker, K.operationEnded, 0, 0, 0, 0, 0, 0, 0, walker.ipa, OPERATION_OF[walker.command]!, result);
       finishCommand(walker, result);
       return;
@@ -81,8 +86,9 @@ export function stepStraight(machine: Machine, walker: Walker): void {
   }
 }
 
-/** What the library's function returns: age whether anything was young, make young nothing. */
-function outcome(walker: Walker): number {
+/** What the library's function returns: age whether anything was young (6.1 only if it just looked), make young nothing. */
+function outcome(machine: Machine, walker: Walker): number {
+  if (walker.command === COMMAND.age && (walker.young & 2) !== 0 && walksAsV61(machine)) return walker.result;
   if (walker.command === COMMAND.age && walker.result === RESULT.ok) return walker.young & 1;
   return walker.command === COMMAND.mkyoung ? RESULT.ok : walker.result;
 }
@@ -122,7 +128,9 @@ function walk(machine: Machine, walker: Walker): void {
       beginWalk(walker, OP.mkyoung, WALK_FLAG.leaf | flags, first, pageBytes, PC.straightWalked);
       break;
     case COMMAND.age:
-      begin(OP.age, WALK_FLAG.leaf);
+      // 6.1 aged one descriptor a call.
+      if (walksAsV61(machine)) beginWalk(walker, OP.age, WALK_FLAG.leaf, first, pageBytes, PC.straightWalked);
+      else begin(OP.age, WALK_FLAG.leaf);
       return;
     case COMMAND.split:
       begin(OP.split, WALK_FLAG.leaf);
@@ -153,6 +161,7 @@ function invalidRequest(machine: Machine, walker: Walker): number {
     }
     // Type 0 would be an empty descriptor, type 1 is the locked one; bit 0 would make it valid.
     case COMMAND.annotate:
+      if (walksAsV61(machine)) return walker.maskHi > V61_OWNER_MAX ? RESULT.einval : RESULT.ok;
       return walker.maskLo < 2 || walker.maskHi % 2 !== 0 ? RESULT.einval : RESULT.ok;
     default:
       return RESULT.ok;
@@ -165,6 +174,11 @@ function annotate(machine: Machine, walker: Walker, flags: number, ipa: number, 
   walker.op = OP.annotate;
   walker.annotation = 1;
   walker.forcePages = 1;
+  if (walksAsV61(machine)) {
+    walker.attrLo = walker.maskHi << V61_OWNER_SHIFT;
+    walker.attrHi = 0;
+    return;
+  }
   walker.attrLo = walker.maskHi;
   walker.attrHi = ((walker.maskHi / 0x1_0000_0000) & 0x0fff_ffff) | (walker.maskLo << 28);
 }

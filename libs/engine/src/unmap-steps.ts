@@ -14,7 +14,7 @@ import { leaveOperation, visitDone } from './control.ts';
 
 /** Whether leaf invalidations are left to one range flush after the walk. @source stage2_unmap_defer_tlb_flush() */
 function defersFlush(machine: Machine): boolean {
-  return machine.config.tlbRange && machine.config.fwb;
+  return machine.config.tlbRange && machine.config.fwb && machine.policy.visitors === undefined;
 }
 
 /** Entry of the visitor. */

@@ -8,6 +8,7 @@ import { visitMap } from './map-steps.ts';
 import { PC } from './pc.ts';
 import { HOOK } from './policy.ts';
 import { visitSplit } from './split-steps.ts';
+import { visitV61, walksAsV61 } from './v61-steps.ts';
 import { visitUnmap } from './unmap-steps.ts';
 import type { Walker } from './walker.ts';
 import { isShared, leaveOperation } from './control.ts';
@@ -43,6 +44,10 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       return;
     case PC.walkReread:
       reread(machine, walker);
+      return;
+    // Before 6.4 nothing was read again between the visit of a table and the way down.
+    case PC.walkKept:
+      descend(machine, walker);
       return;
     case PC.walkVisited:
       if (goesOn(walker)) nextSlot(machine, walker);
@@ -196,6 +201,7 @@ function visit(machine: Machine, walker: Walker): void {
 
 function callVisitor(machine: Machine, walker: Walker, kind: number): void {
   walker.visit = kind;
+  if (walksAsV61(machine) && visitV61(machine, walker)) return;
   switch (walker.op) {
     case OP.map:
     case OP.annotate:
@@ -310,7 +316,7 @@ function endWalk(machine: Machine, walker: Walker): void {
       walker.pc = PC.splitBarrier;
       return;
     case OP.mkyoung:
-      walker.pc = walker.result === RESULT.ok ? PC.attributesBarrier : walker.opReturn;
+      walker.pc = walker.result === RESULT.ok || walksAsV61(machine) ? PC.attributesBarrier : walker.opReturn;
       return;
     case OP.relax:
       walker.pc = PC.relaxFlush;

@@ -169,6 +169,9 @@ export class Walker {
   /** 1 once a set access flag was seen; age: makeOld in bit 1. */
   get young(): number { return this.r[44]!; }
   set young(value: number) { this.r[44] = value; }
+  /** Map as Linux 6.1 did: 1 + level of the table being replaced by a block, 0 none (a map looks at no access flags). */
+  get anchor(): number { return this.young; }
+  set anchor(value: number) { this.young = value; }
   /** FLUSH to perform. */
   get flushKind(): number { return this.r[45]!; }
   set flushKind(value: number) { this.r[45] = value; }
@@ -187,6 +190,12 @@ export class Walker {
   /** Root of the stage-2 being destroyed (the VMM thread has no hardware walk of its own). */
   get destroyRoot(): number { return this.hardwareTable; }
   set destroyRoot(value: number) { this.hardwareTable = value; }
+  /** Where to go on after an eager split (the VMM thread has no fault of its own). */
+  get splitReturn(): number { return this.faultKind; }
+  set splitReturn(value: number) { this.faultKind = value; }
+  /** Address that the fault handler works on: that of the fault, aligned to the page size of the VMA (a vCPU has no range to go through). */
+  get faultIpa(): number { return this.rangeCursor; }
+  set faultIpa(value: number) { this.rangeCursor = value; }
   /** 1: the next fault of the access is to find the memory map changed (a vCPU runs no host operation). */
   get stale(): number { return this.hostPhase; }
   set stale(value: number) { this.hostPhase = value; }

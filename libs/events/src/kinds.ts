@@ -121,6 +121,12 @@ export const KINDS = {
     fields: { operation: ['arg', 'count'], result: ['aux', 'result'] },
   },
 
+  'mapping-size-chosen': {
+    code: 28,
+    doc: 'The fault handler asked what backs the address: bytes is the page size of its VMA as far as the memslot allows, max the largest mapping allowed.',
+    fields: { ipa: ['ipa', 'address'], bytes: ['old', 'bytes'], max: ['new', 'bytes'] },
+  },
+
   'descriptor-read': { code: 30, doc: 'A software walker loaded a descriptor.', fields: { ...slotFields, value: ['old', 'descriptor'] } },
   'descriptor-stored': { code: 31, doc: 'Plain store.', fields: changeFields },
   'descriptor-released': {
@@ -205,6 +211,12 @@ export const KINDS = {
   },
   'grace-period-ended': { code: 66, doc: 'The grace period is over.', fields: { number: ['arg', 'count'] } },
 
+  'yield-offered': {
+    code: 68,
+    doc: 'Between two chunks of a long operation the actor would give up LOCK and core if somebody waited (kernel: cond_resched).',
+    fields: { lock: ['arg', 'count'] },
+  },
+
   'tlbi-issued': {
     code: 70,
     doc: 'TLBI instruction (TLBI op). level = hint, -1 none; pages only for range ops. Takes effect at the actor’s next DSB of the right domain.',
@@ -270,6 +282,11 @@ export const KINDS = {
     fields: { from: ['arg', 'count'], to: ['aux', 'count'] },
   },
   'cache-exhausted': { code: 91, doc: 'The actor needed a table page and its cache was empty: -ENOMEM follows.', fields: {} },
+  'cache-released': {
+    code: 94,
+    doc: 'The `pages` table pages left in the actor’s cache went back to the page allocator.',
+    fields: { pages: ['arg', 'count'] },
+  },
 
   'walker-reference-got': {
     code: 100,

@@ -7,9 +7,10 @@ import { rcu } from './rcu/rcu.ts';
 import { refs } from './refs/refs.ts';
 import { refsNaive } from './refs-naive/refs-naive.ts';
 import { rwlock } from './rwlock/rwlock.ts';
+import { v61 } from './v6.1/v6.1.ts';
 
 /** All reclaim policies: the one place where a policy is registered. */
-export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock, hypLock, refsNaive, refs, hazard, epoch, eager];
+export const POLICIES: readonly ReclaimPolicy[] = [rcu, rwlock, hypLock, refsNaive, refs, hazard, epoch, eager, v61];
 
 /**
  * The policy called `name`.

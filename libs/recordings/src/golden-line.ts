@@ -35,6 +35,7 @@ export class GoldenLine {
     this.fields = value as Record<string, unknown>;
   }
 
+  /** Whether the line has the field `name`. */
   has(name: string): boolean {
     return this.fields[name] !== undefined;
   }
@@ -75,6 +76,12 @@ export class GoldenLine {
     const list = this.fields['args'];
     if (!Array.isArray(list) || i >= list.length) throw this.wrong('args', `a list of at least ${i + 1} numbers`);
     return this.exact(`args[${i}]`, list[i]);
+  }
+
+  /** Whether `args` has an element `i`. */
+  hasArgument(i: number): boolean {
+    const list = this.fields['args'];
+    return Array.isArray(list) && i < list.length;
   }
 
   /** Element `i` of `args` as text. */
