@@ -148,6 +148,28 @@ test('a thousand stopped runs leave one group and bounded memory, and no count i
   assert.ok([...metrics.machines()].length < 300);
 });
 
+test('a hundred machines expose as many series as one of each policy, and a scrape of them stays below 200 kB', async () => {
+  const scrape = async (machines: number): Promise<string> => {
+    const events = new EventMetrics();
+    for (let machine = 0; machine < machines; machine += 1) {
+      const { origin, ...rest } = frame(
+        Array.from({ length: 10 }, (): EventInput => ({ kind: 'guest-accessed' })),
+        machine,
+      );
+      events.observe({ ...rest, origin: { ...origin, policy: machine % 2 === 0 ? 'rcu' : 'rwlock' } });
+    }
+    return new LabMetrics(events, ['verifier', 'pipeline']).registry.metrics();
+  };
+  const series = (text: string): string[] =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('s2lab_'))
+      .map((line) => line.slice(0, line.lastIndexOf(' ')));
+  const [few, many] = [await scrape(2), await scrape(100)];
+  assert.deepEqual(series(many), series(few));
+  assert.ok(many.length < 200_000, `${many.length} bytes`);
+});
+
 test('a registry exposes every metric of the table, in the text format, with no run in it', async () => {
   const events = new EventMetrics();
   events.observe(
