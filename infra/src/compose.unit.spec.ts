@@ -6,13 +6,58 @@ import { type ComposeFile, composeFaults, variablesOf } from './compose-rules.ts
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
-const text = read('docker-compose.yml');
-const compose = parse(text, { merge: true }) as ComposeFile;
+const FILES = ['docker-compose.yml', 'docker-compose.cluster.yml'];
+const [compose, cluster] = FILES.map((file) => parse(read(file), { merge: true }) as ComposeFile) as [ComposeFile, ComposeFile];
+const BROKERS = ['kafka-1', 'kafka-2', 'kafka-3'];
 const dockerfile = read('Dockerfile');
 
-test('the Compose file keeps the rules of the stack', () => {
-  assert.deepEqual(Object.keys(compose.services).sort(), ['fleet', 'grafana', 'kafka', 'prometheus', 'verifier']);
+test('the Compose files keep the rules of the stack', () => {
+  const others = ['fleet', 'grafana', 'prometheus', 'verifier'];
+  assert.deepEqual(Object.keys(compose.services).sort(), ['kafka', ...others].sort());
   assert.deepEqual(composeFaults(compose), []);
+  assert.deepEqual(Object.keys(cluster.services).sort(), [...BROKERS, ...others].sort());
+  assert.deepEqual(composeFaults(cluster), []);
+});
+
+test('the cluster differs from the single broker in nothing but its brokers', () => {
+  for (const name of ['prometheus', 'grafana']) assert.deepEqual(cluster.services[name], compose.services[name], name);
+  for (const name of ['fleet', 'verifier']) {
+    const { environment: one, depends_on: needs, ...rest } = compose.services[name]!;
+    const { environment: three, depends_on: needsAll, ...clusterRest } = cluster.services[name]!;
+    assert.deepEqual(clusterRest, rest, name);
+    assert.deepEqual(three, {
+      ...one,
+      S2LAB_KAFKA_BROKERS: BROKERS.map((broker) => `${broker}:9092`).join(','),
+      S2LAB_REPLICAS: '${S2LAB_REPLICAS:-3}',
+    });
+    assert.deepEqual(Object.keys(needs ?? {}), ['kafka']);
+    assert.deepEqual(Object.keys(needsAll ?? {}), BROKERS);
+  }
+});
+
+test('a broker that is lost loses nothing that was acknowledged: three copies, two in sync, no leader that lags', () => {
+  const ids = BROKERS.map((name) => cluster.services[name]?.environment?.['KAFKA_NODE_ID']);
+  assert.deepEqual(ids, ['1', '2', '3']);
+  BROKERS.forEach((name, i) => {
+    const { environment = {}, volumes, ports = [] } = cluster.services[name]!;
+    assert.equal(environment['KAFKA_MIN_INSYNC_REPLICAS'], '2', name);
+    assert.equal(environment['KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE'], 'false', name);
+    assert.equal(environment['KAFKA_CONTROLLER_QUORUM_VOTERS'], BROKERS.map((other, j) => `${j + 1}@${other}:9093`).join(','), name);
+    assert.deepEqual(volumes, [`kafka-${i + 1}-data:/var/lib/kafka/data`], name);
+    for (const [setting, value] of Object.entries(environment)) {
+      if (setting.endsWith('_REPLICATION_FACTOR')) assert.equal(value, '3', `${name}, ${setting}`);
+      if (setting.endsWith('_MIN_ISR')) assert.equal(value, '2', `${name}, ${setting}`);
+    }
+    const advertised = environment['KAFKA_ADVERTISED_LISTENERS'] ?? '';
+    assert.ok(advertised.startsWith(`INTERNAL://${name}:9092,`), name);
+    assert.equal(`${/EXTERNAL:\/\/(.*)$/.exec(advertised)?.[1]}:9094`, ports[0], `${name}: what it advertises is what is published`);
+  });
+  const settings = (name: string): unknown => ({
+    ...cluster.services[name]?.environment,
+    KAFKA_NODE_ID: '',
+    KAFKA_ADVERTISED_LISTENERS: '',
+  });
+  for (const name of BROKERS) assert.deepEqual(settings(name), settings('kafka-1'), name);
 });
 
 test('every rule of the stack is told when it is broken', () => {
@@ -69,14 +114,12 @@ test('the health check of the image is the one of its services', () => {
   const [, command] = /^HEALTHCHECK [^]*?CMD (\[.*\])$/m.exec(dockerfile) ?? [];
   assert.ok(command);
   for (const service of ['fleet', 'verifier']) {
-    const probe = compose.services[service]?.healthcheck?.test ?? [];
-    assert.deepEqual(
-      probe.map((word) => word.replaceAll('$$', '$')),
-      ['CMD', ...(JSON.parse(command) as string[])],
-      service,
-    );
+    for (const file of [compose, cluster]) assert.deepEqual(probeOf(file, service), ['CMD', ...(JSON.parse(command) as string[])], service);
   }
 });
+
+const probeOf = (file: ComposeFile, service: string): string[] =>
+  (file.services[service]?.healthcheck?.test ?? []).map((word) => word.replaceAll('$$', '$'));
 
 test('the image is built from the lock file, on a known base, and runs as a user other than root', () => {
   const bases = [...dockerfile.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)];
@@ -96,7 +139,7 @@ test('the Node of the image is of the version line that the project pins', () =>
 });
 
 test('programs that the services start and files that they mount exist', () => {
-  for (const [name, { volumes = [], ...rest }] of Object.entries(compose.services)) {
+  for (const [name, { volumes = [], ...rest }] of [compose, cluster].flatMap((file) => Object.entries(file.services))) {
     const command = (rest as { command?: string[] }).command ?? [];
     const paths = [
       ...volumes.map((volume) => volume.split(':')[0]!).filter((path) => path.startsWith('./')),
@@ -106,9 +149,9 @@ test('programs that the services start and files that they mount exist', () => {
   }
 });
 
-test('every setting has the same default in the Compose file, in .env.example and in docs/STACK.md', () => {
+test('every setting has the same default in the Compose files, in .env.example and in docs/STACK.md', () => {
   const defaults: Record<string, string> = {};
-  for (const { name, fallback } of variablesOf(text.replace(/^\s*#.*$/gm, ''))) {
+  for (const { name, fallback } of FILES.flatMap((file) => variablesOf(read(file).replace(/^\s*#.*$/gm, '')))) {
     assert.equal(defaults[name] ?? fallback, fallback, `${name} has two defaults`);
     defaults[name] = fallback;
   }

@@ -1,10 +1,16 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { pipelineDashboard } from './pipeline-dashboard.ts';
 import { reclaimDashboard } from './reclaim-dashboard.ts';
+import { stage2Dashboard } from './stage2-dashboard.ts';
+import { verifierDashboard } from './verifier-dashboard.ts';
 
 /** All dashboards, by the name of their file in infra/grafana/dashboards. A new dashboard is one more line here. */
 export function dashboards(): Readonly<Record<string, Dashboard>> {
   return {
     'reclaim.json': reclaimDashboard().build(),
+    'stage2.json': stage2Dashboard().build(),
+    'verifier.json': verifierDashboard().build(),
+    'pipeline.json': pipelineDashboard().build(),
   };
 }
 

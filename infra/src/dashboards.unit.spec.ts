@@ -5,10 +5,12 @@ import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard
 import { METRICS } from '@s2lab/metrics';
 import { parse } from 'yaml';
 import { dashboardText, dashboards } from './dashboards.ts';
+import { PROCESS_METRICS } from './process-metrics.ts';
 import { faultsOf } from './promql.ts';
 
 const FOLDER = new URL('../grafana/dashboards/', import.meta.url);
 const PROVISIONING = new URL('../grafana/provisioning/', import.meta.url);
+const TABLE = { ...METRICS, ...PROCESS_METRICS };
 const all = Object.entries(dashboards());
 
 const panelsOf = (dashboard: Dashboard): Panel[] => (dashboard.panels ?? []).filter((panel): panel is Panel => panel.type !== 'row');
@@ -21,9 +23,9 @@ test('the files in infra/grafana/dashboards are what the definitions give: else 
 
 test('every query of every panel parses and names metrics and labels that exist', () => {
   const expressions = all.flatMap(([, dashboard]) => panelsOf(dashboard).flatMap(expressionsOf));
-  assert.ok(expressions.length > 10);
+  assert.ok(expressions.length > 50);
   assert.deepEqual(
-    expressions.flatMap((expression) => faultsOf(expression, METRICS)),
+    expressions.flatMap((expression) => faultsOf(expression, TABLE)),
     [],
   );
 });
@@ -34,9 +36,73 @@ test('every variable asks for a metric and labels that exist', () => {
       if (type !== 'query') continue;
       const [, series, label] = /^label_values\((.+), (\w+)\)$/.exec((query as { query: string }).query) ?? [];
       assert.ok(series !== undefined && label !== undefined, `${file}, variable ${name}`);
-      assert.deepEqual(faultsOf(`sum by (${label}) (${series})`, METRICS), []);
+      assert.deepEqual(faultsOf(`sum by (${label}) (${series})`, TABLE), []);
     }
   }
+});
+
+test('every annotation parses, names metrics and labels that exist, and says what it marks', () => {
+  for (const [file, { annotations }] of all) {
+    for (const { name, expr, textFormat } of annotations?.list ?? []) {
+      assert.ok(expr && textFormat, `${file}, annotation ${name}`);
+      assert.deepEqual(faultsOf(expr, TABLE), []);
+    }
+  }
+});
+
+test('no two panels of a dashboard have the same title', () => {
+  for (const [file, dashboard] of all) {
+    const titles = panelsOf(dashboard).map(({ title }) => title);
+    assert.deepEqual([...new Set(titles)], titles, file);
+  }
+});
+
+test('a legend names only labels by which its query is grouped', () => {
+  for (const [file, dashboard] of all) {
+    for (const panel of panelsOf(dashboard)) {
+      for (const target of (panel.targets ?? []) as unknown as { expr: string; legendFormat: string }[]) {
+        const grouped = [...target.expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(', '));
+        for (const [, label = ''] of target.legendFormat.matchAll(/\{\{(\w+)\}\}/g))
+          assert.ok(grouped.includes(label), `${file}, ${panel.title}: ${label}`);
+      }
+    }
+  }
+});
+
+test('what counts is only ever shown as a rate or as a sum since a start, and rates are over Grafana’s rate interval', () => {
+  for (const expression of all.flatMap(([, dashboard]) => panelsOf(dashboard).flatMap(expressionsOf))) {
+    assert.doesNotMatch(expression, /(rate|increase)\([^)]*\[(?!\$__rate_interval\])/, expression);
+    assert.doesNotMatch(expression, /\birate\(/, expression);
+    for (const [whole] of expression.matchAll(/\w+\(s2lab_\w+_total\b/g)) assert.match(whole, /^(rate|increase|sum)\(/, expression);
+  }
+});
+
+test('metrics of events and of programs are chosen by job and by instance, whose variables every dashboard has', () => {
+  for (const [file, dashboard] of all) {
+    const variables = (dashboard.templating?.list ?? []).map(({ name }) => name);
+    assert.deepEqual(variables.slice(0, 3), ['datasource', 'job', 'instance'], file);
+    for (const variable of dashboard.templating?.list ?? []) if (variable.type === 'query') assert.equal(variable.refresh, 2, file);
+    for (const expression of panelsOf(dashboard).flatMap(expressionsOf)) {
+      for (const [, metric = '', matchers = ''] of expression.matchAll(/\b((?:s2lab|process|nodejs)_\w+|up\b)(\{[^}]*\})?/g)) {
+        const spec = (METRICS as Readonly<Record<string, { from: string }>>)[metric.replace(/_(bucket|sum)$/, '')];
+        const free = variables.includes('policy') && spec?.from !== 'events';
+        if (!free) assert.match(matchers, /^\{job=~?"\$job", instance=~"\$instance"/, `${file}: ${expression}`);
+      }
+    }
+  }
+});
+
+test('every dashboard links to the others and takes time and variables along', () => {
+  for (const [file, { links = [], tags = [] }] of all) {
+    assert.ok(
+      links.some(
+        (link) => link.type === 'dashboards' && link.keepTime && link.includeVars && link.tags.every((tag: string) => tags.includes(tag)),
+      ),
+      file,
+    );
+  }
+  const names = all.map(([, { uid }]) => uid);
+  assert.equal(new Set(names).size, names.length);
 });
 
 test('every panel has an id of its own, a title, a description and a unit', () => {
@@ -62,15 +128,25 @@ test('a dashboard refers to the provisioned data source and is found in the prov
   assert.equal(datasources[0]?.url, 'http://prometheus:9090');
 });
 
-test('the first dashboard shows collapse rate, pending frees, faults, invalidations, events and violations', () => {
+test('every metric of the lab is shown on some dashboard', () => {
+  const shown = all.flatMap(([, dashboard]) => panelsOf(dashboard).flatMap(expressionsOf)).join('\n');
+  const marked = all.flatMap(([, { annotations }]) => (annotations?.list ?? []).map(({ expr }) => expr)).join('\n');
+  const missing = Object.keys(METRICS).filter((name) => !`${shown}\n${marked}`.includes(name));
+  assert.deepEqual(missing, []);
+});
+
+test('the first dashboard shows collapse rate, pending frees, grace periods, blocked walkers, restarts, pages left and violations', () => {
   const shown = panelsOf(dashboards()['reclaim.json']!).flatMap(expressionsOf).join('\n');
   const wanted = [
     'collapses_total',
     'pending_frees',
-    'faults_total',
-    'tlb_invalidations_total',
-    'events_total',
-    'verifier_events_total',
+    'pending_frees_peak',
+    'pending_free_oldest_age_seconds',
+    'grace_periods_total',
+    'lock_wait_seconds_bucket',
+    'walk_retries_total',
+    'mapped_memory_bytes',
+    'table_memory_bytes',
     'violations_total',
   ];
   for (const name of wanted) assert.match(shown, new RegExp(`\\bs2lab_${name}\\b`));

@@ -2,6 +2,8 @@ import {
   BigValueColorMode,
   BigValueGraphMode,
   GraphDrawStyle,
+  GraphThresholdsStyleMode,
+  GraphThresholdsStyleConfigBuilder,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
@@ -14,7 +16,8 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import { type Threshold, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as HeatMapBuilder, YAxisConfigBuilder } from '@grafana/grafana-foundation-sdk/heatmap';
+import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 
@@ -42,15 +45,25 @@ interface PanelSpec {
   readonly width: number;
 }
 
+/** From which value on something is yellow and red. */
+interface Limits {
+  readonly yellow?: number;
+  readonly red: number;
+}
+
 /** A panel with curves over time. */
 export interface CurvesSpec extends PanelSpec {
   readonly stacked?: boolean;
+  /** Largest value that can be. */
+  readonly max?: number;
+  /** Drawn as lines; undefined = no value is bad. */
+  readonly bad?: Limits;
 }
 
 /** A panel with one number. */
 export interface NumberSpec extends PanelSpec {
-  /** From which value on the number is yellow and red; undefined = it is never bad. */
-  readonly bad?: { readonly yellow?: number; readonly red: number };
+  /** Undefined = it is never bad. */
+  readonly bad?: Limits;
   readonly decimals?: number;
 }
 
@@ -80,15 +93,15 @@ export function curves(spec: CurvesSpec): TimeSeriesBuilder {
         .calcs(['lastNotNull', 'max']),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+  if (spec.max !== undefined) panel.max(spec.max);
+  if (spec.bad)
+    panel.thresholds(limits(spec.bad)).thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
   if (spec.stacked === true) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
   return panel.targets(targets(spec.queries));
 }
 
 /** One number, with its recent course behind it. */
 export function number(spec: NumberSpec): StatBuilder {
-  const steps: Threshold[] = [{ value: null, color: 'green' }];
-  if (spec.bad?.yellow !== undefined) steps.push({ value: spec.bad.yellow, color: 'yellow' });
-  if (spec.bad) steps.push({ value: spec.bad.red, color: 'red' });
   return new StatBuilder()
     .id(spec.id)
     .title(spec.title)
@@ -99,11 +112,32 @@ export function number(spec: NumberSpec): StatBuilder {
     .noValue('–')
     .height(NUMBER_HEIGHT)
     .span(spec.width)
-    .thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps))
+    .thresholds(limits(spec.bad))
     .colorMode(spec.bad ? BigValueColorMode.Background : BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.Area)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .targets(targets(spec.queries));
+}
+
+/** How often values fell into each bucket of a histogram, over time. Its only query is grouped by `le`. */
+export function heatMap(spec: PanelSpec): HeatMapBuilder {
+  return new HeatMapBuilder()
+    .id(spec.id)
+    .title(spec.title)
+    .description(spec.description)
+    .datasource(DATA_SOURCE)
+    .unit('short')
+    .height(CURVES_HEIGHT)
+    .span(spec.width)
+    .yAxis(new YAxisConfigBuilder().unit(spec.unit))
+    .targets(targets(spec.queries).map((target) => target.format(PromQueryFormat.Heatmap)));
+}
+
+function limits(bad: Limits | undefined): ThresholdsConfigBuilder {
+  const steps: Threshold[] = [{ value: null, color: 'green' }];
+  if (bad?.yellow !== undefined) steps.push({ value: bad.yellow, color: 'yellow' });
+  if (bad) steps.push({ value: bad.red, color: 'red' });
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
 }
 
 function targets(queries: readonly Query[]): DataqueryBuilder[] {

@@ -1,46 +1,58 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { METRICS, type MetricSpec } from '@s2lab/metrics';
-import { requireCapability } from '@s2lab/testkit';
+import { fileURLToPath } from 'node:url';
+import { EventColumns, type EventInput, encodeEvent } from '@s2lab/events';
+import { type KafkaBroker, requireCapability, startKafkaBroker } from '@s2lab/testkit';
+import { KafkaSink } from '@s2lab/transport-kafka';
+import { Kafka, logLevel } from 'kafkajs';
 import { parse } from 'yaml';
 import { dashboards } from './dashboards.ts';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 90_000;
+const TOPIC = 'lab.events';
+const RULES = fileURLToPath(new URL('../prometheus/rules/s2lab.rules.yml', import.meta.url));
 
-/** Every metric of the table in the text format, with two values of each label; what counts has grown at each call. */
-function exposition(call: number): string {
-  const lines: string[] = [];
-  for (const [name, { type, labels }] of Object.entries(METRICS) as [string, MetricSpec][]) {
-    lines.push(`# TYPE ${name} ${type}`);
-    for (const value of ['one', 'two']) {
-      const own = labels.map((label) => `${label}="${value}"`);
-      const series = (suffix: string, more: readonly string[] = []): string => `${name}${suffix}{${[...own, ...more].join(',')}} ${call}`;
-      if (type === 'histogram') lines.push(series('_bucket', ['le="+Inf"']), series('_sum'), series('_count'));
-      else lines.push(series(''));
-      if (labels.length === 0) break;
-    }
-  }
-  return `${lines.join('\n')}\n`;
+/** Annotations that mark nothing while the broker is there. */
+const WITHOUT_BROKER = ['Broker gone'];
+
+interface Rule {
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
 }
 
-async function listen(t: TestContext): Promise<number> {
-  let calls = 0;
-  const server: Server = createServer((_, response) => {
-    calls += 1;
-    response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8').end(exposition(calls));
+const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
+
+function killAtEnd(t: TestContext, child: ChildProcess): void {
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close().closeAllConnections());
-  return (server.address() as AddressInfo).port;
+}
+
+/** Starts an application of the stack as its container does. @returns the port it listens on. */
+async function startApp(t: TestContext, name: 'fleet' | 'verifier', environment: Readonly<Record<string, string>>): Promise<number> {
+  const program = fileURLToPath(new URL(`../../apps/${name}/src/main.ts`, import.meta.url));
+  const env = { PATH: process.env['PATH'], S2LAB_TOPIC: TOPIC, S2LAB_HTTP_PORT: '0', ...environment };
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  killAtEnd(t, child);
+  for await (const line of createInterface(child.stdout)) {
+    const [, port] = /listening on port (\d+)/.exec(line) ?? [];
+    if (port === undefined) continue;
+    child.stdout.resume();
+    return Number(port);
+  }
+  throw new Error(`${name} ended before it listened`);
 }
 
 async function freePort(): Promise<number> {
@@ -52,63 +64,111 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** @returns the address of a Prometheus that scrapes `target` as both jobs, every second. */
-async function startPrometheus(t: TestContext, program: string, target: number): Promise<string> {
+/** @returns the address of a Prometheus with the rules of the stack that scrapes the port of each job every second. */
+async function startPrometheus(t: TestContext, program: string, jobs: Readonly<Record<string, number>>): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 's2lab-prometheus-'));
-  const jobs = ['fleet', 'verifier'].map((job) => ({ job_name: job, static_configs: [{ targets: [`127.0.0.1:${target}`] }] }));
-  writeFileSync(
-    join(folder, 'prometheus.yml'),
-    JSON.stringify({ global: { scrape_interval: '1s', scrape_timeout: '1s' }, scrape_configs: jobs }),
-  );
+  t.after(() => rmSync(folder, { recursive: true }));
+  const config = {
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: [RULES],
+    scrape_configs: Object.entries(jobs).map(([job, port]) => ({ job_name: job, static_configs: [{ targets: [`127.0.0.1:${port}`] }] })),
+  };
+  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
   const port = await freePort();
   const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`];
-  const prometheus = spawn(program, args, { stdio: 'ignore' });
-  t.after(async () => {
-    prometheus.kill('SIGKILL');
-    if (prometheus.exitCode === null && prometheus.signalCode === null) await once(prometheus, 'exit');
-    rmSync(folder, { recursive: true });
-  });
+  killAtEnd(t, spawn(program, args, { stdio: 'ignore' }));
   return `http://127.0.0.1:${port}`;
 }
 
-/** @returns how many series the query gives; undefined while Prometheus does not listen. */
-async function seriesOf(address: string, query: string): Promise<number | undefined> {
-  const response = await fetch(`${address}/api/v1/query?query=${encodeURIComponent(query)}`).catch(() => undefined);
+/** Writes what no fleet writes: a table freed twice, a gap, and a message that is no frame. */
+async function injectFaults(broker: KafkaBroker): Promise<void> {
+  const freed: EventInput = { kind: 'table-freed', table: 3, level: 3 };
+  const events: EventInput[] = [
+    { kind: 'machine-started', vcpus: 1, pageShift: 12 },
+    { kind: 'table-allocated', table: 3, level: 3 },
+    freed,
+    freed,
+  ];
+  const rows = new EventColumns(events.length);
+  for (const event of events) encodeEvent(rows, event);
+  const sink = new KafkaSink({ brokers: [broker.address], clientId: 'spec', topic: TOPIC, partitions: 2 });
+  const origin = { run: 'bad', machine: 0, policy: 'broken', machineKind: 'kvm', workload: 'spec' };
+  await sink.write({ origin, firstSeq: 0, rows });
+  await sink.write({ origin, firstSeq: 100, rows });
+  await sink.close();
+  const producer = new Kafka({ brokers: [broker.address], clientId: 'spec', logLevel: logLevel.NOTHING }).producer();
+  await producer.connect();
+  await producer.send({ topic: TOPIC, messages: [{ key: '0', value: 'this is no frame', partition: 0 }] });
+  await producer.disconnect();
+}
+
+/** The result of a GET of Prometheus' HTTP API; undefined while it does not listen. */
+async function ask(address: string, path: string): Promise<Record<string, unknown[]> | undefined> {
+  const response = await fetch(`${address}/api/v1/${path}`).catch(() => undefined);
   if (response === undefined || response.status === 503) return undefined;
-  const { status, error, data } = (await response.json()) as { status: string; error?: string; data?: { result: unknown[] } };
-  assert.equal(status, 'success', `${error}: ${query}`);
-  return data?.result.length;
+  const { status, error, data } = (await response.json()) as { status: string; error?: string; data: Record<string, unknown[]> };
+  assert.equal(status, 'success', `${error}: ${path}`);
+  return data;
 }
 
-function panelQueries(): string[] {
-  const targets = Object.values(dashboards()).flatMap(({ panels = [] }) =>
-    panels.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : [])),
-  );
-  const chosen = (query: string): string =>
-    query
-      .replaceAll('$__rate_interval', '1m')
-      .replaceAll('"$job"', '"fleet"')
-      .replaceAll(/"\$\w+"/g, '".*"');
-  return targets.map((target) => chosen((target as unknown as { expr: string }).expr));
-}
-
-function alertQueries(): string[] {
-  const rules = readFileSync(new URL('../prometheus/rules/s2lab.rules.yml', import.meta.url), 'utf8');
-  return (parse(rules) as { groups: { rules: { expr: string }[] }[] }).groups.flatMap((group) => group.rules.map((rule) => rule.expr));
-}
-
-test('every query of every panel gives data from a real Prometheus that scrapes every metric, and every alert is evaluated', async (t) => {
-  const program = requireCapability(t, 'prometheus');
-  if (program === undefined) return;
-  const address = await startPrometheus(t, program, await listen(t));
+/** Asks again and again until each query has given data once. */
+async function untilAllGiveData(address: string, queries: readonly string[]): Promise<void> {
   const deadline = Date.now() + DEADLINE_MS;
-  let empty = panelQueries();
-  assert.ok(empty.length > 10);
+  let empty = [...new Set(queries)];
   while (empty.length > 0) {
     assert.ok(Date.now() < deadline, `no data within ${DEADLINE_MS / 1000} s from:\n${empty.join('\n')}`);
     await sleep(500);
-    const series = await Promise.all(empty.map((query) => seriesOf(address, query)));
-    empty = empty.filter((_, i) => (series[i] ?? 0) === 0);
+    const answers = await Promise.all(empty.map((query) => ask(address, `query?query=${encodeURIComponent(query)}`)));
+    empty = empty.filter((_, i) => (answers[i]?.['result']?.length ?? 0) === 0);
   }
-  for (const query of alertQueries()) assert.notEqual(await seriesOf(address, query), undefined, query);
+}
+
+/** A query under the choices with which a dashboard opens. */
+function opened(query: string): string {
+  return query
+    .replaceAll('$__rate_interval', '1m')
+    .replaceAll('job="$job"', 'job="fleet"')
+    .replaceAll(/"\$\w+"/g, '".+"');
+}
+
+function panelQueries(): string[] {
+  return Object.values(dashboards())
+    .flatMap(({ panels = [] }) => panels.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : [])))
+    .map((target) => opened((target as unknown as { expr: string }).expr));
+}
+
+function markQueries(chosen: (name: string) => boolean): string[] {
+  return Object.values(dashboards()).flatMap(({ annotations }) =>
+    (annotations?.list ?? []).filter(({ name }) => chosen(name)).map(({ expr = '' }) => opened(expr)),
+  );
+}
+
+test('every query of every panel, mark and rule gives data from a real Prometheus that scrapes a real fleet and verifier', async (t) => {
+  const java = requireCapability(t, 'java');
+  const jars = requireCapability(t, 'kafka');
+  const prometheus = requireCapability(t, 'prometheus');
+  if (java === undefined || jars === undefined || prometheus === undefined) return;
+  const broker = await startKafkaBroker({ jars, java });
+  t.after(() => broker.stop());
+  const kafka = { S2LAB_KAFKA_BROKERS: broker.address };
+  const fleet = await startApp(t, 'fleet', { ...kafka, S2LAB_PARTITIONS: '2', S2LAB_SCENARIO: 'preempted', S2LAB_SPEED: '0.003' });
+  const verifier = await startApp(t, 'verifier', kafka);
+  const address = await startPrometheus(t, prometheus, { fleet, verifier });
+  await untilAllGiveData(address, ['s2lab_verifier_events_total > 0']);
+  await injectFaults(broker);
+
+  assert.ok(panelQueries().length > 50);
+  const recorded = rules.flatMap(({ record }) => (record === undefined ? [] : [record]));
+  await untilAllGiveData(address, [...panelQueries(), ...markQueries((name) => !WITHOUT_BROKER.includes(name)), ...recorded]);
+  await untilAllGiveData(
+    address,
+    ['ViolationSeen', 'LogGap', 'DeadLetter'].map((alert) => `ALERTS{alertname="${alert}", alertstate="firing"}`),
+  );
+  for (const { alert, expr } of rules) assert.notEqual(await ask(address, `query?query=${encodeURIComponent(expr)}`), undefined, alert);
+
+  await broker.kill9();
+  await untilAllGiveData(address, [
+    ...markQueries((name) => WITHOUT_BROKER.includes(name)),
+    'ALERTS{alertname="BrokerUnreachable", alertstate="pending"}',
+  ]);
 });

@@ -1,28 +1,25 @@
-import { DashboardBuilder, DashboardCursorSync, RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { curves, number } from './panels.ts';
-import { largest, perMachineSecond, perSecond, total } from './query.ts';
+import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { board } from './board.ts';
+import { machineMarks } from './machine-marks.ts';
+import { curves, heatMap, number } from './panels.ts';
+import { machines, orZero } from './query.ts';
 import { machineVariables } from './variables.ts';
 
 /** The first dashboard: which design collapses how fast, what it leaves pending, and whether the verifier is content. */
 export function reclaimDashboard(): DashboardBuilder {
-  const dashboard = new DashboardBuilder('Reclaim')
-    .uid('s2lab-reclaim')
-    .description('Collapses of stage-2 tables into blocks, the frees they leave pending, and what they cost, per reclaim policy.')
-    .tags(['stage2-lab'])
-    .readonly()
-    .timezone('browser')
-    .time({ from: 'now-15m', to: 'now' })
-    .refresh('5s')
-    .tooltip(DashboardCursorSync.Crosshair)
-    .variables(machineVariables());
-  for (const panel of headline()) dashboard.withPanel(panel);
-  dashboard.withRow(new RowBuilder('Collapse and reclaim').id(100));
-  for (const panel of reclaim()) dashboard.withPanel(panel);
-  dashboard.withRow(new RowBuilder('Faults and invalidations').id(200));
-  for (const panel of stage2()) dashboard.withPanel(panel);
-  dashboard.withRow(new RowBuilder('Events and verification').id(300));
-  for (const panel of pipeline()) dashboard.withPanel(panel);
-  return dashboard;
+  return board({
+    name: 'reclaim',
+    title: 'Reclaim',
+    description: 'Collapses of stage-2 tables into blocks, the frees they leave pending, and what they cost, per reclaim policy.',
+    variables: machineVariables(),
+    marks: machineMarks(),
+    headline: headline(),
+    rows: [
+      { title: 'Collapse and reclaim', panels: reclaim() },
+      { title: 'Walkers', panels: walkers() },
+      { title: 'Memory', panels: memory() },
+    ],
+  });
 }
 
 function headline() {
@@ -34,7 +31,7 @@ function headline() {
       width: 4,
       bad: { red: 1 },
       description: 'Violations of invariants that the verifiers found since they started. Anything but 0 refutes a design.',
-      queries: [{ expr: `${total('s2lab_violations_total')} or vector(0)`, legend: 'violations' }],
+      queries: [{ expr: orZero(machines.total('s2lab_violations_total')), legend: 'violations' }],
     }),
     number({
       id: 2,
@@ -42,16 +39,17 @@ function headline() {
       unit: 'short',
       width: 4,
       description: 'Unlinked sub-trees whose teardown is not complete, now.',
-      queries: [{ expr: total('s2lab_pending_frees'), legend: 'pending' }],
+      queries: [{ expr: machines.total('s2lab_pending_frees'), legend: 'pending' }],
     }),
     number({
       id: 3,
       title: 'Oldest pending free',
       unit: 's',
       width: 4,
-      decimals: 1,
+      decimals: 3,
+      bad: { yellow: 0.02, red: 0.1 },
       description: 'Virtual time since the oldest pending free was retired. A design that only ever grows here is falling behind.',
-      queries: [{ expr: largest('s2lab_pending_free_oldest_age_seconds'), legend: 'age' }],
+      queries: [{ expr: machines.largest('s2lab_pending_free_oldest_age_seconds'), legend: 'age' }],
     }),
     number({
       id: 4,
@@ -59,15 +57,15 @@ function headline() {
       unit: 'cps',
       width: 4,
       description: 'Tables replaced by one block, per second of wall time.',
-      queries: [{ expr: perSecond('s2lab_collapses_total'), legend: 'collapses' }],
+      queries: [{ expr: machines.perSecond('s2lab_collapses_total'), legend: 'collapses' }],
     }),
     number({
       id: 5,
-      title: 'Events',
-      unit: 'cps',
+      title: 'Mapped by pages',
+      unit: 'percentunit',
       width: 4,
-      description: 'Events committed per second of wall time.',
-      queries: [{ expr: perSecond('s2lab_events_total'), legend: 'events' }],
+      description: 'Share of the mapped memory that pages map and not blocks: what collapse has still to do.',
+      queries: [{ expr: machines.share('s2lab_mapped_memory_bytes', 'size', 'page'), legend: 'share' }],
     }),
     number({
       id: 6,
@@ -75,7 +73,7 @@ function headline() {
       unit: 'short',
       width: 4,
       description: 'Machines that started and did not stop.',
-      queries: [{ expr: total('s2lab_machines_running'), legend: 'machines' }],
+      queries: [{ expr: machines.total('s2lab_machines_running'), legend: 'machines' }],
     }),
   ];
 }
@@ -89,7 +87,12 @@ function reclaim() {
       width: 12,
       description:
         'Collapses per machine and virtual second, so that neither the speed of the run nor the number of machines changes the figure.',
-      queries: [{ expr: perMachineSecond('s2lab_collapses_total', ['policy', 'machine_kind']), legend: '{{policy}} on {{machine_kind}}' }],
+      queries: [
+        {
+          expr: machines.perMachineSecond('s2lab_collapses_total', ['policy', 'machine_kind']),
+          legend: '{{policy}} on {{machine_kind}}',
+        },
+      ],
     }),
     curves({
       id: 102,
@@ -98,8 +101,8 @@ function reclaim() {
       width: 12,
       description: 'Unlinked sub-trees handed to the reclaim policy whose teardown is not complete. Policies that free at once stay at 0.',
       queries: [
-        { expr: total('s2lab_pending_frees', ['policy']), legend: '{{policy}}' },
-        { expr: largest('s2lab_pending_frees_peak', ['policy']), legend: '{{policy}}, peak of one machine' },
+        { expr: machines.total('s2lab_pending_frees', ['policy']), legend: '{{policy}}' },
+        { expr: machines.largest('s2lab_pending_frees_peak', ['policy']), legend: '{{policy}}, peak of one machine' },
       ],
     }),
     curves({
@@ -107,88 +110,128 @@ function reclaim() {
       title: 'Age of the oldest pending free',
       unit: 's',
       width: 8,
+      bad: { yellow: 0.02, red: 0.1 },
       description:
-        'Virtual time since the oldest pending free was retired: how long a grace period, or a stalled reader, holds memory back.',
-      queries: [{ expr: largest('s2lab_pending_free_oldest_age_seconds', ['policy']), legend: '{{policy}}' }],
+        'Virtual time since the oldest pending free was retired: how long a grace period, or a stalled reader, holds memory back. ' +
+        'Above the red line the alert OldestPendingFreeTooOld is raised.',
+      queries: [{ expr: machines.largest('s2lab_pending_free_oldest_age_seconds', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 104,
+      title: 'Retired and reclaimed',
+      unit: 'short',
+      width: 8,
+      description:
+        'Teardowns completed and collapses per machine and virtual second. Where the second stays above the first, frees pile up.',
+      queries: [
+        { expr: machines.perMachineSecond('s2lab_reclaims_total', ['policy']), legend: '{{policy}}, reclaimed' },
+        { expr: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: '{{policy}}, collapsed' },
+      ],
+    }),
+    curves({
+      id: 105,
+      title: 'Grace periods',
+      unit: 'short',
+      width: 8,
+      description: 'Grace periods that ended, per machine and virtual second. Policies without read-side sections have none and stay at 0.',
+      queries: [{ expr: machines.perMachineSecond('s2lab_grace_periods_total', ['policy']), legend: '{{policy}}' }],
+    }),
+  ];
+}
+
+function walkers() {
+  return [
+    heatMap({
+      id: 201,
+      title: 'Time blocked on the MMU lock',
+      unit: 's',
+      width: 12,
+      description:
+        'How often a walker waited how long (virtual time) for the MMU lock; only acquisitions that had to wait. A bright band at the top ' +
+        'is a collapse that keeps faults waiting.',
+      queries: [{ expr: machines.buckets('s2lab_lock_wait_seconds'), legend: '{{le}}' }],
+    }),
+    curves({
+      id: 206,
+      title: 'Waits for the MMU lock by mode',
+      unit: 'short',
+      width: 6,
+      description:
+        'Acquisitions of the MMU lock that had to wait, per machine and virtual second. Readers wait for a collapse, a collapse for all readers.',
+      queries: [{ expr: machines.perMachineSecond('s2lab_lock_contended_total', [], ['mode']), legend: '{{mode}}' }],
+    }),
+    curves({
+      id: 202,
+      title: 'Share of time blocked',
+      unit: 'percentunit',
+      width: 6,
+      description: 'Virtual time that walkers were blocked per virtual second of a machine. With several vCPUs it can exceed 1.',
+      queries: [
+        {
+          expr: `${machines.observedPerSecond('s2lab_lock_wait_seconds', ['policy'])} / ${machines.perSecond('s2lab_virtual_time_seconds_total', ['policy'])}`,
+          legend: '{{policy}}',
+        },
+      ],
+    }),
+    curves({
+      id: 203,
+      title: 'Walk restarts',
+      unit: 'short',
+      width: 8,
+      description: 'Restarts of software walks that lost a race, per machine and virtual second: the price of walking in parallel.',
+      queries: [{ expr: machines.perMachineSecond('s2lab_walk_retries_total', ['policy']), legend: '{{policy}}' }],
+    }),
+    curves({
+      id: 204,
+      title: 'Lost compare-and-exchanges',
+      unit: 'short',
+      width: 8,
+      description: 'Compare-and-exchanges of descriptors that failed because another walker was first, per machine and virtual second.',
+      queries: [{ expr: machines.perMachineSecond('s2lab_swaps_failed_total', ['policy']), legend: '{{policy}}' }],
+    }),
+    curves({
+      id: 205,
+      title: 'Locked descriptors met',
+      unit: 'short',
+      width: 8,
+      description:
+        'Loads that found a descriptor locked by another walker, per machine and virtual second: each is one turn of a spin or a way back to the guest.',
+      queries: [{ expr: machines.perMachineSecond('s2lab_locked_descriptors_met_total', ['policy']), legend: '{{policy}}' }],
+    }),
+  ];
+}
+
+function memory() {
+  return [
+    curves({
+      id: 301,
+      title: 'Share mapped by pages',
+      unit: 'percentunit',
+      width: 8,
+      max: 1,
+      description:
+        'Mapped memory that pages map and not blocks. Dirty logging drives it up; what collapse leaves behind is the residual share. ' +
+        'No curve while a policy’s machines map nothing.',
+      queries: [{ expr: machines.share('s2lab_mapped_memory_bytes', 'size', 'page', ['policy']), legend: '{{policy}}' }],
+    }),
+    curves({
+      id: 302,
       title: 'Table memory',
       unit: 'bytes',
       width: 8,
       stacked: true,
       description: 'Memory of the table pages allocated and not freed, the pending ones included.',
-      queries: [{ expr: total('s2lab_table_memory_bytes', ['policy']), legend: '{{policy}}' }],
-    }),
-    curves({
-      id: 105,
-      title: 'Walk restarts',
-      unit: 'short',
-      width: 8,
-      description: 'Restarts of software walks that lost a race, per machine and virtual second: the price of walking in parallel.',
-      queries: [{ expr: perMachineSecond('s2lab_walk_retries_total', ['policy']), legend: '{{policy}}' }],
-    }),
-  ];
-}
-
-function stage2() {
-  return [
-    curves({
-      id: 201,
-      title: 'Stage-2 faults by kind',
-      unit: 'short',
-      width: 12,
-      stacked: true,
-      description: 'Faults taken per machine and virtual second. Collapse and write protection show as permission and translation faults.',
-      queries: [{ expr: perMachineSecond('s2lab_faults_total', [], ['fault']), legend: '{{fault}}' }],
-    }),
-    curves({
-      id: 202,
-      title: 'TLB invalidations by operation',
-      unit: 'short',
-      width: 12,
-      stacked: true,
-      description: 'TLBI instructions issued per machine and virtual second, by Arm’s name of the operation.',
-      queries: [{ expr: perMachineSecond('s2lab_tlb_invalidations_total', [], ['op']), legend: '{{op}}' }],
-    }),
-  ];
-}
-
-function pipeline() {
-  return [
-    curves({
-      id: 301,
-      title: 'Events per second',
-      unit: 'cps',
-      width: 8,
-      description: 'Events committed by the fleet and events verified, per second of wall time. The two curves should lie on each other.',
-      queries: [
-        { expr: perSecond('s2lab_events_total'), legend: 'committed' },
-        { expr: perSecond('s2lab_verifier_events_total'), legend: 'verified' },
-      ],
-    }),
-    curves({
-      id: 302,
-      title: 'Violations by invariant',
-      unit: 'short',
-      width: 8,
-      stacked: true,
-      description: 'Violations found since the verifier started. `s2lab verify` on the log gives the witness.',
-      queries: [
-        { expr: total('s2lab_violations_total', ['invariant', 'policy']), legend: '{{invariant}} under {{policy}}' },
-        { expr: 'vector(0)', legend: 'none' },
-      ],
+      queries: [{ expr: machines.total('s2lab_table_memory_bytes', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 303,
-      title: 'Lag and back-pressure',
-      unit: 'short',
+      title: 'Events committed and verified',
+      unit: 'cps',
       width: 8,
-      description:
-        'Frames in the topic that the verifier has not read yet, and the share of wall time that the simulation waited for its sink.',
+      description: 'Events committed by the machines and events verified, per second of wall time. The two should lie on each other.',
       queries: [
-        { expr: total('s2lab_verifier_lag_frames'), legend: 'lag, frames' },
-        { expr: perSecond('s2lab_pipeline_backpressure_seconds_total', ['sink']), legend: 'share of time waited for {{sink}}' },
+        { expr: machines.perSecond('s2lab_events_total'), legend: 'committed' },
+        { expr: machines.perSecond('s2lab_verifier_events_total'), legend: 'verified' },
       ],
     }),
   ];

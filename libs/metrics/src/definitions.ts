@@ -65,7 +65,18 @@ export const METRICS = {
   s2lab_tables_live: { type: 'gauge', from: 'events', labels: group, help: 'Table pages allocated and not freed.' },
   s2lab_table_memory_bytes: { type: 'gauge', from: 'events', labels: group, help: 'Memory of the table pages allocated and not freed.' },
   s2lab_tables_freed_total: { type: 'counter', from: 'events', labels: group, help: 'Table pages given back to the page allocator.' },
-  s2lab_faults_total: { type: 'counter', from: 'events', labels: [...group, 'fault'], help: 'Stage-2 faults taken, by kind.' },
+  s2lab_mapped_memory_bytes: {
+    type: 'gauge',
+    from: 'events',
+    labels: [...group, 'size'],
+    help: 'Guest memory that valid leaf descriptors map, by size: page or block. A table that is unlinked maps nothing.',
+  },
+  s2lab_faults_total: {
+    type: 'counter',
+    from: 'events',
+    labels: [...group, 'fault', 'level'],
+    help: 'Stage-2 faults taken, by kind and level of the descriptor.',
+  },
   s2lab_fault_results_total: {
     type: 'counter',
     from: 'events',
@@ -126,6 +137,12 @@ export const METRICS = {
     from: 'events',
     labels: [...group, 'injected'],
     help: 'Faults injected by the scenario, by kind.',
+  },
+  s2lab_phases_began_total: {
+    type: 'counter',
+    from: 'events',
+    labels: [...group, 'phase'],
+    help: 'Phases of the scenario that machines began, by phase.',
   },
 
   s2lab_verifier_events_total: { type: 'counter', from: 'verifier', labels: [], help: 'Events verified.' },

@@ -1,9 +1,10 @@
 import type { Frame } from '@s2lab/events';
-import { DSB, FAULT, INJECTED, K, LOCK_MODE, OP, TLBI, codeName } from '@s2lab/events';
+import { DSB, FAULT, INJECTED, K, LOCK_MODE, OP, PHASE, TLBI, codeName } from '@s2lab/events';
 import type { MetricName } from './definitions.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { GroupTotals, machineKey, rowsOf } from './group-totals.ts';
 import { AT, LOCK_WAIT_BUCKET_COUNT, MachineTally, RESULT_NAMES } from './machine-tally.ts';
+import { LEAF_LEVELS } from './mapped-leaves.ts';
 
 /** One exposed value. */
 export interface Sample {
@@ -115,6 +116,15 @@ function byCode(label: string, table: Readonly<Record<string, number>>, first: n
 
 const event = (kind: number): Project => one((group) => group.counts[kind]!);
 
+function faults(group: GroupTotals): Sample[] {
+  return Object.entries(FAULT).flatMap(([fault, code]) =>
+    Array.from({ length: LEAF_LEVELS }, (_, level) => ({
+      labels: { ...group.labels, fault, level },
+      value: group.counts[AT.fault + code * LEAF_LEVELS + level]!,
+    })),
+  );
+}
+
 function faultResults(group: GroupTotals): Sample[] {
   return RESULT_NAMES.map((result, i) => ({ labels: { ...group.labels, result }, value: group.counts[AT.faultResult + i]! }));
 }
@@ -162,7 +172,11 @@ const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_tables_live: one((group) => group.tables),
   s2lab_table_memory_bytes: one((group) => group.tableBytes),
   s2lab_tables_freed_total: event(K.tableFreed),
-  s2lab_faults_total: byCode('fault', FAULT, AT.fault),
+  s2lab_mapped_memory_bytes: (group) => [
+    { labels: { ...group.labels, size: 'page' }, value: group.pageBytes },
+    { labels: { ...group.labels, size: 'block' }, value: group.blockBytes },
+  ],
+  s2lab_faults_total: faults,
   s2lab_fault_results_total: faultResults,
   s2lab_walks_total: walks,
   s2lab_walk_retries_total: one((group) => group.counts[AT.retries]!),
@@ -181,4 +195,5 @@ const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_cache_exhausted_total: event(K.cacheExhausted),
   s2lab_cache_top_ups_total: event(K.cacheToppedUp),
   s2lab_faults_injected_total: byCode('injected', INJECTED, AT.injected),
+  s2lab_phases_began_total: byCode('phase', PHASE, AT.phase),
 };

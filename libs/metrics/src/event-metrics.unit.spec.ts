@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventInput, Frame } from '@s2lab/events';
-import { DSB, EventColumns, FAULT, LINK_CAUSE, LOCK_MODE, OP, RESULT, TLBI, UNLINK_CAUSE, encodeEvent } from '@s2lab/events';
+import { DSB, EventColumns, FAULT, LINK_CAUSE, LOCK_MODE, OP, PHASE, RESULT, TLBI, UNLINK_CAUSE, encodeEvent } from '@s2lab/events';
 import { METRICS } from './definitions.ts';
 import type { MetricName } from './definitions.ts';
 import { EventMetrics } from './event-metrics.ts';
@@ -61,7 +61,8 @@ test('faults, invalidations, barriers, accesses and walks are counted by their k
   const metrics = new EventMetrics();
   metrics.observe(
     frame([
-      { kind: 'fault-taken', fault: FAULT.permission },
+      { kind: 'fault-taken', fault: FAULT.permission, level: 2 },
+      { kind: 'phase-began', phase: PHASE.collapse },
       { kind: 'walk-began', walk: 3, op: OP.relax },
       { kind: 'descriptor-read', walk: 3, value: '0x1000000000000000' },
       { kind: 'descriptor-swap-failed', walk: 3 },
@@ -73,8 +74,12 @@ test('faults, invalidations, barriers, accesses and walks are counted by their k
       { kind: 'guest-accessed', tlbHit: 0 },
     ]),
   );
-  assert.equal(value(metrics, 's2lab_faults_total', { fault: 'permission' }), 1);
+  assert.equal(
+    metrics.samples('s2lab_faults_total').find(({ labels }) => labels['fault'] === 'permission' && labels['level'] === 2)?.value,
+    1,
+  );
   assert.equal(value(metrics, 's2lab_faults_total', { fault: 'translation' }), 0);
+  assert.equal(value(metrics, 's2lab_phases_began_total', { phase: 'collapse' }), 1);
   assert.equal(value(metrics, 's2lab_walks_total', { op: 'relax', result: 'eagain' }), 1);
   assert.equal(value(metrics, 's2lab_walk_retries_total'), 2);
   assert.equal(value(metrics, 's2lab_locked_descriptors_met_total'), 1);
@@ -84,6 +89,37 @@ test('faults, invalidations, barriers, accesses and walks are counted by their k
   assert.equal(value(metrics, 's2lab_barriers_total', { domain: 'ish' }), 1);
   assert.equal(value(metrics, 's2lab_guest_accesses_total', { tlb: 'hit' }), 1);
   assert.equal(value(metrics, 's2lab_guest_accesses_total', { tlb: 'miss' }), 1);
+});
+
+test('mapped memory follows the descriptors written, and an unlinked table maps nothing', () => {
+  const metrics = new EventMetrics();
+  const mapped = (): unknown[] => ['page', 'block'].map((size) => value(metrics, 's2lab_mapped_memory_bytes', { size }));
+  const page = { kind: 'descriptor-released', level: 3, table: 5_000, new: '0x80000703' } as const;
+  metrics.observe(
+    frame([
+      { kind: 'machine-started', vcpus: 2, pageShift: 12 },
+      { ...page, slot: 0 },
+      { ...page, slot: 1 },
+      { ...page, slot: 2 },
+      { kind: 'descriptor-swapped', level: 3, table: 5_000, slot: 2, old: '0x80000703', new: '0x1000000000000000' },
+      { kind: 'descriptor-released', level: 2, table: 3, slot: 7, new: '0x81000003' },
+      { kind: 'descriptor-stored', level: 2, table: 3, slot: 8, new: '0x82000701' },
+    ]),
+  );
+  assert.deepEqual(mapped(), [2 * 4096, 2 ** 21], 'two pages, one block; a locked slot and a table map nothing');
+  metrics.observe(
+    frame(
+      [
+        { kind: 'table-unlinked', child: 5_000, cause: UNLINK_CAUSE.collapse },
+        { kind: 'descriptor-released', level: 2, table: 3, slot: 7, new: '0x81000701' },
+        { kind: 'table-freed', table: 5_000 },
+      ],
+      0,
+      'r1',
+      7,
+    ),
+  );
+  assert.deepEqual(mapped(), [0, 2 ** 22]);
 });
 
 test('the wait for a lock is measured per actor, from its contention to its acquisition', () => {
@@ -110,6 +146,28 @@ test('a thousand stopped runs leave one group and bounded memory, and no count i
   assert.equal(value(metrics, 's2lab_events_total', GROUP), 2_000);
   assert.equal(value(metrics, 's2lab_machines_running', GROUP), 0);
   assert.ok([...metrics.machines()].length < 300);
+});
+
+test('a hundred machines expose as many series as one of each policy, and a scrape of them stays below 200 kB', async () => {
+  const scrape = async (machines: number): Promise<string> => {
+    const events = new EventMetrics();
+    for (let machine = 0; machine < machines; machine += 1) {
+      const { origin, ...rest } = frame(
+        Array.from({ length: 10 }, (): EventInput => ({ kind: 'guest-accessed' })),
+        machine,
+      );
+      events.observe({ ...rest, origin: { ...origin, policy: machine % 2 === 0 ? 'rcu' : 'rwlock' } });
+    }
+    return new LabMetrics(events, ['verifier', 'pipeline']).registry.metrics();
+  };
+  const series = (text: string): string[] =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('s2lab_'))
+      .map((line) => line.slice(0, line.lastIndexOf(' ')));
+  const [few, many] = [await scrape(2), await scrape(100)];
+  assert.deepEqual(series(many), series(few));
+  assert.ok(many.length < 200_000, `${many.length} bytes`);
 });
 
 test('a registry exposes every metric of the table, in the text format, with no run in it', async () => {

@@ -16,6 +16,8 @@ export class GroupTotals {
   running = 0;
   tables = 0;
   tableBytes = 0;
+  pageBytes = 0;
+  blockBytes = 0;
   pendingFrees = 0;
   pendingPeak = 0;
   oldestPendingNs = 0;
@@ -36,6 +38,8 @@ export class GroupTotals {
     this.running += tally.running ? 1 : 0;
     this.tables += tally.tables;
     this.tableBytes += tally.tableBytes;
+    this.pageBytes += tally.pageBytes;
+    this.blockBytes += tally.blockBytes;
     this.pendingFrees += tally.pendingFrees;
     this.oldestPendingNs = Math.max(this.oldestPendingNs, tally.oldestPendingNs);
   }

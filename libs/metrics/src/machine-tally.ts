@@ -1,6 +1,7 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
 import { K, LINK_CAUSE, UNLINK_CAUSE, wide } from '@s2lab/events';
 import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
+import { LEAF_LEVELS, MappedLeaves } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 
 /** Results of walks and fault handlers that have a name of their own in metrics; the last one stands for all others. */
@@ -30,24 +31,26 @@ export const AT = {
   tlbMisses: 261,
   reclaims: 262,
   rows: 263,
-  /** + FAULT code. */
-  fault: 264,
   /** + TLBI code. */
-  tlbi: 264 + CODES,
+  tlbi: 264,
   /** + DSB code. */
-  dsb: 264 + 2 * CODES,
+  dsb: 264 + CODES,
   /** + INJECTED code. */
-  injected: 264 + 3 * CODES,
+  injected: 264 + 2 * CODES,
   /** + LOCK_MODE. */
-  contended: 264 + 4 * CODES,
+  contended: 264 + 3 * CODES,
   /** + LOCK_MODE: nanoseconds waited. */
-  waitNs: 264 + 5 * CODES,
-  /** + LOCK_MODE × wait buckets + bucket. */
-  wait: 264 + 6 * CODES,
+  waitNs: 264 + 4 * CODES,
+  /** + PHASE code. */
+  phase: 264 + 5 * CODES,
   /** + index in RESULT_NAMES. */
-  faultResult: 264 + 6 * CODES + 3 * WAIT_BUCKETS,
+  faultResult: 264 + 6 * CODES,
+  /** + FAULT code × LEAF_LEVELS + level. */
+  fault: 264 + 7 * CODES,
+  /** + LOCK_MODE × wait buckets + bucket. */
+  wait: 264 + 7 * CODES + CODES * LEAF_LEVELS,
   /** + OP × RESULT_NAMES + index in RESULT_NAMES. */
-  walk: 264 + 7 * CODES + 3 * WAIT_BUCKETS,
+  walk: 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS,
 } as const;
 
 /** Numbers in `counts` of a tally. */
@@ -70,6 +73,7 @@ export class MachineTally {
   running = true;
   /** Retired sub-trees by table page, in order of retirement: when each was retired, virtual nanoseconds. */
   private readonly pending = new Map<number, number>();
+  private readonly mapped = new MappedLeaves();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
 
@@ -93,10 +97,20 @@ export class MachineTally {
     return this.tables * 2 ** this.pageShift;
   }
 
+  /** Bytes that valid page descriptors map. */
+  get pageBytes(): number {
+    return this.mapped.pageBytes(this.pageShift);
+  }
+
+  /** Bytes that valid block descriptors map. */
+  get blockBytes(): number {
+    return this.mapped.blockBytes(this.pageShift);
+  }
+
   /** Folds consecutive rows of this machine. */
   fold(rows: EventRows): void {
-    const { kind, arg, aux, old, length } = rows;
-    const counts = this.counts;
+    const { kind, level, arg, aux, old, length } = rows;
+    const { counts, mapped } = this;
     for (let i = 0; i < length; i += 1) {
       const code = kind[i]!;
       counts[code]! += 1;
@@ -106,6 +120,11 @@ export class MachineTally {
           if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) counts[AT.lockedMet]! += 1;
           break;
         }
+        case K.descriptorStored:
+        case K.descriptorReleased:
+        case K.descriptorSwapped:
+          mapped.replace(rows, i);
+          break;
         case K.guestAccessed:
           counts[aux[i] === 1 ? AT.tlbHits : AT.tlbMisses]! += 1;
           break;
@@ -116,7 +135,7 @@ export class MachineTally {
           counts[AT.dsb + (arg[i]! & 7)]! += 1;
           break;
         case K.faultTaken:
-          counts[AT.fault + (arg[i]! & 7)]! += 1;
+          counts[AT.fault + (arg[i]! & 7) * LEAF_LEVELS + Math.max(0, level[i]!)]! += 1;
           break;
         case K.faultHandled:
           counts[AT.faultResult + resultColumn(arg[i]! | 0)]! += 1;
@@ -144,11 +163,13 @@ export class MachineTally {
         break;
       case K.tableFreed:
         this.tables -= 1;
+        this.mapped.dropTable(rows.table[i]!);
         break;
       case K.tableLinked:
         if (rows.aux[i] === LINK_CAUSE.split) this.counts[AT.splits]! += 1;
         break;
       case K.tableUnlinked:
+        this.mapped.dropTable(rows.table[i]!);
         if (rows.aux[i] === UNLINK_CAUSE.collapse) this.counts[AT.collapses]! += 1;
         break;
       case K.tableRetired:
@@ -170,6 +191,7 @@ export class MachineTally {
         break;
       case K.phaseBegan:
         this.phase = rows.arg[i]!;
+        this.counts[AT.phase + (this.phase & 7)]! += 1;
         this.pass = rows.aux[i]!;
         break;
       case K.machineStarted:
@@ -177,6 +199,7 @@ export class MachineTally {
         break;
       case K.machineStopped:
         this.running = false;
+        this.mapped.clear();
         break;
       default:
     }
