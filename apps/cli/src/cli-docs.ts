@@ -16,6 +16,10 @@ const SHAPES: Readonly<Record<string, string>> = {
     tlbInvalidations: number, barriers: number, walkRetries: number, lockWaits: number, lockWaitNs: number, tlbHits: number, tlbMisses: number,
     tables: number }[],
   verdict: Verdict | null }   // null with --no-verify`,
+  compare: `{ scenario: string, seed: number, report: string | null, runs: { policy: string, vcpus: number, verdict: string, events: number,
+  virtualNs: number, faults: number, collapses: number, collapseRate: number, splits: number, tlbInvalidations: number, barriers: number,
+  walkRetries: number, lockWaits: number, lockWaitNs: number, waits: { below: number | null, count: number }[],   // seconds
+  pendingPeak: number, pendingIntegral: number, oldestPendingNs: number, pending: { at: number[], pending: number[] }, tablesPeak: number }[] }`,
   record: `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
   verify: `Verdict = {
   verdict: 'holds' | 'violated' | 'unreadable',
@@ -55,7 +59,7 @@ In the project, \`npx s2lab …\`; \`npm start\` is \`s2lab start\`.
 | 70 | a mistake in the program: please report it |
 | 130 | stopped by Ctrl-C before the end; what was recorded is whole |
 
-Results go to standard output, everything else to standard error. Progress is shown on a terminal only. A second Ctrl-C stops at once.
+Results go to standard output, everything else to standard error. Progress is shown on a terminal only. A second Ctrl-C, a second later, stops at once.
 Recording is deterministic: equal scenario, seed and options give byte-identical logs.
 `;
 

@@ -198,3 +198,25 @@ test('whoever reads only the beginning of a replay is no error', async () => {
   const [status] = (await once(child, 'close')) as [number | null];
   assert.deepEqual([status, stderr], [0, '']);
 });
+
+test('compare sets policies side by side and writes a report that loads nothing from elsewhere', async () => {
+  const ended = await s2lab(['compare', 'smoke', '--policies', 'rcu,rwlock', '--vcpus', '1,3', '-o', 'report.html', '--json'], dir);
+  assert.equal(ended.status, 0, ended.stderr);
+  const { runs } = JSON.parse(ended.stdout) as {
+    runs: { policy: string; vcpus: number; verdict: string; events: number; pendingPeak: number }[];
+  };
+  assert.deepEqual(
+    runs.map(({ policy, vcpus, verdict }) => [policy, vcpus, verdict]),
+    [
+      ['rcu', 1, 'holds'],
+      ['rwlock', 1, 'holds'],
+      ['rcu', 3, 'holds'],
+      ['rwlock', 3, 'holds'],
+    ],
+  );
+  assert.ok(runs[2]!.events > runs[0]!.events);
+  assert.ok(runs[2]!.pendingPeak > 0 && runs[3]!.pendingPeak === 0, 'rcu defers frees, rwlock does not');
+  const report = readFileSync(join(dir, 'report.html'), 'utf8');
+  assert.doesNotMatch(report, /(src|href)="|@import|url\(/);
+  assert.match(report, /<td>rwlock<\/td>/);
+});

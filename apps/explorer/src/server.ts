@@ -8,7 +8,7 @@ import type { LabSample } from './sample.ts';
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Bytes that may wait for a page that does not read; beyond that it is cut off and connects anew. */
+/** Bytes that may wait, besides the history, for a page that does not read; beyond that it is cut off and connects anew. */
 const STREAM_BACKLOG = 4 * 1024 * 1024;
 
 /** Where the page listens. */
@@ -81,13 +81,17 @@ function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): v
     'content-security-policy': CSP,
     'x-content-type-options': 'nosniff',
   });
-  const send = (event: string, data: unknown): void => {
-    raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    if (raw.writableLength > STREAM_BACKLOG) raw.destroy();
+  const write = (event: string, data: unknown): number => {
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    raw.write(text);
+    return text.length;
   };
-  send('about', feed.about);
-  send('history', feed.history());
-  const stop = feed.listen((sample: LabSample) => send('sample', sample));
+  write('about', feed.about);
+  const limit = STREAM_BACKLOG + write('history', feed.history());
+  const stop = feed.listen((sample: LabSample) => {
+    write('sample', sample);
+    if (raw.writableLength > limit) raw.destroy();
+  });
   request.raw.on('close', stop);
 }
 

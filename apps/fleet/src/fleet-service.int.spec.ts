@@ -10,6 +10,19 @@ import type { FleetSettings } from './service-settings.ts';
 
 const TOPIC = 'fleet.events';
 
+const SETTINGS: FleetSettings = {
+  S2LAB_KAFKA_BROKERS: '',
+  S2LAB_TOPIC: TOPIC,
+  S2LAB_PARTITIONS: 4,
+  S2LAB_REPLICAS: 1,
+  S2LAB_SCENARIO: 'demo',
+  S2LAB_SPEED: 0.001,
+  S2LAB_SEED: 3,
+  S2LAB_MACHINE_BASE: 0,
+  S2LAB_HTTP_HOST: '127.0.0.1',
+  S2LAB_HTTP_PORT: 0,
+};
+
 /** Looks every 100 ms until `condition` holds, for at most two minutes. */
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 1200; tries += 1) {
@@ -26,18 +39,7 @@ test('the fleet waits for a killed broker, goes on when it is back, and loses no
   const broker = await startKafkaBroker({ jars, java });
   const stop = new AbortController();
   const lines: string[] = [];
-  const settings: FleetSettings = {
-    S2LAB_KAFKA_BROKERS: broker.address,
-    S2LAB_TOPIC: TOPIC,
-    S2LAB_PARTITIONS: 4,
-    S2LAB_REPLICAS: 1,
-    S2LAB_SCENARIO: 'demo',
-    S2LAB_SPEED: 0.001,
-    S2LAB_SEED: 3,
-    S2LAB_MACHINE_BASE: 0,
-    S2LAB_HTTP_HOST: '127.0.0.1',
-    S2LAB_HTTP_PORT: 0,
-  };
+  const settings = { ...SETTINGS, S2LAB_KAFKA_BROKERS: broker.address };
   const service = await startFleetService(settings, stop.signal, (line) => lines.push(line));
   const get = async (path: string): Promise<Response> => fetch(`http://127.0.0.1:${service.http.port}${path}`);
   const written = async (): Promise<number> =>
@@ -76,4 +78,12 @@ test('the fleet waits for a killed broker, goes on when it is back, and loses no
     lines.some((line) => line.includes('the simulation waits')),
     lines.join('\n'),
   );
+});
+
+test('a fleet whose broker never answers says so, and a stop ends it with the reason', async () => {
+  const stop = new AbortController();
+  const service = await startFleetService({ ...SETTINGS, S2LAB_KAFKA_BROKERS: '127.0.0.1:1' }, stop.signal, () => {});
+  await until('the fleet says that it waits', async () => (await fetch(`http://127.0.0.1:${service.http.port}/healthz`)).status === 503);
+  stop.abort();
+  await assert.rejects(service.ended, /closed before the broker acknowledged everything/);
 });

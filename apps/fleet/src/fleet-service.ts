@@ -13,10 +13,13 @@ import { WindowedSink } from './windowed-sink.ts';
 /** Frames on their way to the broker at once. */
 const IN_FLIGHT = 8;
 
+/** How long a stop waits for a broker that does not answer, twice: before the sink is closed, and while it drains. */
+const PATIENCE_MS = 3_000;
+
 /** A fleet service that runs. */
 export interface FleetService {
   readonly http: ServiceHttp;
-  /** Resolves when the signal has ended the runs and everything in flight is acknowledged. */
+  /** Resolves when the signal has ended the runs and everything in flight is acknowledged; rejects when the broker does not answer. */
   readonly ended: Promise<void>;
 }
 
@@ -47,6 +50,7 @@ export async function startFleetService(settings: FleetSettings, signal: AbortSi
     topic: settings.S2LAB_TOPIC,
     partitions: settings.S2LAB_PARTITIONS,
     replicas: settings.S2LAB_REPLICAS,
+    drainMs: PATIENCE_MS,
     onStall: (because) => broker.stalled(because),
   });
   const state = { run: first.run, seed: settings.S2LAB_SEED, runs: 0, machines: first.machines.length };
@@ -76,7 +80,7 @@ export async function startFleetService(settings: FleetSettings, signal: AbortSi
       }),
     },
   });
-  const sinks = [new MeteredSink(new WindowedSink(kafka, IN_FLIGHT), 'kafka', metrics), new MetricsSink(events)];
+  const sinks = [new MeteredSink(new WindowedSink(kafka, IN_FLIGHT), 'kafka', metrics, () => kafka.byteCount), new MetricsSink(events)];
   const runAll = async (): Promise<void> => {
     for (let fleet = first; !signal.aborted; fleet = assemble(state.seed)) {
       say(`run ${fleet.run}: ${fleet.machines.length} machines, seed ${state.seed}`);
@@ -86,14 +90,22 @@ export async function startFleetService(settings: FleetSettings, signal: AbortSi
     }
     await sinks[0]!.close();
   };
-  return { http, ended: closing(runAll(), http) };
+  return { http, ended: closing(runAll(), http, kafka, signal) };
 }
 
-/** Ends the HTTP server when the runs have ended, however they did. */
-async function closing(runs: Promise<void>, http: ServiceHttp): Promise<void> {
+/**
+ * Waits for the runs and ends the HTTP server. A stop does not wait for ever for a broker that is gone: then the runs reject, which says that
+ * not everything is acknowledged.
+ */
+async function closing(runs: Promise<void>, http: ServiceHttp, kafka: KafkaSink, signal: AbortSignal): Promise<void> {
+  let giveUp: NodeJS.Timeout | undefined;
+  signal.addEventListener('abort', () => {
+    giveUp = setTimeout(() => void kafka.close().catch(() => {}), PATIENCE_MS); // what it could not send rejects in the runs
+  });
   try {
     await runs;
   } finally {
+    clearTimeout(giveUp);
     await http.close();
   }
 }

@@ -17,5 +17,12 @@ test('a block fits when IPA and HVA agree modulo its size and it lies inside the
 test('huge pages back every aligned block, none, or those whose number is not a multiple of thp', () => {
   const memslot = new Memslot(0, 0, 16 * MIB, 0, false);
   const backed = (thp: number) => [0, 1, 2, 3].map((block) => new Backing(0, 12, thp).hugePageAt(memslot, block * 2 * MIB, 21));
-  assert.deepEqual([backed(0), backed(1), backed(2)], [[false, false, false, false], [true, true, true, true], [false, true, false, true]]);
+  assert.deepEqual(
+    [backed(0), backed(1), backed(2)],
+    [
+      [false, false, false, false],
+      [true, true, true, true],
+      [false, true, false, true],
+    ],
+  );
 });

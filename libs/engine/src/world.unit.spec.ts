@@ -7,7 +7,12 @@ const VCPUS = 2;
 const world = () => new World(machineConfig({ vcpus: VCPUS, tlbEntries: 8, walkCacheEntries: 16 }));
 
 /** Evolves by an event that has only an actor, an argument and perhaps more. */
-function commit(target: World, kind: number, actor: number, fields: { level?: number; table?: number; new?: number; ipa?: number; arg?: number; aux?: number }): void {
+function commit(
+  target: World,
+  kind: number,
+  actor: number,
+  fields: { level?: number; table?: number; new?: number; ipa?: number; arg?: number; aux?: number },
+): void {
   const { level = 0, table = 0, new: value = 0, ipa = 0, arg = 0, aux = 0 } = fields;
   target.evolve(kind, actor, level, 0, table, 0, 0, value, 0, ipa, arg, aux);
 }
@@ -83,9 +88,25 @@ test('a stage-2 invalidation drops walk steps of its address, a stage-1 one the 
   }
   commit(shared, K.tlbiIssued, 0, { level: 3, ipa: 0x4000, arg: TLBI.ipas2e1 });
   commit(shared, K.dsbCompleted, 0, { arg: DSB.nsh });
-  const steps = (vcpu: number) => [shared.tlb.findStep(vcpu, 0x4000) >= 0, shared.tlb.findStep(vcpu, 0x20_0000) >= 0, shared.tlb.find(vcpu, 0x4000) >= 0];
-  assert.deepEqual([steps(0), steps(1)], [[false, true, true], [true, true, true]]);
+  const steps = (vcpu: number) => [
+    shared.tlb.findStep(vcpu, 0x4000) >= 0,
+    shared.tlb.findStep(vcpu, 0x20_0000) >= 0,
+    shared.tlb.find(vcpu, 0x4000) >= 0,
+  ];
+  assert.deepEqual(
+    [steps(0), steps(1)],
+    [
+      [false, true, true],
+      [true, true, true],
+    ],
+  );
   commit(shared, K.tlbiIssued, 0, { level: -1, arg: TLBI.vmalle1is });
   commit(shared, K.dsbCompleted, 0, { arg: DSB.ish });
-  assert.deepEqual([steps(0), steps(1)], [[false, true, false], [true, true, false]]);
+  assert.deepEqual(
+    [steps(0), steps(1)],
+    [
+      [false, true, false],
+      [true, true, false],
+    ],
+  );
 });

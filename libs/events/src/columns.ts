@@ -49,7 +49,7 @@ export interface EventRows {
 }
 
 /** Rows in a frame: large enough for compression, small enough for a Kafka message below 1 MiB. */
-export const FRAME_ROWS = 32_768;
+export const FRAME_ROWS = 65_536;
 
 const TWO_32 = 0x1_0000_0000;
 

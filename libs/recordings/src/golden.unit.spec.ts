@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Frame } from '@s2lab/events';
-import { decodeEvent } from '@s2lab/events';
+import { decodeEvent, FRAME_ROWS } from '@s2lab/events';
 import { importGolden, RecordingError } from './index.ts';
 
 const HEAD = [
@@ -86,13 +86,13 @@ test('a range invalidation becomes the pieces the kernel issues', () => {
 });
 
 test('frames follow each other without a gap and survive each other', () => {
-  const many = Array.from({ length: 40_000 }, () => '{"e":"dsb","k":"ish"}');
+  const many = Array.from({ length: FRAME_ROWS + 1_000 }, () => '{"e":"dsb","k":"ish"}');
   const frames = [...importGolden([...HEAD, ...many, '{"end":1}'])];
   assert.deepEqual(
     frames.map((frame) => [frame.firstSeq, frame.rows.length]),
     [
-      [0, 32_768],
-      [32_768, 40_005 - 32_768],
+      [0, FRAME_ROWS],
+      [FRAME_ROWS, 1_005],
     ],
   );
 });

@@ -14,6 +14,7 @@ export type KafkaSinkOptions = AcknowledgedProducerOptions;
 export class KafkaSink implements EventSink {
   private readonly options: KafkaSinkOptions;
   private readonly producer: AcknowledgedProducer;
+  private acknowledgedBytes = 0;
 
   /** Connects with the first write, and creates the topic then if there is none. */
   constructor(options: KafkaSinkOptions) {
@@ -26,13 +27,20 @@ export class KafkaSink implements EventSink {
     return this.producer.pendingCount;
   }
 
+  /** Bytes of the messages acknowledged so far, without Kafka's own headers. */
+  get byteCount(): number {
+    return this.acknowledgedBytes;
+  }
+
   /**
    * Writes a frame; resolves when the broker has acknowledged all of it. The rows are copied before the first wait.
    * @throws KafkaTransportError when the broker refuses it for good, or the sink was closed before it was acknowledged; RangeError when
    * the frame cannot be encoded.
    */
   async write(frame: Frame): Promise<void> {
-    await this.producer.deliver(frameMessages(frame, this.options.partitions));
+    const messages = frameMessages(frame, this.options.partitions);
+    await this.producer.deliver(messages);
+    for (const { value } of messages) this.acknowledgedBytes += value.byteLength;
   }
 
   /** Waits for what is in flight, at most `drainMs`, then disconnects. Writes that are not acknowledged by then reject. */

@@ -144,7 +144,7 @@ async function openTarget(options: RecordOptions, description: string): Promise<
       partitions: options.partitions,
       onStall: (because) => tell(because === undefined ? 'the broker goes on' : `waiting for the broker: ${because}`),
     });
-    return { sink: new WindowedSink(sink, IN_FLIGHT), name: `kafka://${options.kafka}/${topic}`, bytes: () => 0 };
+    return { sink: new WindowedSink(sink, IN_FLIGHT), name: `kafka://${options.kafka}/${topic}`, bytes: () => sink.byteCount };
   }
   const { FileSink } = await import('@s2lab/transport-file');
   const sink = await FileSink.create(options.output!, { description, overwrite: options.force === true });
