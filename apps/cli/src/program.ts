@@ -30,7 +30,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  for (const add of [addStart, addRun, addCompare, addRecord, addVerify, addReplay, addImport, addConform, addExport, addRepair, addLists])
-    add(program);
+  const commands = [addStart, addRun, addCompare, addRecord, addVerify, addReplay, addImport, addConform, addExport, addRepair, addLists];
+  for (const add of commands) add(program);
   return program;
 }

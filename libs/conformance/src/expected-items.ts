@@ -68,7 +68,7 @@ export function expectedItems(line: GoldenLine, setting: RecordedSetting): strin
     case 'cache_free':
       return [`cache_free n=${whole('n')}`];
     case 'dirty':
-      return [`dirty slot=${whole('slot')} gfn=${value('gfn')}`];
+      return [`dirty slot=${whole('slot')} gfn=${value('gfn')} was=${whole('was')}`];
     case 'fault':
       return [`fault ${line.text('k')} l=${whole('l')}`];
     case 'vma':

@@ -99,7 +99,7 @@ function rareItem(rows: EventRows, i: number, walker: Walker, shape: Geometry): 
     case K.mappingSizeChosen:
       return `vma vma_pagesize=${before(rows, i)} max_map=${after(rows, i)}`;
     case K.pageDirtied:
-      return `dirty slot=${arg} gfn=${hexAddress(address(rows, i) / shape.pageBytes)}`;
+      return `dirty slot=${arg} gfn=${hexAddress(address(rows, i) / shape.pageBytes)} was=${rows.aux[i]}`;
     // The handler of an access flag fault returns nothing.
     case K.faultHandled:
       return walker.faultKind === FAULT.accessFlag ? undefined : `abort_ret r=${arg | 0}`;

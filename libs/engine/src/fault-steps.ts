@@ -181,7 +181,13 @@ function unlocked(machine: Machine, walker: Walker): void {
   walker.pc = PC.faultHandled;
   if (walker.result === RESULT.ok && wrote && memslot !== undefined && memslot.logging) {
     const page = alignDown(walker.ipa, machine.world.shape.pageBytes);
-    machine.note(walker, K.pageDirtied, page, walker.memslot, 0);
+    machine.note(
+      walker,
+      K.pageDirtied,
+      page,
+      walker.memslot,
+      memslot.isDirty((page - memslot.ipa) / machine.world.shape.pageBytes) ? 1 : 0,
+    );
   } else {
     handled(machine, walker);
   }

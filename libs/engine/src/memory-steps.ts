@@ -90,7 +90,7 @@ export function stepMemory(machine: Machine, walker: Walker): void {
   assert(memslot !== undefined, 'the memslot of a dirty log operation stays while the operation runs');
   const page = machine.world.shape.pageBytes;
   const base = (walker.ipa - memslot.ipa) / page;
-  const isDirty = (bit: number) => asked(walker, bit) && ((memslot.dirty[(base + bit) >>> 5] ?? 0) & (1 << ((base + bit) & 31))) !== 0;
+  const isDirty = (bit: number) => asked(walker, bit) && memslot.isDirty(base + bit);
   let first = 0;
   while (first < 64 && !isDirty(first)) first += 1;
   if (first === 64) {

@@ -22,6 +22,11 @@ export class Memslot {
     return this.logging && !this.readOnly;
   }
 
+  /** Whether the dirty bit of the memslot's page `page` is set. */
+  isDirty(page: number): boolean {
+    return ((this.dirty[page >>> 5] ?? 0) & (1 << (page & 31))) !== 0;
+  }
+
   /** Whether `address` lies in the memslot. */
   holds(address: number): boolean {
     return address >= this.ipa && address < this.ipa + this.bytes;

@@ -86,8 +86,8 @@ export const KINDS = {
   },
   'page-dirtied': {
     code: 17,
-    doc: 'The fault handler set the dirty bit of the page at `ipa`.',
-    fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'] },
+    doc: 'The fault handler set the dirty bit of the page at `ipa`; was 1 = it was set already.',
+    fields: { memslot: ['arg', 'count'], ipa: ['ipa', 'address'], was: ['aux', 'count'] },
   },
 
   'walk-began': {

@@ -351,7 +351,19 @@ class GoldenRecording {
         cacheMaintenance(writer, line, K.icacheInvalidated);
         return;
       case 'dirty':
-        writer.emit(K.pageDirtied, 0, 0, 0, 0, 0, 0, 0, line.bytes('gfn') * 2 ** this.pageShift, line.whole('slot', 0, 2 ** 31), 0);
+        writer.emit(
+          K.pageDirtied,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          line.bytes('gfn') * 2 ** this.pageShift,
+          line.whole('slot', 0, 2 ** 31),
+          line.whole('was', 0, 1),
+        );
         return;
       case 'topup':
         writer.note(K.cacheToppedUp, line.whole('from', 0, 2 ** 31), line.whole('to', 0, 2 ** 31));

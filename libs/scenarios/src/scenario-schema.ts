@@ -36,7 +36,7 @@ const machine = z.strictObject({
   kind: z.literal('kvm').default('kvm').meta({ description: 'What owns the stage-2' }),
   policy: z
     .string()
-    .regex(/^[a-z][a-z0-9-]*$/, { error: 'expected the name of a reclaim policy, such as rcu (s2lab policies lists them)' })
+    .regex(/^[a-z][a-z0-9.-]*$/, { error: 'expected the name of a reclaim policy, such as rcu (s2lab policies lists them)' })
     .meta({ description: 'Reclaim policy of the stage-2, by name' }),
   vcpus: z.int().min(1).max(512).default(4).meta({ description: 'Virtual CPUs; a recording brings its own number' }),
   memoryBytes: bytes.prefault('256MiB').meta({ description: 'Guest memory, from IPA 1 GiB on' }),
