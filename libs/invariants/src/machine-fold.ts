@@ -39,6 +39,7 @@ export class MachineFold {
   private readonly after: Handler[][] = [];
   private readonly atIdle: Handler[] = [];
   private readonly atDisorder: Handler[] = [];
+  private readonly atDisagreement: Handler[] = [];
 
   /** @param rules those to check; the order is the order in which they see an event */
   constructor(origin: FrameOrigin, rules: readonly Rule[], ledger: Ledger) {
@@ -70,7 +71,8 @@ export class MachineFold {
       const at = cursor.at;
       if (at < actors.lastAt[cursor.actor]! || this.stopped) for (const handler of this.atDisorder) handler(cursor);
       actors.lastAt[cursor.actor] = at;
-      if (kind >= K.descriptorRead && kind <= K.referenceRead) world.aim(cursor);
+      if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor))
+        for (const handler of this.atDisagreement) handler(cursor);
       const first = before[kind]!;
       for (let k = 0; k < first.length; k++) first[k]!(cursor);
       const idle = world.evolve(cursor);
@@ -116,6 +118,9 @@ export class MachineFold {
       },
       disorder: (handler) => {
         this.atDisorder.push(handler);
+      },
+      disagreement: (handler) => {
+        this.atDisagreement.push(handler);
       },
       idle: (handler) => {
         this.atIdle.push(handler);

@@ -23,6 +23,8 @@ export interface Registrar {
   after(kinds: readonly number[], handler: Handler): void;
   /** Sees, before the world has folded it in, an event that follows `machine-stopped` or whose time is before that of its actor's last one. */
   disorder(handler: Handler): void;
+  /** Sees a descriptor event that names no slot of a live table, or that says the slot held something else than the world has there. */
+  disagreement(handler: Handler): void;
   /** Sees the event that left its actor with no walk, fault, operation or reclaim open: what it owed must be done. */
   idle(handler: Handler): void;
 }

@@ -59,11 +59,7 @@ export class GoldenLine {
 
   /** A 64-bit hex value. */
   halves(name: string): Halves {
-    const value = this.fields[name];
-    if (typeof value !== 'string' || !HEX.test(value)) throw this.wrong(name, 'a 64-bit hex number');
-    const digits = value.slice(2);
-    const cut = Math.max(0, digits.length - 8);
-    return { lo: Number.parseInt(digits.slice(cut), 16), hi: cut === 0 ? 0 : Number.parseInt(digits.slice(0, cut), 16) };
+    return this.wide(name, this.fields[name]);
   }
 
   /** An address or size in bytes, below 2^53. */
@@ -84,6 +80,11 @@ export class GoldenLine {
     return Array.isArray(list) && i < list.length;
   }
 
+  /** Element `i` of `args`, a 64-bit hex value. */
+  argumentHalves(i: number): Halves {
+    return this.wide(`args[${i}]`, this.argumentText(i));
+  }
+
   /** Element `i` of `args` as text. */
   argumentText(i: number): string {
     const list = this.fields['args'];
@@ -99,6 +100,13 @@ export class GoldenLine {
       this.number,
       `field "${name}" is ${value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60)}; it must be ${expected}`,
     );
+  }
+
+  private wide(name: string, value: unknown): Halves {
+    if (typeof value !== 'string' || !HEX.test(value)) throw this.wrong(name, 'a 64-bit hex number');
+    const digits = value.slice(2);
+    const cut = Math.max(0, digits.length - 8);
+    return { lo: Number.parseInt(digits.slice(cut), 16), hi: cut === 0 ? 0 : Number.parseInt(digits.slice(0, cut), 16) };
   }
 
   private exact(name: string, value: unknown): number {

@@ -23,11 +23,12 @@ function recordings(folder: string): string[] {
   return readdirSync(join(GOLDEN, folder)).filter((name) => name.endsWith('.jsonl.gz'));
 }
 
-function judge(folder: string, name: string): ReturnType<Verifier['finish']> {
+function judge(folder: string, name: string, keeps: (line: string) => boolean = () => true): ReturnType<Verifier['finish']> {
   const verifier = new Verifier({ maxViolations: 3 });
   const lines = gunzipSync(readFileSync(join(GOLDEN, folder, name)))
     .toString('utf8')
-    .split('\n');
+    .split('\n')
+    .filter(keeps);
   for (const frame of importGolden(lines)) verifier.fold(frame);
   return verifier.finish();
 }
@@ -40,6 +41,15 @@ for (const folder of ['stock', 'kvm', 'v6.1']) {
       assert.ok(verdict.events > 100, `only ${verdict.events} events were imported`);
     });
   }
+}
+
+for (const name of recordings('kvm').filter((file) => file.startsWith('dirty-log'))) {
+  test(`the recording kvm/${name} without one of its dirty marks breaks I12 and nothing else`, () => {
+    let marks = 0;
+    const verdict = judge('kvm', name, (line) => !line.startsWith('{"e":"dirty"') || (marks += 1) !== 3);
+    assert.ok(marks > 3);
+    assert.deepEqual(Object.keys(verdict.counts), ['I12'], formatVerdict(verdict));
+  });
 }
 
 const labels = JSON.parse(readFileSync(join(GOLDEN, 'broken/labels.json'), 'utf8')) as Record<string, { variant: string; wrong: string }>;

@@ -61,6 +61,8 @@ class GoldenRecording {
   private parallel = false;
   /** 1: dirty logs begin with all bits set. */
   private initiallyAllSet = 0;
+  /** Input address of each memslot, by number. */
+  private readonly memslots = new Map<number, number>();
   private readonly running = new Map<number, Running>();
   /** Table whose teardown the reclaim worker is in, or -1. */
   private reclaiming = -1;
@@ -178,6 +180,7 @@ class GoldenRecording {
     const bytes = range ? line.argument(1) * pageBytes : line.has('size') ? line.bytes('size') : 0;
     writer.emit(K.operationBegan, 0, 0, 0, bytes, Math.floor(bytes / 2 ** 32), 0, 0, ipa, code, 0);
     if (name === 'slot') {
+      this.memslots.set(line.argument(0), line.argument(1) * pageBytes);
       const size = line.argument(2) * pageBytes;
       const pa = line.argument(6) * pageBytes;
       writer.emit(
@@ -195,8 +198,25 @@ class GoldenRecording {
       );
     } else if (name === 'delete') writer.note(K.memslotDeleted, line.argument(0));
     else if (name === 'log_on') writer.note(K.dirtyLogStarted, line.argument(0), this.initiallyAllSet);
+    else if (name === 'clear_dirty') this.clearDirty(line);
     else if (name === 'log_off') writer.note(K.dirtyLogStopped, line.argument(0));
     else if (name === 'destroy_vm') this.detach();
+  }
+
+  /** The dirty bits that the VMM clears: those of 64 pages that the mask names, one event a run of them. */
+  private clearDirty(line: GoldenLine): void {
+    const base = this.memslots.get(line.argument(0));
+    if (base === undefined) throw line.wrong('args', 'those of a memslot that exists');
+    const pageBytes = 2 ** this.pageShift;
+    const { lo, hi } = line.argumentHalves(2);
+    const asked = (page: number): boolean => page < 64 && ((page < 32 ? lo : hi) & (1 << (page & 31))) !== 0;
+    for (let page = 0; page < 64; page++) {
+      if (!asked(page)) continue;
+      const from = page;
+      while (asked(page + 1)) page += 1;
+      const bytes = (page + 1 - from) * pageBytes;
+      this.writer.emit(K.dirtyLogCleared, 0, 0, 0, bytes, 0, 0, 0, base + (line.argument(1) + from) * pageBytes, line.argument(0), 0);
+    }
   }
 
   private finishOperation(line: GoldenLine, walker: number, running: Running | undefined): void {

@@ -9,16 +9,6 @@ import { actorName, descriptorWords, remembered } from '../words.ts';
 
 const KNOWN_CODES = new Set<number>(Object.values(KINDS).map((spec) => spec.code));
 const UNKNOWN_CODES = Array.from({ length: 256 }, (_, code) => code).filter((code) => !KNOWN_CODES.has(code));
-/** Kinds whose `table` and `slot` columns name a descriptor, and whose `old` column tells what it held. */
-const DESCRIPTOR_KINDS = [
-  K.descriptorRead,
-  K.descriptorStored,
-  K.descriptorReleased,
-  K.descriptorSwapped,
-  K.descriptorSwapFailed,
-  K.descriptorHardwareUpdated,
-];
-
 /** I17: the log itself can be believed. */
 export const logOrder: Rule = {
   id: 'I17',
@@ -46,7 +36,7 @@ export const logOrder: Rule = {
     on.after([K.machineStopped], (e) => {
       stoppedAt = e.seq;
     });
-    on.before(DESCRIPTOR_KINDS, (e) => descriptor(site, e));
+    on.disagreement((e) => descriptor(site, e));
     on.after([K.tableLinked], (e) => claim(site, e));
     pairs(site);
   },
@@ -90,7 +80,6 @@ function backwards({ world, report }: RuleSite, e: EventCursor, last: number, at
 }
 
 function descriptor({ world, report }: RuleSite, e: EventCursor): void {
-  if (e.place >= 0 && e.wasLo === e.oldLo && e.wasHi === e.oldHi) return;
   const { tables } = world;
   if (tables.place(e.table) < 0) {
     // A freed table is I1's matter.

@@ -98,19 +98,24 @@ export class World {
     return undefined;
   }
 
-  /** Looks up what the event under the cursor is about, once for all rules: for kinds from descriptor-read to reference-read. */
-  aim(e: EventCursor): void {
+  /**
+   * Looks up what the event under the cursor is about, once for all rules: for kinds from descriptor-read to reference-read.
+   * @returns false for a descriptor event whose slot does not exist or did not hold what the event says
+   */
+  aim(e: EventCursor): boolean {
     const tables = this.tables;
     const p = tables.place(e.table);
     e.place = p;
-    if (p < 0 || e.kind > K.descriptorHardwareUpdated) return;
+    if (e.kind > K.descriptorHardwareUpdated) return true;
+    if (p < 0) return false;
     if (e.slot >= tables.entries) {
       e.place = -1;
-      return;
+      return false;
     }
     const words = tables.descriptors[p]!;
     e.wasLo = words[2 * e.slot]!;
     e.wasHi = words[2 * e.slot + 1]!;
+    return e.wasLo === e.oldLo && e.wasHi === e.oldHi;
   }
 
   /** Folds one event in. Returns whether it left its actor with nothing open. */
