@@ -147,6 +147,7 @@ export class World {
       case K.operationEnded:
         return this.close(e.actor, OPEN.operation);
       case K.reclaimBegan:
+        this.comeToReclaim(e);
         return this.open(e.actor, OPEN.reclaim);
       case K.reclaimEnded:
         return this.close(e.actor, OPEN.reclaim);
@@ -189,6 +190,11 @@ export class World {
     const idle = this.actors.idle(actor);
     if (idle) this.actors.forgetPath(actor);
     return idle;
+  }
+
+  /** Who reclaims a sub-tree comes to its head by its right to it, not by the link that it may have read long ago. */
+  private comeToReclaim(e: EventCursor): void {
+    if (e.place >= 0) this.actors.reach(e.actor, this.tables.level[e.place]!, e.table, this.tables.generation[e.table]!, e.seq);
   }
 
   private enter(e: EventCursor): void {
