@@ -211,12 +211,11 @@ export class Machine {
   /** Reads again the descriptor by which the walker came to its present table; returns whether it still leads there. */
   linkStands(walker: Walker): boolean {
     const level = walker.level - 1;
-    const { lo, hi } = { lo: walker.linkLo, hi: walker.linkHi };
     const i = this.world.pages.indexOf(walker.parentTable, walker.parentSlot);
-    const nowLo = this.world.pages.descriptors[i]!;
-    const nowHi = this.world.pages.descriptors[i + 1]!;
-    this.commit(walker, K.descriptorRead, level, walker.parentSlot, walker.parentTable, nowLo, nowHi, 0, 0, walker.addr, 0, 0);
-    return nowLo === lo && nowHi === hi;
+    const lo = this.world.pages.descriptors[i]!;
+    const hi = this.world.pages.descriptors[i + 1]!;
+    this.commit(walker, K.descriptorRead, level, walker.parentSlot, walker.parentTable, lo, hi, 0, 0, walker.addr, 0, 0);
+    return lo === walker.linkLo && hi === walker.linkHi;
   }
 
   /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */

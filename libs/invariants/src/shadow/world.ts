@@ -197,6 +197,7 @@ export class World {
         this.dirtyLogs.settle(e.actor);
         return this.close(e.actor, OPEN.operation);
       case K.reclaimBegan:
+        this.comeToReclaim(e);
         return this.open(e.actor, OPEN.reclaim);
       case K.reclaimEnded:
         return this.close(e.actor, OPEN.reclaim);
@@ -270,6 +271,11 @@ export class World {
     const idle = this.actors.idle(actor);
     if (idle) this.actors.forgetPath(actor);
     return idle;
+  }
+
+  /** Who reclaims a sub-tree comes to its head by its right to it, not by the link that it may have read long ago. */
+  private comeToReclaim(e: EventCursor): void {
+    if (e.place >= 0) this.actors.reach(e.actor, this.tables.level[e.place]!, e.table, this.tables.generation[e.table]!, e.seq);
   }
 
   private enter(e: EventCursor): void {
