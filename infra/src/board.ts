@@ -1,6 +1,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   AnnotationQueryBuilder,
+  type Dashboard,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
@@ -45,7 +46,7 @@ export interface BoardSpec {
 }
 
 /** A dashboard of the lab: read-only, linked to the others with its time and its variables. */
-export function board({ name, title, description, variables, marks, headline, rows }: BoardSpec): DashboardBuilder {
+export function board({ name, title, description, variables, marks, headline, rows }: BoardSpec): Dashboard {
   const dashboard = new DashboardBuilder(title)
     .uid(`s2lab-${name}`)
     .description(description)
@@ -63,7 +64,10 @@ export function board({ name, title, description, variables, marks, headline, ro
     dashboard.withRow(new RowBuilder(row.title).id(100 * (i + 1)));
     for (const panel of row.panels) dashboard.withPanel(panel);
   });
-  return dashboard;
+  const built = dashboard.build();
+  // The builders put both into a menu that a reader has to open first; without a place they stand above the panels.
+  for (const shown of [...(built.links ?? []), ...(built.annotations?.list ?? [])]) delete shown.placement;
+  return built;
 }
 
 function annotation({ name, expr, text, color, shown }: Mark): AnnotationQueryBuilder {

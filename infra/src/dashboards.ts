@@ -7,10 +7,10 @@ import { verifierDashboard } from './verifier-dashboard.ts';
 /** All dashboards, by the name of their file in infra/grafana/dashboards. A new dashboard is one more line here. */
 export function dashboards(): Readonly<Record<string, Dashboard>> {
   return {
-    'reclaim.json': reclaimDashboard().build(),
-    'stage2.json': stage2Dashboard().build(),
-    'verifier.json': verifierDashboard().build(),
-    'pipeline.json': pipelineDashboard().build(),
+    'reclaim.json': reclaimDashboard(),
+    'stage2.json': stage2Dashboard(),
+    'verifier.json': verifierDashboard(),
+    'pipeline.json': pipelineDashboard(),
   };
 }
 

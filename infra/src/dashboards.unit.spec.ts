@@ -101,6 +101,9 @@ test('every dashboard links to the others and takes time and variables along', (
       file,
     );
   }
+  for (const [file, { links, annotations }] of all)
+    for (const shown of [...(links ?? []), ...(annotations?.list ?? [])])
+      assert.equal(shown.placement, undefined, `${file}: not in a menu`);
   const names = all.map(([, { uid }]) => uid);
   assert.equal(new Set(names).size, names.length);
 });

@@ -1,11 +1,11 @@
-import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
 import { curves, number } from './panels.ts';
 import { services } from './query.ts';
 import { serviceVariables } from './variables.ts';
 
 /** How events get from the machines to the broker, and how the programs fare. */
-export function pipelineDashboard(): DashboardBuilder {
+export function pipelineDashboard(): Dashboard {
   return board({
     name: 'pipeline',
     title: 'Pipeline',

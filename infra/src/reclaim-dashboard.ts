@@ -1,4 +1,4 @@
-import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
 import { curves, heatMap, number } from './panels.ts';
@@ -6,7 +6,7 @@ import { machines, orZero } from './query.ts';
 import { machineVariables } from './variables.ts';
 
 /** The first dashboard: which design collapses how fast, what it leaves pending, and whether the verifier is content. */
-export function reclaimDashboard(): DashboardBuilder {
+export function reclaimDashboard(): Dashboard {
   return board({
     name: 'reclaim',
     title: 'Reclaim',

@@ -1,4 +1,4 @@
-import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
 import { curves, number } from './panels.ts';
@@ -6,7 +6,7 @@ import { machines } from './query.ts';
 import { machineVariables } from './variables.ts';
 
 /** What happens in the tables and TLBs: faults, walks, invalidations, caches of table pages. */
-export function stage2Dashboard(): DashboardBuilder {
+export function stage2Dashboard(): Dashboard {
   return board({
     name: 'stage2',
     title: 'Stage-2',

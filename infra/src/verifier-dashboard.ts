@@ -1,11 +1,11 @@
-import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
 import { curves, number } from './panels.ts';
 import { orZero, services } from './query.ts';
 import { serviceVariables } from './variables.ts';
 
 /** Whether the rules hold, and whether the verifiers see everything in time. */
-export function verifierDashboard(): DashboardBuilder {
+export function verifierDashboard(): Dashboard {
   return board({
     name: 'verifier',
     title: 'Verifier',
