@@ -330,6 +330,9 @@ export class World {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
+    // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
+    // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
+    if (on) this.invalidateSeq += 1;
     memslot.dirty = new Uint32Array(on ? Math.ceil(memslot.bytes / this.shape.pageBytes / 32) : 0);
     if (allSet !== 0) memslot.dirty.fill(0xffff_ffff);
   }

@@ -11,7 +11,7 @@ import { driveWorkload } from './workload-driver.ts';
 
 type MachineInput = ScenarioInput['machines'][number];
 
-const LIMIT = 60_000;
+const LIMIT = 400_000;
 
 /** A small machine with a workload that ends, of any kind and granule. */
 function anyMachine(): fc.Arbitrary<MachineInput> {
