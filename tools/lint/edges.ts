@@ -10,6 +10,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   engine: ['arch', 'events'],
   policies: ['arch', 'events', 'engine'],
   scheduler: ['arch', 'events', 'engine'],
+  // What a design may do, searched: beside the engine it knows the rules that judge.
+  checker: ['arch', 'events', 'engine', 'scheduler', 'invariants'],
   scenarios: ['arch', 'events', 'engine'],
   // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
   recordings: ['arch', 'events'],
@@ -33,7 +35,17 @@ export const DEBT: Readonly<Record<string, string>> = {};
 export const SPEC_ONLY: readonly string[] = ['testkit'];
 
 /** Packages of pure code: no Node built-in, no clock, no timer, no chance, no I/O. The workspace check (workspace.ts) compares this with the `plane:pure` tags. */
-export const PURE: readonly string[] = ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings', 'invariants'];
+export const PURE: readonly string[] = [
+  'arch',
+  'events',
+  'engine',
+  'policies',
+  'scheduler',
+  'checker',
+  'scenarios',
+  'recordings',
+  'invariants',
+];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
 export const PURE_LIBRARIES: readonly string[] = ['zod'];
@@ -51,6 +63,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'engine',
     'policies',
     'scheduler',
+    'checker',
     'scenarios',
     'recordings',
     'frame',
