@@ -84,3 +84,28 @@ test('readers around one write: each is before it or after it', () => {
     assert.equal(executions(new ToyProgram(1, [...read, [{ op: 'store', at: 0, value: 1 }]])), 2 ** readers);
   }
 });
+
+test('a process that spins alone does not put off the others for ever', () => {
+  const spin: ToyStep[] = [
+    { op: 'load', at: 0 },
+    { op: 'again', at: 0 },
+  ];
+  const wrong: ToyStep[] = [add(1), { op: 'expect', at: 1, value: 2 }];
+  for (const order of ['bfs', 'dfs'] as const) {
+    for (const programs of [
+      [spin, wrong],
+      [wrong, spin],
+      [spin, spin, wrong],
+    ]) {
+      const search = new StateSearch(new ToyProgram(2, programs), { order, symmetry: true, partialOrder: true, maxBytes: 2 ** 20 });
+      while (search.advance(1000));
+      assert.equal(search.counterexample()?.kind, 'assertion');
+    }
+  }
+});
+
+test('an execution that never ends is given up, and so told', () => {
+  const search = new DporSearch(new ToyProgram(1, [[{ op: 'again', at: 0 }]]));
+  while (search.advance(1000));
+  assert.equal(search.ended, 'depth');
+});

@@ -1,14 +1,14 @@
 import type { Model, ProcessFields, StateFields } from './model.ts';
 
-/** One step of a toy process. `await` waits until the location has the value; `expect` asserts that it has. */
+/** One step of a toy process. `await` waits until the location has the value; `expect` asserts that it has; `again` reads it and starts anew. */
 export type ToyStep =
-  | { readonly op: 'load' | 'add'; readonly at: number }
+  | { readonly op: 'load' | 'add' | 'again'; readonly at: number }
   | { readonly op: 'store' | 'await' | 'expect'; readonly at: number; readonly value: number }
   | { readonly op: 'swap'; readonly at: number; readonly from: number; readonly to: number };
 
 const MAX = 15;
 
-/** A model for tests whose answers are known otherwise: each process makes its steps in order, without branches. */
+/** A model for tests whose answers are known otherwise: each process makes its steps in order; only `again` goes back. */
 export class ToyProgram implements Model {
   readonly fields: StateFields;
   readonly state: Uint8Array;
@@ -55,6 +55,10 @@ export class ToyProgram implements Model {
       case 'load':
         state[own + 1] = this.load(step.at);
         return true;
+      case 'again':
+        this.load(step.at);
+        state[own] = 0;
+        return true;
       case 'add':
         this.store(step.at, (this.load(step.at) + 1) & MAX);
         return true;
@@ -88,7 +92,9 @@ export class ToyProgram implements Model {
   }
 
   private rest(process: number, touches: (step: ToyStep) => boolean): number {
-    return this.programs[process]!.slice(this.pc(process)).reduce((bits, step) => bits | (touches(step) ? 1 << step.at : 0), 0);
+    const steps = this.programs[process]!;
+    const from = steps.at(-1)?.op === 'again' ? 0 : this.pc(process);
+    return steps.slice(from).reduce((bits, step) => bits | (touches(step) ? 1 << step.at : 0), 0);
   }
 
   private load(location: number): number {
