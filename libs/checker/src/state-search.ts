@@ -23,6 +23,9 @@ export interface Counterexample {
   readonly schedule: readonly number[];
 }
 
+/** States that wait before they are stored together. */
+const BATCH = 64;
+
 /** Searches the states of a model, in slices, until all have been seen or one shows a defect. */
 export class StateSearch {
   /** States reached; with symmetry, all those that the stored ones stand for. */
@@ -40,9 +43,12 @@ export class StateSearch {
   private readonly store: StateStore;
   private readonly start: Uint8Array;
   private readonly saved: Uint8Array;
-  /** By process: the packed state that its step leads to, and its hash. */
+  /** Packed states that steps lead to, with their hashes and the states they come from. With partial order row `p` is the step of process `p`. */
   private readonly next: Uint32Array;
   private readonly hashes: Int32Array;
+  private readonly parents: Uint32Array;
+  /** Rows that wait to be stored. */
+  private waiting = 0;
   /** Breadth-first: the number to expand next. */
   private head = 0;
   /** Depth-first: numbers to expand, the last first. */
@@ -59,10 +65,13 @@ export class StateSearch {
     this.store = new StateStore(this.packing.words, options.maxBytes);
     this.start = model.state.slice();
     this.saved = model.state.slice();
-    this.next = new Uint32Array(this.packing.words * model.fields.processes.length);
-    this.hashes = new Int32Array(model.fields.processes.length);
+    const rows = BATCH + model.fields.processes.length;
+    this.next = new Uint32Array(this.packing.words * rows);
+    this.hashes = new Int32Array(rows);
+    this.parents = new Uint32Array(rows);
     this.packing.pack(this.next);
-    this.insertAll(1, 0);
+    this.waiting = 1;
+    this.insertWaiting();
     this.transitions = 0;
   }
 
@@ -78,9 +87,10 @@ export class StateSearch {
   /** Expands at most `states` states. Returns whether there is more to do. */
   advance(states: number): boolean {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
+      if (this.head === this.store.size || this.options.order === 'dfs') this.insertWaiting();
       const id = this.options.order === 'bfs' ? this.head : this.stack.pop();
       if (id === undefined || id === this.store.size) this.ended = 'complete';
-      else if (!this.store.reserve(this.model.fields.processes.length)) this.ended = 'memory';
+      else if (!this.store.reserve(this.waiting + this.model.fields.processes.length)) this.ended = 'memory';
       else {
         this.head += 1;
         this.expand(id);
@@ -112,6 +122,7 @@ export class StateSearch {
     const reduce = this.options.partialOrder;
     packing.unpack(store.data, from);
     saved.set(model.state);
+    const { waiting } = this;
     let enabled = 0;
     let ends = true;
     for (let p = 0; p < count; p += 1) {
@@ -120,8 +131,16 @@ export class StateSearch {
       if (model.enabled(p)) {
         enabled |= 1 << p;
         const held = model.step(p);
-        packing.packStep(p, store.data, from, saved, next, p * words);
-        if (!held) return this.stop('assertion', id);
+        const row = reduce ? p : this.waiting;
+        packing.packStep(p, store.data, from, saved, next, row * words);
+        if (!held) {
+          this.waiting = waiting;
+          return this.stop('assertion', id);
+        }
+        if (!reduce) {
+          this.parents[row] = id;
+          this.waiting += 1;
+        }
       } else ends &&= model.done(p);
       if (reduce) {
         persistent.nextReads[p] = model.reads;
@@ -134,13 +153,17 @@ export class StateSearch {
       this.finalStates.push(id);
       return;
     }
-    const chosen = reduce ? persistent.choose(enabled) : enabled;
+    if (!reduce) {
+      if (this.waiting >= BATCH) this.insertWaiting();
+      return;
+    }
+    const chosen = persistent.choose(enabled);
     // A step left out must not be left out for ever: one chosen step must lead to a state whose own steps are still to be taken.
-    if (!this.insertAll(chosen, id) && chosen !== enabled) this.insertAll(enabled & ~chosen, id);
+    if (!this.insertChosen(chosen, id) && chosen !== enabled) this.insertChosen(enabled & ~chosen, id);
   }
 
   /** Stores what the steps of `processes` lead to. Returns whether one of those states is not expanded yet. */
-  private insertAll(processes: number, parent: number): boolean {
+  private insertChosen(processes: number, parent: number): boolean {
     const { next, hashes, store } = this;
     const { words } = this.packing;
     for (let left = processes; left !== 0; left &= left - 1) {
@@ -156,9 +179,25 @@ export class StateSearch {
       if (id >= 0) {
         this.noteNew(id, p * words);
         open = true;
-      } else if (!open && this.options.partialOrder) open = !store.isExpanded(~id);
+      } else if (!open) open = !store.isExpanded(~id);
     }
     return open;
+  }
+
+  /** Stores what waits in the first rows. So many at once, that their cache misses overlap; in order, so that nothing else changes. */
+  private insertWaiting(): void {
+    const { next, hashes, parents, store, waiting } = this;
+    const { words } = this.packing;
+    for (let row = 0; row < waiting; row += 1) {
+      if (this.options.symmetry) this.symmetry.canonicalise(next, row * words);
+      hashes[row] = store.warm(next, row * words);
+    }
+    for (let row = 0; row < waiting; row += 1) {
+      const id = store.add(next, row * words, hashes[row]!, parents[row]!);
+      if (id >= 0) this.noteNew(id, row * words);
+    }
+    this.transitions += waiting;
+    this.waiting = 0;
   }
 
   private noteNew(id: number, at: number): void {
@@ -167,6 +206,7 @@ export class StateSearch {
   }
 
   private stop(kind: 'assertion' | 'deadlock', state: number): void {
+    this.insertWaiting();
     this.defect = { kind, state };
     this.ended = 'counterexample';
   }
