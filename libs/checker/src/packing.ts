@@ -10,7 +10,6 @@ export class Packing {
   /** 32-bit words of a packed state. */
   readonly words: number;
   private readonly model: Model;
-  private readonly sharedCount: number;
   /** By field. */
   private readonly word: Uint8Array;
   private readonly shift: Uint8Array;
@@ -20,22 +19,25 @@ export class Packing {
   private readonly groupShift: Uint8Array;
   private readonly groupMask: Uint32Array;
   private readonly firstOwn: Uint16Array;
-  private readonly ownCount: number;
+  /** One past the last own field that has bits; fields without bits are always 0. */
+  private readonly endOwn: Uint16Array;
+  /** Fields that have bits. */
+  private readonly live: Uint16Array;
 
   /** @throws RangeError when the own fields of a process need more than 32 bits */
   constructor(model: Model) {
     const { shared, processes } = model.fields;
     this.model = model;
-    this.sharedCount = shared.length;
-    this.ownCount = processes[0]?.fields.length ?? 0;
-    const count = shared.length + this.ownCount * processes.length;
+    const own = processes[0]?.fields.length ?? 0;
+    const count = shared.length + own * processes.length;
     this.word = new Uint8Array(count);
     this.shift = new Uint8Array(count);
     this.mask = new Uint32Array(count);
     this.groupWord = new Uint8Array(processes.length);
     this.groupShift = new Uint8Array(processes.length);
     this.groupMask = new Uint32Array(processes.length);
-    this.firstOwn = Uint16Array.from(processes, (_, p) => shared.length + p * this.ownCount);
+    this.firstOwn = Uint16Array.from(processes, (_, p) => shared.length + p * own);
+    this.endOwn = Uint16Array.from(processes, ({ fields }, p) => this.firstOwn[p]! + fields.findLastIndex(({ max }) => max > 0) + 1);
     const used: number[] = [];
     for (const [p, { fields }] of processes.entries()) {
       const bits = fields.reduce((sum, { max }) => sum + bitsFor(max), 0);
@@ -54,6 +56,7 @@ export class Packing {
       this.set(f, ...place(used, bits), bits);
     }
     this.words = Math.max(1, used.length);
+    this.live = Uint16Array.from([...this.mask.keys()].filter((f) => this.mask[f]! > 0));
   }
 
   /** Packs the model's current state into `to`. */
@@ -66,7 +69,10 @@ export class Packing {
   /** Makes the state that is packed at `words[from]` the model's current one. */
   unpack(words: Uint32Array, from: number): void {
     const { state } = this.model;
-    for (let f = 0; f < this.word.length; f += 1) state[f] = (words[from + this.word[f]!]! >>> this.shift[f]!) & this.mask[f]!;
+    for (let n = 0; n < this.live.length; n += 1) {
+      const f = this.live[n]!;
+      state[f] = (words[from + this.word[f]!]! >>> this.shift[f]!) & this.mask[f]!;
+    }
   }
 
   /**
@@ -79,7 +85,8 @@ export class Packing {
     const first = this.firstOwn[process]!;
     const word = at + this.groupWord[process]!;
     let group = 0;
-    for (let f = first; f < first + this.ownCount; f += 1) {
+    const end = this.endOwn[process]!;
+    for (let f = first; f < end; f += 1) {
       group |= (state[f]! & this.mask[f]!) << this.shift[f]!;
       state[f] = saved[f]!;
     }
@@ -91,14 +98,6 @@ export class Packing {
       to[shared] = (to[shared]! & ~(this.mask[f]! << shift)) | ((state[f]! & this.mask[f]!) << shift);
       state[f] = saved[f]!;
     }
-  }
-
-  /** Takes a step of `process` back without packing it. */
-  undo(process: number, saved: Uint8Array): void {
-    const { state } = this.model;
-    const first = this.firstOwn[process]!;
-    for (let f = first; f < first + this.ownCount; f += 1) state[f] = saved[f]!;
-    for (let f = 0; f < this.sharedCount; f += 1) state[f] = saved[f]!;
   }
 
   /** The own fields of a process, as one number. */
