@@ -10,6 +10,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   engine: ['arch', 'events'],
   policies: ['arch', 'events', 'engine'],
   scheduler: ['arch', 'events', 'engine'],
+  // What a design may do, searched: beside the engine it knows the rules that judge.
+  checker: ['arch', 'events', 'engine', 'scheduler', 'invariants'],
   scenarios: ['arch', 'events', 'engine'],
   // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
   recordings: ['arch', 'events'],
@@ -45,6 +47,10 @@ export const PURE: readonly string[] = [
   'recordings',
   'invariants',
   'conformance',
+  'checker',
+  'scenarios',
+  'recordings',
+  'invariants',
 ];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
@@ -63,6 +69,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'engine',
     'policies',
     'scheduler',
+    'checker',
     'scenarios',
     'recordings',
     'conformance',

@@ -33,6 +33,17 @@ const SHAPES: Readonly<Record<string, string>> = {
   duplicates: number,
   damage: { damage: 'torn' | 'corrupt' | 'unsupported', where: string, because: string }[],
   machines: { run: string, machine: number, policy: string, events: number, violations: number, stopped: boolean, liveTables: number }[] }`,
+  check: `{ verdict: 'safe' | 'violated' | 'unfinished',
+  scenario: string, bounds: { walkers: number, collapsers: number, entries: number, mappers: number },
+  strategy: 'bfs' | 'dfs' | 'dpor', reductions: ('symmetry' | 'partial-order')[],
+  reachedStates: number | null,                         // those that a stored one stands for included; null with dpor
+  storedStates: number, transitions: number,
+  executions: number | null,                            // null without dpor
+  counterexampleSteps: number | null, shortest: boolean,
+  counterexample: { kind: 'assertion' | 'deadlock', because: string, steps: { process: string, does: string, changes: string[] }[] } | null,
+  unfinishedBecause: string | null,
+  log: null,                                            // small scenarios have no event log
+  seconds: number }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
@@ -54,9 +65,10 @@ In the project, \`npx s2lab …\`; \`npm start\` is \`s2lab start\`.
 
 | exit status | meaning |
 |---|---|
-| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds; of \`conform\`: every recording agrees |
-| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated; \`conform\`: a recording differs |
+| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds; of \`conform\`: every recording agrees; of \`check\`: safe within its bounds |
+| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated; \`conform\`: a recording differs; \`check\`: there is a counterexample |
 | 2 | bad usage or bad input, or a log that cannot be read: one line on standard error says what, where, why and what to do; no log was made |
+| 3 | \`check\`: a limit ended the search before there was a verdict |
 | 70 | a mistake in the program: please report it |
 | 130 | stopped by Ctrl-C before the end; what was recorded is whole |
 

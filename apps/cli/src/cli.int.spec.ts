@@ -37,6 +37,12 @@ const BAD: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['scenarios', '--show', 'nowhere'], /nowhere/],
   [['conform'], /missing required argument 'file'/],
   [['conform', 'nothing.jsonl'], /nothing\.jsonl.*no such file/],
+  [['check'], /--scenario/],
+  [['check', '--scenario', 'S9'], /scenario 'S9' does not exist.*S1, S2/],
+  [['check', '--scenario', 'S4', '--mappers', '1'], /S4 has no mappers.*--mappers/],
+  [['check', '--scenario', 'S2', '--walkers', '0'], /0 walkers.*1 to 8/],
+  [['check', '--scenario', 'S5R', '--entries', '8'], /shared locations.*at most 31/],
+  [['check', '--scenario', 'S1', '--strategy', 'dpor', '--plain'], /--plain.*dpor/],
 ];
 
 test('every bad command line ends in one clear line, status 2, and no file', async () => {

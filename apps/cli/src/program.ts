@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addCompare } from './commands/compare.ts';
 import { addConform } from './commands/conform.ts';
+import { addCheck } from './commands/check.ts';
 import { addExport } from './commands/export.ts';
 import { addImport } from './commands/import.ts';
 import { addLists } from './commands/lists.ts';
@@ -16,6 +17,7 @@ Examples:
   s2lab start                                        watch a fleet live at http://127.0.0.1:7800/
   s2lab record migration --seed 7 -o run.arrow       record a run
   s2lab verify run.arrow                             check a log: exit status 0 holds, 1 violated, 2 unreadable
+  s2lab check --scenario S1                          every schedule of a small design: safe, or the shortest counterexample
   s2lab replay run.arrow --from 100 --to 120         print events
   s2lab run boot --policy rwlock --json              run without a log, figures as JSON
 
@@ -30,7 +32,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  const commands = [addStart, addRun, addCompare, addRecord, addVerify, addReplay, addImport, addConform, addExport, addRepair, addLists];
+  const commands = [addStart, addRun, addCompare, addRecord, addVerify, addCheck, addReplay, addImport, addConform, addExport, addRepair, addLists];
   for (const add of commands) add(program);
   return program;
 }
