@@ -48,9 +48,6 @@ export const PURE: readonly string[] = [
   'invariants',
   'conformance',
   'checker',
-  'scenarios',
-  'recordings',
-  'invariants',
 ];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
