@@ -17,6 +17,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
   metrics: ['arch', 'events'],
+  // Replays: the world at any event, by the engine's own evolve.
+  timeline: ['arch', 'events', 'engine'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
   explorer: anyLibraryAnd(),
@@ -33,7 +35,17 @@ export const DEBT: Readonly<Record<string, string>> = {};
 export const SPEC_ONLY: readonly string[] = ['testkit'];
 
 /** Packages of pure code: no Node built-in, no clock, no timer, no chance, no I/O. The workspace check (workspace.ts) compares this with the `plane:pure` tags. */
-export const PURE: readonly string[] = ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings', 'invariants'];
+export const PURE: readonly string[] = [
+  'arch',
+  'events',
+  'engine',
+  'policies',
+  'scheduler',
+  'scenarios',
+  'recordings',
+  'invariants',
+  'timeline',
+];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
 export const PURE_LIBRARIES: readonly string[] = ['zod'];
@@ -57,6 +69,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-file',
     'transport-kafka',
     'metrics',
+    'timeline',
     ...apps,
   ];
 }
