@@ -19,6 +19,7 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   metrics: ['arch', 'events'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
+  seek: ['events', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
   explorer: anyLibraryAnd(),
@@ -70,6 +71,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-kafka',
     'metrics',
     'timeline',
+    'seek',
     ...apps,
   ];
 }

@@ -13,6 +13,7 @@ const TOLD = new Set([
   'SettingsError',
   'PolicyError',
   'ImportError',
+  'TimelineError',
 ]);
 
 /**

@@ -9,7 +9,7 @@ export function reasonText(activity: Activity): string {
   if (reclaim !== null) parts.push(`reclaim of table ${reclaim.table}`);
   if (fault !== null)
     parts.push(
-      `${codeName(FAULT, fault.fault)} fault of a ${codeName(ACCESS, fault.access)} at ${hexAddress(fault.ipa)}, event ${fault.since}`,
+      `${codeName(FAULT, fault.fault)} fault (${codeName(ACCESS, fault.access)}) at ${hexAddress(fault.ipa)}, event ${fault.since}`,
     );
   if (operation !== null)
     parts.push(

@@ -87,7 +87,8 @@ export function restoreView(snapshot: ViewSnapshot): MachineView {
     const index = arrays.get(path);
     if (index !== undefined) {
       const { type, length, stored } = head.arrays[index]!;
-      const bytes = snapshot.body.slice(offsets[index]!, offsets[index]! + stored * ARRAYS[type].BYTES_PER_ELEMENT);
+      // Not slice(): that of a Buffer does not copy.
+      const bytes = new Uint8Array(snapshot.body.subarray(offsets[index]!, offsets[index]! + stored * ARRAYS[type].BYTES_PER_ELEMENT));
       const array = new ARRAYS[type](length);
       if (path === DESCRIPTORS) sumUp(new Int32Array(bytes.buffer), array as Int32Array);
       else array.set(new ARRAYS[type](bytes.buffer));
