@@ -59,7 +59,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
-  export: `{ output: string, format: 'jsonl' | 'arrow', events: number, damages: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
   policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,

@@ -40,6 +40,9 @@ const BAD: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['bisect', 'a.arrow'], /either --invariant ID or --where/],
   [['bisect', 'a.arrow', '--invariant', 'I99'], /I99.*there are I1/],
   [['bisect', 'a.arrow', '--where', 'kind=nothing'], /no kind nothing/],
+  [['export', 'a.arrow', '--format', 'parquet'], /where to\?/],
+  [['export', 'a.arrow', '--format', 'parquet', '--from', '99999999', '-o', 'none.parquet'], /none\.parquet was not made/],
+  [['export', 'a.arrow', '--format', 'perfetto', '-o', 'no/such/folder/x'], /no such file/],
   [['index', 'nothing.arrow'], /nothing\.arrow.*no such file/],
 ];
 
