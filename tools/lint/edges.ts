@@ -21,6 +21,9 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
   metrics: ['arch', 'events'],
+  // Replays: the world at any event, by the engine's own evolve.
+  timeline: ['arch', 'events', 'engine'],
+  seek: ['events', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
   explorer: anyLibraryAnd(),
@@ -48,6 +51,7 @@ export const PURE: readonly string[] = [
   'invariants',
   'conformance',
   'checker',
+  'timeline',
 ];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
@@ -74,6 +78,8 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-file',
     'transport-kafka',
     'metrics',
+    'timeline',
+    'seek',
     ...apps,
   ];
 }

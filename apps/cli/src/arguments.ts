@@ -18,6 +18,14 @@ export function countArgument(text: string): number {
   return wholeNumber(text, 0, Number.MAX_SAFE_INTEGER, 'a number');
 }
 
+/** An address in bytes, decimal or `0x…`. */
+export function addressArgument(text: string): number {
+  const value = Number(text);
+  if (!/^(\d+|0x[0-9a-fA-F]+)$/.test(text) || value >= 2 ** 52)
+    throw new InvalidArgumentError('Expected an address below 2^52, decimal or such as 0x40200000.');
+  return value;
+}
+
 /** `--speed`: virtual seconds per wall second; `0` or `max` = as fast as it goes. */
 export function speedArgument(text: string): number {
   if (text === 'max') return 0;

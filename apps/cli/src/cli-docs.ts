@@ -45,12 +45,41 @@ const SHAPES: Readonly<Record<string, string>> = {
   log: null,                                            // small scenarios have no event log
   seconds: number }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
+  show: `{ run: string, machine: number, at: number, virtualNs: number, stage2: boolean, liveTables: number,
+  lock: { readers: number, writer: number | null }, waiting: number[],             // actors, in order of arrival
+  gracePeriod: { number: number, open: boolean, awaits: number[] },
+  actors: { actor: number,                                                         // since: the event that began it
+    walks: { walk: number, op: number, ipa: number, bytes: number, flags: number, since: number }[],   // innermost first
+    place: { table: number, slot: number, level: number, ipa: number, hardware: boolean, since: number } | null,
+    operation: { operation: number, ipa: number, bytes: number, since: number } | null,
+    fault: { fault: number, access: number, ipa: number, since: number } | null,
+    lock: { mode: number, since: number } | null, waits: { mode: number, since: number } | null,
+    section: { since: number } | null, reclaim: { table: number, since: number } | null,
+    last: { seq: number, kind: number, at: number } | null }[],
+  pending: { table: number, level: number, gracePeriod: number }[],
+  trees: TableNode[],                                                              // one per root page, or that of --table
+  tlb: { cache: 'tlb' | 'walk-cache', ipa: number, bytes: number, level: number, next: number | null, text: string }[] | null }
+TableNode = { table: number, ipa: number, level: number, references: number, state: 'live' | 'freed' | 'never allocated',
+  slots: { table: number, slot: number, count: number, level: number, ipa: number, bytes: number, kind: Descriptor['kind'],
+    descriptor: Descriptor, child: TableNode | null }[] }                          // count: slots that go on as the first does
+Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 'block' | 'page', output: number | null,
+  permissions: string | null, text: string }`,
+  history: `{ run: string, machine: number, writes: { seq: number, at: number, actor: number, who: string, kind: string, table: number,
+  slot: number, level: number, ipa: number, why: string, old: Descriptor | null, new: Descriptor | null }[] }   // Descriptor as of show`,
+  diff: `{ equal: boolean, machines: { machine: number, events: [number, number], equal: boolean,
+  divergence: null | { seq: number,                                       // the first event that differs, or that one log lacks
+    events: [Event | null, Event | null],                                 // as of replay; null: this log has ended
+    fields: string[],                                                     // fields in which they differ
+    before: Event[], after: [Event[], Event[]] } }[] }                    // common events before it; what each log goes on with`,
+  bisect: `{ found: null | { run: string, machine: number, seq: number, because: string | null,
+    witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
+  index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met
   firstDifference: { operation: string, line: number, event: string, expected: string, got: string, around: string[] } | null }[]`,
-  export: `{ output: string, format: 'jsonl' | 'arrow', events: number, damages: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
   policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,
@@ -65,8 +94,8 @@ In the project, \`npx s2lab …\`; \`npm start\` is \`s2lab start\`.
 
 | exit status | meaning |
 |---|---|
-| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds; of \`conform\`: every recording agrees; of \`check\`: safe within its bounds |
-| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated; \`conform\`: a recording differs; \`check\`: there is a counterexample |
+| 0 | done; of \`verify\`, \`run\` and \`start\`: every invariant holds; of \`conform\`: every recording agrees; of \`check\`: safe within its bounds; of \`diff\`: the logs are equal; of \`bisect\`: the event was found |
+| 1 | \`verify\`, \`run\`, \`start\`: an invariant is violated; \`conform\`: a recording differs; \`check\`: there is a counterexample; \`diff\`: the logs differ; \`bisect\`: there is no such event |
 | 2 | bad usage or bad input, or a log that cannot be read: one line on standard error says what, where, why and what to do; no log was made |
 | 3 | \`check\`: a limit ended the search before there was a verdict |
 | 70 | a mistake in the program: please report it |

@@ -31,7 +31,7 @@ const BAD: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['verify'], /missing required argument 'log'/],
   [['verify', 'nothing.arrow'], /nothing\.arrow.*no such file/],
   [['verify', 'kafka://x'], /kafka:\/\/host:port\/topic/],
-  [['export', 'x.arrow', '--format', 'xml'], /xml.*jsonl, arrow/],
+  [['export', 'x.arrow', '--format', 'xml'], /xml.*jsonl, arrow, perfetto, parquet/],
   [['export', 'x.arrow', '--format', 'arrow'], /where to\?/],
   [['import', 'golden', 'nothing.jsonl', '-o', 'never.arrow'], /nothing\.jsonl.*no such file/],
   [['scenarios', '--show', 'nowhere'], /nowhere/],

@@ -2,13 +2,18 @@ import { Command } from 'commander';
 import { addCompare } from './commands/compare.ts';
 import { addConform } from './commands/conform.ts';
 import { addCheck } from './commands/check.ts';
+import { addBisect } from './commands/bisect.ts';
+import { addDiff } from './commands/diff.ts';
 import { addExport } from './commands/export.ts';
+import { addHistory } from './commands/history.ts';
 import { addImport } from './commands/import.ts';
+import { addIndex } from './commands/index-log.ts';
 import { addLists } from './commands/lists.ts';
 import { addRecord } from './commands/record.ts';
 import { addRepair } from './commands/repair.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRun } from './commands/run.ts';
+import { addShow } from './commands/show.ts';
 import { addStart } from './commands/start.ts';
 import { addVerify } from './commands/verify.ts';
 
@@ -19,6 +24,8 @@ Examples:
   s2lab verify run.arrow                             check a log: exit status 0 holds, 1 violated, 2 unreadable
   s2lab check --scenario S1                          every schedule of a small design: safe, or the shortest counterexample
   s2lab replay run.arrow --from 100 --to 120         print events
+  s2lab show run.arrow --at 41250                    the table tree, walkers and locks at event 41250
+  s2lab history run.arrow --slot 7/12                who wrote this descriptor, when and why
   s2lab run boot --policy rwlock --json              run without a log, figures as JSON
 
 Documentation: docs/CLI.md`;
@@ -32,7 +39,25 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  const commands = [addStart, addRun, addCompare, addRecord, addVerify, addCheck, addReplay, addImport, addConform, addExport, addRepair, addLists];
+  const commands = [
+    addStart,
+    addRun,
+    addCompare,
+    addRecord,
+    addVerify,
+    addCheck,
+    addReplay,
+    addShow,
+    addHistory,
+    addDiff,
+    addBisect,
+    addIndex,
+    addImport,
+    addConform,
+    addExport,
+    addRepair,
+    addLists,
+  ];
   for (const add of commands) add(program);
   return program;
 }

@@ -14,6 +14,7 @@ const TOLD = new Set([
   'PolicyError',
   'ImportError',
   'CheckError',
+  'TimelineError',
 ]);
 
 /**

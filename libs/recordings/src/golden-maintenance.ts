@@ -69,3 +69,16 @@ export function cacheMaintenance(writer: EventWriter, line: GoldenLine, kind: nu
   const bytes = line.bytes('sz');
   writer.emit(kind, 0, 0, 0, bytes, Math.floor(bytes / 2 ** 32), pa, Math.floor(pa / 2 ** 32), 0, 0, 0);
 }
+
+/** The dirty bits that the VMM clears: those of 64 pages of the memslot at `base` that the mask names, one event a run of them. */
+export function clearDirtyBits(writer: EventWriter, line: GoldenLine, base: number, pageBytes: number): void {
+  const { lo, hi } = line.argumentHalves(2);
+  const asked = (page: number): boolean => page < 64 && ((page < 32 ? lo : hi) & (1 << (page & 31))) !== 0;
+  for (let page = 0; page < 64; page++) {
+    if (!asked(page)) continue;
+    const from = page;
+    while (asked(page + 1)) page += 1;
+    const bytes = (page + 1 - from) * pageBytes;
+    writer.emit(K.dirtyLogCleared, 0, 0, 0, bytes, 0, 0, 0, base + (line.argument(1) + from) * pageBytes, line.argument(0), 0);
+  }
+}

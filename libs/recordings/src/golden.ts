@@ -8,7 +8,7 @@ import { faultHandled, faultTaken } from './golden-faults.ts';
 import { GoldenLine, RecordingError } from './golden-line.ts';
 import { accessCode, operationCode, walkFlags, walkOp } from './golden-operations.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
-import { barrierDomain, cacheMaintenance, flush, lockMode } from './golden-maintenance.ts';
+import { barrierDomain, cacheMaintenance, flush, lockMode, clearDirtyBits } from './golden-maintenance.ts';
 
 export { RecordingError } from './golden-line.ts';
 
@@ -203,20 +203,10 @@ class GoldenRecording {
     else if (name === 'destroy_vm') this.detach();
   }
 
-  /** The dirty bits that the VMM clears: those of 64 pages that the mask names, one event a run of them. */
   private clearDirty(line: GoldenLine): void {
     const base = this.memslots.get(line.argument(0));
     if (base === undefined) throw line.wrong('args', 'those of a memslot that exists');
-    const pageBytes = 2 ** this.pageShift;
-    const { lo, hi } = line.argumentHalves(2);
-    const asked = (page: number): boolean => page < 64 && ((page < 32 ? lo : hi) & (1 << (page & 31))) !== 0;
-    for (let page = 0; page < 64; page++) {
-      if (!asked(page)) continue;
-      const from = page;
-      while (asked(page + 1)) page += 1;
-      const bytes = (page + 1 - from) * pageBytes;
-      this.writer.emit(K.dirtyLogCleared, 0, 0, 0, bytes, 0, 0, 0, base + (line.argument(1) + from) * pageBytes, line.argument(0), 0);
-    }
+    clearDirtyBits(this.writer, line, base, 2 ** this.pageShift);
   }
 
   private finishOperation(line: GoldenLine, walker: number, running: Running | undefined): void {

@@ -1,7 +1,9 @@
-import type { EventInput, Frame, KindName } from '@s2lab/events';
+import type { EventInput, Frame } from '@s2lab/events';
 import { LINK_CAUSE } from '@s2lab/events';
 import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
 import type { Trace, TraceOptions } from './trace-dsl.ts';
+import type { AnyInput } from './trace-edits.ts';
+import { change, dropBefore, dropOne, duplicate, insertAfter, moveLater } from './trace-edits.ts';
 import { framesOf, leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
 
 /** A trace with one defect: the invariant that must find it, and no other may. */
@@ -304,60 +306,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-type AnyInput = EventInput & Readonly<Record<string, unknown>>;
-
 function edited(edit: (events: readonly AnyInput[]) => readonly EventInput[], of: Trace = lifeOfAStage2()): Frame[] {
   return framesOf(edit(of.events as unknown as AnyInput[]));
-}
-
-function indexOf(events: readonly AnyInput[], kind: KindName, where: (e: AnyInput) => boolean): number {
-  const at = events.findIndex((e) => e.kind === kind && where(e));
-  if (at < 0) throw new Error(`mutant: the trace has no such ${kind}`);
-  return at;
-}
-
-function dropOne(events: readonly AnyInput[], kind: KindName, where: (e: AnyInput) => boolean): EventInput[] {
-  return events.toSpliced(indexOf(events, kind, where), 1);
-}
-
-function dropBefore(events: readonly AnyInput[], kind: KindName, before: KindName, where: (e: AnyInput) => boolean): EventInput[] {
-  const end = indexOf(events, before, where);
-  return events.toSpliced(
-    events.findLastIndex((e, i) => i < end && e.kind === kind),
-    1,
-  );
-}
-
-function change(
-  events: readonly AnyInput[],
-  kind: KindName,
-  where: (e: AnyInput) => boolean,
-  fields: Readonly<Record<string, unknown>>,
-): EventInput[] {
-  const at = indexOf(events, kind, where);
-  return events.map((e, i) => (i === at ? ({ ...e, ...fields } as AnyInput) : e));
-}
-
-function duplicate(events: readonly AnyInput[], kind: KindName, where: (e: AnyInput) => boolean): EventInput[] {
-  const at = indexOf(events, kind, where);
-  return events.toSpliced(at, 0, events[at]!);
-}
-
-function insertAfter(events: readonly AnyInput[], kind: KindName, event: EventInput): EventInput[] {
-  const at = indexOf(events, kind, () => true);
-  return events.toSpliced(at + 1, 0, { stage2: 1, at: events[at]!.at!, actor: events[at]!.actor!, ...event } as AnyInput);
-}
-
-/** The first `kind` after the first `after` goes behind the first `to`, and its time with it. */
-function moveLater(events: readonly AnyInput[], kind: KindName, after: KindName, to: KindName): EventInput[] {
-  const start = indexOf(events, after, () => true);
-  const at = events.findIndex((e, i) => i > start && e.kind === kind);
-  const end = indexOf(events, to, () => true);
-  const moved = { ...events[at]!, at: events[end]!.at! };
-  // The walker does nothing else in between, or its own time would run backwards.
-  const rest = events.filter((e, i) => i > at && i <= end && e.actor === moved.actor).map((e) => ({ ...e, at: moved.at }));
-  const kept = events.filter((e, i) => i !== at && !(i > at && i <= end && e.actor === moved.actor));
-  return kept.toSpliced(kept.indexOf(events[end]!) + 1, 0, moved as AnyInput, ...(rest as AnyInput[]));
 }
 
 /** vCPU 2 comes to table 2 in a walk; both tables are freed and handed out again. Then it goes on: by the old way, or from the root. */

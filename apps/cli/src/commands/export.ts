@@ -1,3 +1,4 @@
+import { open, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { decodeEvent, isDamage } from '@s2lab/events';
@@ -10,7 +11,7 @@ import { Progress, compact } from '../progress.ts';
 import { UsageError } from '../usage-error.ts';
 
 interface ExportOptions extends EventRange {
-  readonly format: 'jsonl' | 'arrow';
+  readonly format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet';
   readonly output?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -19,11 +20,11 @@ interface ExportOptions extends EventRange {
 /** `export`: a log, or a part of it, in another form. */
 export function addExport(program: Command): void {
   withEventRange(program.command('export'))
-    .description('write a log, or a part of it, as JSON lines or as a whole Arrow file')
+    .description('write a log, or a part of it, as JSON lines, a whole Arrow file, a Perfetto trace or Parquet')
     .argument('<log>', 'log file, or kafka://host:port/topic')
-    .addOption(new Option('--format <format>', 'form to write').choices(['jsonl', 'arrow']).default('jsonl'))
+    .addOption(new Option('--format <format>', 'form to write').choices(['jsonl', 'arrow', 'perfetto', 'parquet']).default('jsonl'))
     .option('-o, --output <file>', 'file to make; JSON lines go to standard output without it')
-    .option('-f, --force', 'replace the Arrow file if it exists')
+    .option('-f, --force', 'replace the file if it exists')
     .option('--json', 'print what was done as JSON: {output, format, events, damages}')
     .addHelpText(
       'after',
@@ -31,19 +32,23 @@ export function addExport(program: Command): void {
 Examples:
   s2lab export run.arrow --format jsonl -o run.jsonl
   s2lab export kafka://127.0.0.1:9092/s2lab.events --format arrow -o topic.arrow
+  s2lab export run.arrow --format perfetto -o run.perfetto-trace    open it at ui.perfetto.dev
+  s2lab export run.arrow --format parquet -o run.parquet
   s2lab export run.arrow --machine 0 | head`,
     )
     .action(exportLog);
 }
 
 async function exportLog(log: string, options: ExportOptions): Promise<void> {
-  if (options.output === undefined && (options.format === 'arrow' || options.json === true))
+  if (options.output === undefined && (options.format !== 'jsonl' || options.json === true))
     throw new UsageError('export: where to? give -o FILE');
   const source = await openLog(log);
   const progress = new Progress(options.json === true);
   const done = { output: options.output ?? '-', format: options.format, events: 0, damages: 0 };
+  let begun = false;
   try {
-    const writer = options.format === 'arrow' ? await arrowWriter(options, log) : jsonlWriter(options);
+    const writer = await writerFor(options, log);
+    begun = options.format === 'perfetto' || options.format === 'parquet';
     for await (const frame of readable(source, () => {
       done.damages += 1;
     })) {
@@ -54,6 +59,9 @@ async function exportLog(log: string, options: ExportOptions): Promise<void> {
       progress.update(() => `${log}: ${compact(done.events)} events`);
     }
     await writer.close();
+  } catch (error) {
+    if (begun) await rm(options.output!, { force: true }); // half a file would be taken for a whole one
+    throw error;
   } finally {
     progress.end();
     await source.close();
@@ -77,6 +85,36 @@ async function* readable(source: EventSource, onDamage: () => void): AsyncGenera
 interface FrameWriter {
   write(frame: Frame): Promise<void>;
   close(): Promise<void>;
+}
+
+async function writerFor(options: ExportOptions, log: string): Promise<FrameWriter> {
+  switch (options.format) {
+    case 'jsonl':
+      return jsonlWriter(options);
+    case 'arrow':
+      return arrowWriter(options, log);
+    case 'perfetto':
+      return perfettoWriter(options);
+    case 'parquet':
+      return (await import('../export/parquet-file.ts')).createParquet(options.output!, options.force === true);
+    default: {
+      const never: never = options.format;
+      throw new TypeError(`format ${String(never)}`);
+    }
+  }
+}
+
+async function perfettoWriter(options: ExportOptions): Promise<FrameWriter> {
+  const { PerfettoTrace } = await import('../export/perfetto-trace.ts');
+  const file = await open(options.output!, options.force === true ? 'w' : 'wx');
+  const trace = new PerfettoTrace();
+  return {
+    write: async (frame) => file.writeFile(trace.write(frame)),
+    close: async () => {
+      await file.writeFile(trace.end());
+      await file.close();
+    },
+  };
 }
 
 function jsonlWriter(options: ExportOptions): FrameWriter {

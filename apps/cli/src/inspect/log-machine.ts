@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { LogTimeline, LoggedMachine } from '@s2lab/seek';
+import { countArgument } from '../arguments.ts';
+import { tell } from '../output.ts';
+import { UsageError } from '../usage-error.ts';
+
+/** Which machine of a log a command is about. */
+export interface MachineChoice {
+  readonly machine?: number;
+  readonly run?: string;
+}
+
+/** Adds --machine and --run to a command. */
+export function withMachine(command: Command): Command {
+  return command
+    .option('--machine <n>', 'machine of the log (default: its only one)', countArgument)
+    .option('--run <run>', 'run, when the log holds several');
+}
+
+/** Opens a log file for going to any event of it. @throws UsageError, LogFileError */
+export async function openTimeline(log: string): Promise<LogTimeline> {
+  if (log.includes('://'))
+    throw new UsageError(
+      `${log}: a topic cannot be gone through backwards; write it to a file with: s2lab export ${log} --format arrow -o FILE`,
+    );
+  const { LogTimeline } = await import('@s2lab/seek');
+  return LogTimeline.open(log, tell);
+}
+
+/** The machine that was chosen, or the log's only one. @throws UsageError when it is none or not one */
+export function chosenMachine(timeline: LogTimeline, choice: MachineChoice): LoggedMachine {
+  const { path } = timeline.log;
+  const fits = timeline.machines.filter(
+    ({ machine, run }) => (choice.machine === undefined || machine === choice.machine) && (choice.run === undefined || run === choice.run),
+  );
+  const all = timeline.machines.map(({ run, machine }) => `${machine} of ${run}`).join(', ');
+  if (fits.length === 0)
+    throw new UsageError(all === '' ? `log ${path}: holds no events` : `log ${path}: no such machine; it holds ${all}`);
+  if (fits.length > 1)
+    throw new UsageError(`log ${path}: which machine? it holds ${all}; give --machine${choice.machine === undefined ? '' : ' and --run'}`);
+  return fits[0]!;
+}

@@ -1,0 +1,165 @@
+import { Memslot } from '@s2lab/engine';
+import type { ViewShape } from './machine-view.ts';
+import { MachineView, TimelineError } from './machine-view.ts';
+
+type TypedArray = Uint8Array | Int8Array | Uint16Array | Int32Array | Uint32Array | Float64Array;
+const ARRAYS = { Uint8Array, Int8Array, Uint16Array, Int32Array, Uint32Array, Float64Array } as const;
+
+/** One typed array of a snapshot: where it is, its type and length; elements from `stored` on are 0 and are not stored. */
+interface StoredArray {
+  readonly path: string;
+  readonly type: keyof typeof ARRAYS;
+  readonly length: number;
+  readonly stored: number;
+}
+
+interface StoredMemslot {
+  readonly id: number;
+  readonly ipa: number;
+  readonly bytes: number;
+  readonly pa: number;
+  readonly readOnly: boolean;
+}
+
+/** The part of a snapshot that is not arrays. */
+interface Head {
+  readonly shape: ViewShape;
+  readonly memslots: readonly StoredMemslot[];
+  readonly values: Readonly<Record<string, number | boolean | null>>;
+  readonly arrays: readonly StoredArray[];
+}
+
+/** A machine's view as plain data: `head` is JSON, `body` the bytes of its arrays one behind the other; meant to be compressed. */
+export interface ViewSnapshot {
+  readonly head: string;
+  readonly body: Uint8Array;
+}
+
+/** Objects that follow from the shape and are made anew. */
+const DERIVED = new Set(['shape', 'features', 'early']);
+/** Its two planes of halves are stored apart, as differences: neighbouring descriptors of one table differ by one page. */
+const DESCRIPTORS = 'world.pages.descriptors';
+
+/**
+ * The state of `view`, complete: `restoreView` of it is equal to it. It goes over all fields of world and actors, so that a field added
+ * to the engine's world is in the snapshot without a change here.
+ */
+export function captureView(view: MachineView): ViewSnapshot {
+  const { shape, world } = view;
+  if (shape === undefined || world === undefined) throw new TimelineError('a machine without a stage-2 has no snapshot');
+  const values: Record<string, number | boolean | null> = {};
+  const arrays: StoredArray[] = [];
+  const parts: Uint8Array[] = [];
+  each(view, '', (path, holder, key) => {
+    const value = holder[key];
+    if (typeof value === 'number' || typeof value === 'boolean') {
+      values[path] = Number.isNaN(value) ? null : value;
+    } else if (ArrayBuffer.isView(value)) {
+      const array = value as TypedArray;
+      const kept = array.subarray(0, lastNonZero(array) + 1);
+      arrays.push({ path, type: array.constructor.name as StoredArray['type'], length: array.length, stored: kept.length });
+      parts.push(path === DESCRIPTORS ? differences(array as Int32Array, kept.length) : bytesOf(kept));
+    }
+  });
+  const memslots = world.memslots.map(({ id, ipa, bytes, pa, readOnly }) => ({ id, ipa, bytes, pa, readOnly }));
+  return { head: JSON.stringify({ shape, memslots, values, arrays } satisfies Head), body: joined(parts) };
+}
+
+/**
+ * The view that `captureView` was given.
+ * @throws TimelineError when head and body do not belong together.
+ */
+export function restoreView(snapshot: ViewSnapshot): MachineView {
+  const head = JSON.parse(snapshot.head) as Head;
+  const view = new MachineView();
+  const world = view.build(head.shape);
+  for (const { id, ipa, bytes, pa, readOnly } of head.memslots) world.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
+  const arrays = new Map(head.arrays.map((array, index) => [array.path, index]));
+  const offsets: number[] = [];
+  let offset = 0;
+  for (const { type, stored } of head.arrays) {
+    offsets.push(offset);
+    offset += stored * ARRAYS[type].BYTES_PER_ELEMENT;
+  }
+  if (offset !== snapshot.body.byteLength)
+    throw new TimelineError(`a snapshot of ${snapshot.body.byteLength} bytes should have ${offset} bytes`);
+  each(view, '', (path, holder, key) => {
+    const index = arrays.get(path);
+    if (index !== undefined) {
+      const { type, length, stored } = head.arrays[index]!;
+      // Not slice(): that of a Buffer does not copy.
+      const bytes = new Uint8Array(snapshot.body.subarray(offsets[index]!, offsets[index]! + stored * ARRAYS[type].BYTES_PER_ELEMENT));
+      const array = new ARRAYS[type](length);
+      if (path === DESCRIPTORS) sumUp(new Int32Array(bytes.buffer), array as Int32Array);
+      else array.set(new ARRAYS[type](bytes.buffer));
+      holder[key] = array;
+    } else if (path in head.values) {
+      holder[key] = head.values[path] ?? NaN;
+    } else if (typeof holder[key] !== 'object') {
+      throw new TimelineError(`a snapshot lacks ${path}`);
+    }
+  });
+  return view;
+}
+
+/** Visits every number, flag and array of `holder` and of the objects in it. */
+function each(holder: object, path: string, visit: (path: string, holder: Record<string, unknown>, key: string) => void): void {
+  const fields = holder as Record<string, unknown>;
+  for (const key of Object.keys(fields)) {
+    if (DERIVED.has(key)) continue;
+    const value = fields[key];
+    const at = path === '' ? key : `${path}.${key}`;
+    if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) each(value, at, visit);
+    else if (typeof value !== 'function') visit(at, fields, key);
+  }
+}
+
+function lastNonZero(array: TypedArray): number {
+  let i = array.length - 1;
+  while (i >= 0 && array[i] === 0) i -= 1;
+  return i;
+}
+
+function bytesOf(array: TypedArray): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** `count` interleaved halves as two planes of differences. Four bytes a half, the low half of slot 0 first. */
+function differences(halves: Int32Array, count: number): Uint8Array {
+  const out = new Int32Array(count);
+  let low = 0;
+  let high = 0;
+  const pairs = (count + 1) >>> 1;
+  for (let i = 0; i < count; i += 1) {
+    const value = halves[i]!;
+    if ((i & 1) === 0) {
+      out[i >>> 1] = value - low;
+      low = value;
+    } else {
+      out[pairs + (i >>> 1)] = value - high;
+      high = value;
+    }
+  }
+  return bytesOf(out);
+}
+
+/** The inverse of `differences`. */
+function sumUp(from: Int32Array, into: Int32Array): void {
+  let low = 0;
+  let high = 0;
+  const pairs = (from.length + 1) >>> 1;
+  for (let i = 0; i < from.length; i += 1) {
+    if ((i & 1) === 0) into[i] = low = (low + from[i >>> 1]!) | 0;
+    else into[i] = high = (high + from[pairs + (i >>> 1)]!) | 0;
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.byteLength;
+  }
+  return all;
+}
