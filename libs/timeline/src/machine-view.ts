@@ -18,6 +18,9 @@ const FRAMES_MAX = 1 << 20;
 /** Most events before the first stage-2. */
 const EARLY_MAX = 10_000;
 
+/** Most vCPUs of a machine. */
+export const VCPUS_MAX = 1024;
+
 /** Bits of `features` in stage2-created. */
 const FEATURE = { fwb: 1, lpa2: 4, xnx: 8, asStage1: 16 } as const;
 
@@ -84,9 +87,18 @@ export class MachineView {
         `events ${this.nextSeq} to ${firstSeq - 1} are missing: what follows them cannot be rebuilt; the last event that can is ${this.nextSeq - 1}`,
       );
     const end = Math.min(rows.length, last - firstSeq + 1);
-    for (let i = this.nextSeq - firstSeq; i < end; i += 1) {
-      this.evolve(rows, i, firstSeq + i);
-      this.actors.fold(rows, i, firstSeq + i);
+    let i = this.nextSeq - firstSeq;
+    try {
+      for (; i < end; i += 1) {
+        this.evolve(rows, i, firstSeq + i);
+        this.actors.fold(rows, i, firstSeq + i);
+      }
+    } catch (cause) {
+      if (cause instanceof TimelineError) throw cause;
+      // The engine never made such an event; its world need not be ready for it.
+      throw new TimelineError(`event ${firstSeq + i}: no machine makes it: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        cause,
+      });
     }
     if (end > this.nextSeq - firstSeq) {
       this.nextSeq = firstSeq + end;
@@ -105,6 +117,14 @@ export class MachineView {
       if (kind === K.tableAllocated || kind === K.tableReused) this.makeRoom(world, rows.table[i]!, kind, seq);
       else if (rows.table[i]! >= world.pages.used) throw new TimelineError(`event ${seq}: table ${rows.table[i]} was never allocated`);
     }
+    if (kind === K.memslotCreated && wide(rows.old, i) > world.shape.ipaBytes)
+      throw new TimelineError(`event ${seq}: memslot ${rows.arg[i]} is larger than the address space`);
+    if (kind === K.dirtyLogCleared && wide(rows.old, i) > (world.memslotById(rows.arg[i]!)?.bytes ?? Infinity))
+      throw new TimelineError(`event ${seq}: clears more dirty bits than memslot ${rows.arg[i]} has`);
+    if (kind === K.stage2Created && rows.table[i]! + rows.arg[i]! > world.pages.used)
+      throw new TimelineError(
+        `event ${seq}: a stage-2 of ${rows.arg[i]} root pages from table ${rows.table[i]}, which were never allocated`,
+      );
     applyRow(world, rows, i);
     if (kind === K.tableLinked && Number.isNaN(this.tableBase)) this.learnBase(world, rows, i);
     else if (kind === K.stage2Created) this.rootPages = rows.arg[i]!;
@@ -113,6 +133,8 @@ export class MachineView {
   private begin(rows: EventRows, i: number, seq: number): void {
     const kind = rows.kind[i]!;
     if (kind === K.machineStarted) {
+      if (rows.arg[i]! > VCPUS_MAX)
+        throw new TimelineError(`event ${seq}: a machine of ${rows.arg[i]} vCPUs; there are at most ${VCPUS_MAX}`);
       this.vcpus = rows.arg[i]!;
       this.pageShift = rows.aux[i]!;
       this.actors = new ActorActivity(this.vcpus + 2);

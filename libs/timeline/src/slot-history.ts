@@ -6,7 +6,7 @@ import { ActorActivity } from './actor-activity.ts';
 import { reasonText } from './activity-words.ts';
 import type { DescriptorWords } from './descriptor-words.ts';
 import { describeDescriptor } from './descriptor-words.ts';
-import { actorName, featuresOf } from './machine-view.ts';
+import { actorName, featuresOf, TimelineError, VCPUS_MAX } from './machine-view.ts';
 
 /** Which descriptors are asked about: one slot, or those that translate an address, at one level or at all. */
 export type SlotQuery = { readonly table: number; readonly slot: number } | { readonly ipa: number; readonly level?: number };
@@ -51,7 +51,7 @@ export class SlotHistory {
     for (let i = 0; i < rows.length; i += 1) {
       this.actors.fold(rows, i, firstSeq + i);
       const k = kind[i]!;
-      if (k < K.descriptorRead) this.foldShape(k, rows, i);
+      if (k < K.descriptorRead) this.foldShape(k, rows, i, firstSeq + i);
       else if (k >= K.descriptorStored && k <= K.descriptorHardwareUpdated) {
         if (k !== K.descriptorSwapFailed && this.isAsked(rows, i)) this.addWrite(rows, i, firstSeq + i);
       } else if ((k === K.tableAllocated || k === K.tableReused || k === K.tableFreed) && 'table' in this.query) {
@@ -60,14 +60,18 @@ export class SlotHistory {
     }
   }
 
-  private foldShape(kind: number, rows: EventRows, i: number): void {
+  private foldShape(kind: number, rows: EventRows, i: number, seq: number): void {
     if (kind === K.machineStarted) {
-      this.vcpus = rows.arg[i]!;
+      this.vcpus = Math.min(rows.arg[i]!, VCPUS_MAX);
       this.pageShift = rows.aux[i]!;
       this.actors = new ActorActivity(this.vcpus + 2);
     } else if (kind === K.stage2Created) {
       this.features = featuresOf(rows.aux[i]!);
-      this.shape = geometry(this.pageShift, rows.slot[i]!, this.features.lpa2);
+      try {
+        this.shape = geometry(this.pageShift, rows.slot[i]!, this.features.lpa2);
+      } catch (cause) {
+        throw new TimelineError(`event ${seq}: no such machine: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      }
     }
   }
 

@@ -107,7 +107,7 @@ function nodeOf(view: MachineView, world: World, table: number, level: number, i
     }
     slot += count;
   }
-  const state = STATES[pages.state[table] as keyof typeof STATES];
+  const state = STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
   return { table, ipa, level, references: pages.references[table]!, state, slots };
 }
 
