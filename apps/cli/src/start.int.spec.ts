@@ -74,6 +74,7 @@ test('start shows a living lab on a page, and Ctrl-C ends it with a whole log an
   const executablePath = requireCapability(t, 'chromium');
   if (executablePath === undefined) return;
   const lab = new StartedLab(['--speed', '0.002']);
+  t.after(() => lab.child.kill('SIGKILL')); // a lab that outlives a failed check would hold up all specs
   const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
   try {
     const { url } = await lab.listening();

@@ -40,7 +40,7 @@ export function summarise(tally: MachineTally): MachineSummary {
     workload: origin.workload,
     events: counts[AT.rows]!,
     virtualNs: tally.virtualNs,
-    faults: sum(AT.fault, FAULT),
+    faults: Object.values(FAULT).reduce((total, fault) => total + tally.faultsOf(fault), 0),
     collapses: counts[AT.collapses]!,
     splits: counts[AT.splits]!,
     pendingFrees: tally.pendingFrees,

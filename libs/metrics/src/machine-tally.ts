@@ -92,6 +92,13 @@ export class MachineTally {
     return 0;
   }
 
+  /** Faults of one kind (FAULT), at all levels. */
+  faultsOf(fault: number): number {
+    let sum = 0;
+    for (let level = 0; level < LEAF_LEVELS; level += 1) sum += this.counts[AT.fault + fault * LEAF_LEVELS + level]!;
+    return sum;
+  }
+
   /** Bytes of the table pages that live. */
   get tableBytes(): number {
     return this.tables * 2 ** this.pageShift;
