@@ -3,7 +3,7 @@ import type { Schema } from 'apache-arrow';
 import type { Damage, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import type { BatchPlace } from '@s2lab/frame';
-import { decodeFrame, decodeSchema, FILE_MAGIC, PREFIX_BYTES, readBodyBytes, readPrefix } from '@s2lab/frame';
+import { decodeFrame, decodeSchema, FILE_MAGIC, PREFIX_BYTES, readBodyBytes, readPrefix, releaseFrame } from '@s2lab/frame';
 import { ForwardReader } from './forward-reader.ts';
 import { LogFileError } from './log-file-error.ts';
 
@@ -120,6 +120,7 @@ export async function* scanLog(file: FileHandle, header: LogHeader): AsyncGenera
       if (follows === undefined) return yield lost(offset, `${item.because}, and no frame begins where it should end`);
     }
     yield { item, place: { offset, metadataBytes, bodyBytes } };
+    if (!isDamage(item)) releaseFrame(item);
     reader.skip(bytes);
   }
 }
