@@ -1,3 +1,4 @@
+import type { Geometry } from '@s2lab/arch';
 import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
 import { ACCESS, FAULT, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
@@ -90,7 +91,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let shift: number = page;
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
-    shift = vmaShift(machine, walker, memslot, backing);
+    shift = vmaShift(shape, memslot, backing, walker.ipa);
     most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
   }
   const bytes = 2 ** shift;
@@ -105,11 +106,10 @@ function chooseSize(machine: Machine, walker: Walker): void {
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
-function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { shape } = machine.world;
+function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
     const shift = spanShift(shape.pageShift, level);
-    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
+    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
 }
@@ -118,8 +118,19 @@ function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: B
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
   const { pageShift } = machine.world.shape;
   if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
+  return transparentShift(machine.world.shape, memslot, backing, walker.ipa);
+}
+
+/** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
+function transparentShift({ pageShift }: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : pageShift;
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : pageShift;
+}
+
+/** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */
+export function backedShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const shift = vmaShift(shape, memslot, backing, ipa);
+  return shift === shape.pageShift && backing.vmaShift === shift ? transparentShift(shape, memslot, backing, ipa) : shift;
 }
 
 /** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */

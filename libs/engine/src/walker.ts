@@ -172,6 +172,9 @@ export class Walker {
   /** Map as Linux 6.1 did: 1 + level of the table being replaced by a block, 0 none (a map looks at no access flags). */
   get anchor(): number { return this.young; }
   set anchor(value: number) { this.young = value; }
+  /** Tables that the first walk of a recovery in place has broken (it looks at no access flags). */
+  get brokenTables(): number { return this.young; }
+  set brokenTables(value: number) { this.young = value; }
   /** FLUSH to perform. */
   get flushKind(): number { return this.r[45]!; }
   set flushKind(value: number) { this.r[45] = value; }

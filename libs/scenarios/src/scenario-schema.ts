@@ -1,4 +1,4 @@
-import { DEFAULT_COSTS } from '@s2lab/engine';
+import { COLLAPSE_MODES, DEFAULT_COSTS, TEARDOWN_ORDERS } from '@s2lab/engine';
 import { PHASE } from '@s2lab/events';
 import { z } from 'zod';
 import { bootParams, bytes, migrationParams, recordedParams, steadyParams } from './workload-params.ts';
@@ -55,6 +55,11 @@ const machine = z.strictObject({
     .meta({ description: 'Transparent huge pages: 0 none, 1 behind every aligned block, k > 1 behind all blocks but every k-th' }),
   hugetlb: bytes.optional().meta({ description: 'Page size of hugetlbfs behind the memory; absent = ordinary pages' }),
   eagerSplitBytes: bytes.prefault(0).meta({ description: 'Chunk of eager splitting at dirty logging, 0 = off' }),
+  collapse: z.enum(COLLAPSE_MODES).default('lazy').meta({ description: 'What the host does about split blocks when dirty logging ends' }),
+  teardown: z
+    .enum(TEARDOWN_ORDERS)
+    .default('after')
+    .meta({ description: 'Whether the sub-tree that a block replaces goes to the policy before or after the block is installed' }),
   initiallyAllSet: z.boolean().default(false).meta({ description: 'Manual protect, dirty log initially all set' }),
   cacheCapacity: z.int().min(4).max(1024).optional().meta({ description: 'Table pages a vCPU’s cache is topped up to' }),
   tlbEntries: powerOfTwo.optional().meta({ description: 'Cached translations per vCPU' }),
