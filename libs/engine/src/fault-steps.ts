@@ -1,6 +1,6 @@
 import type { Geometry } from '@s2lab/arch';
 import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
-import { ACCESS, FAULT, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
@@ -68,7 +68,26 @@ function taken(machine: Machine, walker: Walker): void {
   const logsWrite = memslot.logsWrites && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
   const minimum = LAST_LEVEL - machine.world.shape.startLevel;
-  walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+  if (walker.starved > 0) starve(machine, walker);
+  const runsOut = walker.starved > 0 && needsPages && walker.memcache < minimum;
+  walker.starved = 0;
+  if (runsOut) topUpFailed(machine, walker);
+  else walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+}
+
+/** Fault injection: memory is short; what the cache still holds is all there is for this fault. */
+function starve(machine: Machine, walker: Walker): void {
+  const pages = walker.starved - 1;
+  machine.note(walker, K.faultInjected, 0, INJECTED.cacheExhausted, pages);
+  walker.memcache = Math.min(walker.memcache, pages);
+}
+
+/** No walk begins without the pages it may need: the fault fails, and the guest takes it again. @source kvm_mmu_topup_memory_cache(): -ENOMEM */
+function topUpFailed(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.cacheExhausted, 0, 0, 0);
+  walker.result = RESULT.enomem;
+  walker.mapShift = machine.world.shape.pageShift;
+  walker.pc = PC.faultHandled;
 }
 
 /** @source kvm_mmu_topup_memory_cache(): to capacity whenever it is below the minimum */

@@ -1,4 +1,4 @@
-import { K } from '@s2lab/events';
+import { INJECTED, K } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { beginTeardown } from './free-steps.ts';
 import type { Machine } from './machine.ts';
@@ -20,6 +20,10 @@ export function stepReclaim(machine: Machine, worker: Walker): void {
       else worker.pc = PC.reclaimAsk;
       return;
     case PC.reclaimAsk: {
+      if (worker.stallNs > 0) {
+        stall(machine, worker);
+        return;
+      }
       const outcome = machine.policy.mayReclaim(machine, worker);
       if (outcome === HOOK.done) worker.pc = PC.reclaimBegin;
       else if (outcome === HOOK.wait) machine.block(worker);
@@ -42,4 +46,11 @@ export function stepReclaim(machine: Machine, worker: Walker): void {
     default:
       assert(false, `the reclaim worker has no step at pc ${worker.pc}`);
   }
+}
+
+/** Fault injection: what the worker waits for does not come, or it gets no core; what is retired meanwhile stays pending. */
+function stall(machine: Machine, worker: Walker): void {
+  machine.note(worker, K.faultInjected, 0, INJECTED.gracePeriodStalled, worker.stallNs);
+  machine.spend(worker.stallNs);
+  worker.stallNs = 0;
 }

@@ -13,8 +13,10 @@ export const WALK_WIDE_FIRST = 7;
 export const WALK_WIDE_COUNT = 10;
 /** Walks that may be nested: a walk, and inside it the building or the teardown of a sub-tree. */
 export const WALK_DEPTH = 2;
-/** Integer registers of a walker: commands, the present walk, the pushed walk. */
-export const REGISTER_COUNT = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
+/** First of the registers for faults to inject. */
+const INJECTED_FIRST = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
+/** Integer registers of a walker: commands, the present walk, the pushed walk, faults to inject. */
+export const REGISTER_COUNT = INJECTED_FIRST + 3;
 /** Address registers of a walker. */
 export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT;
 
@@ -202,6 +204,15 @@ export class Walker {
   /** 1: the next fault of the access is to find the memory map changed (a vCPU runs no host operation). */
   get stale(): number { return this.hostPhase; }
   set stale(value: number) { this.hostPhase = value; }
+  /** Virtual time that the next broadcast TLBI of the actor takes longer to complete. */
+  get slowTlbiNs(): number { return this.r[INJECTED_FIRST]!; }
+  set slowTlbiNs(value: number) { this.r[INJECTED_FIRST] = value; }
+  /** 1 + table pages that the cache holds at most at the next need for some, when no more are to be had; 0 = the allocator works. */
+  get starved(): number { return this.r[INJECTED_FIRST + 1]!; }
+  set starved(value: number) { this.r[INJECTED_FIRST + 1] = value; }
+  /** Virtual time for which the reclaim worker is stalled before it next asks whether it may go on. */
+  get stallNs(): number { return this.r[INJECTED_FIRST + 2]!; }
+  set stallNs(value: number) { this.r[INJECTED_FIRST + 2] = value; }
   /** Address of the command. */
   get ipa(): number { return this.a[0]!; }
   set ipa(value: number) { this.a[0] = value; }

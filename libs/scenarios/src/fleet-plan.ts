@@ -1,9 +1,9 @@
 import type { MachineConfig, Workload } from '@s2lab/engine';
 import { DEFAULT_COSTS, machineConfig, Prng } from '@s2lab/engine';
 import { BootWorkload } from './boot-workload.ts';
+import { InjectedFaults } from './injected-faults.ts';
 import { MigrationWorkload } from './migration-workload.ts';
 import { ScenarioError } from './parse-scenario.ts';
-import { PreemptedWalkers } from './preempted-walkers.ts';
 import type { Recording } from './recording.ts';
 import { RecordedWorkload } from './recording.ts';
 import type { MachineSpec, Scenario } from './scenario-schema.ts';
@@ -70,7 +70,7 @@ export function workloadFor(scenario: Scenario, index: number, seed: number, rec
   const recording = recordingOf(scenario, spec, recordings);
   const vcpus = recording?.machine.vcpus ?? spec.vcpus;
   let workload = recording === undefined ? generated(spec, startNs, own) : new RecordedWorkload(recording);
-  for (const [i, fault] of scenario.faults.entries()) workload = new PreemptedWalkers(workload, fault, vcpus, (own + i + 1) >>> 0);
+  for (const [i, fault] of scenario.faults.entries()) workload = new InjectedFaults(workload, fault, vcpus, (own + i + 1) >>> 0);
   return workload;
 }
 
