@@ -36,8 +36,8 @@ export function beginCollapse(machine: Machine, walker: Walker, from: number, by
 
 /** A walk of a recovery: it is asked for the blocks that a fault would map now. */
 function beginRecovery(machine: Machine, walker: Walker, flags: number, from: number, bytes: number, back: number): void {
-  const { shape, features } = machine.world;
-  const memslot = machine.world.memslotById(walker.memslot);
+  const { shape, features } = machine.stage2(walker);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   assert(memslot !== undefined, 'the memslot of a dirty log operation stays while the operation runs');
   walker.prot = PROT.r | (memslot.readOnly ? 0 : PROT.w) | (machine.config.dic ? PROT.x : 0);
   walker.phys = memslot.pa + (from - memslot.ipa);
@@ -99,7 +99,7 @@ export function visitCollapse(machine: Machine, walker: Walker): void {
 /** Whether the host could map what the table at hand maps by one block. @source kvm_mmu_max_mapping_level() */
 function couldBeBlock(machine: Machine, walker: Walker): boolean {
   const { shape } = machine.world;
-  const memslot = machine.world.memslotAt(walker.visitAddr);
+  const memslot = machine.stage2(walker).memslotAt(walker.visitAddr);
   const backing = memslot === undefined ? undefined : machine.backings.get(memslot.id);
   if (memslot === undefined || backing === undefined || walker.level < shape.minBlockLevel) return false;
   return spanShift(shape.pageShift, walker.level) <= backedShift(shape, memslot, backing, walker.visitAddr);
