@@ -23,6 +23,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   metrics: ['arch', 'events'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
+  // A stage-2 as a map: what the page and the panel draw, and what the fleet answers.
+  'stage2-map': ['arch', 'events', 'engine', 'timeline'],
   seek: ['events', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
@@ -52,6 +54,7 @@ export const PURE: readonly string[] = [
   'conformance',
   'checker',
   'timeline',
+  'stage2-map',
 ];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
@@ -79,6 +82,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-kafka',
     'metrics',
     'timeline',
+    'stage2-map',
     'seek',
     ...apps,
   ];

@@ -6,7 +6,7 @@ import type { MachineView } from '@s2lab/timeline';
 import { captureView, restoreView } from '@s2lab/timeline';
 
 /** Version of the file and of what a snapshot holds; another one is built anew. */
-const VERSION = 1;
+const VERSION = 2;
 const MAGIC = Buffer.from('s2labck\n');
 /** After the index: its length, its CRC-32, the magic. */
 const TAIL_BYTES = 8 + MAGIC.byteLength;
