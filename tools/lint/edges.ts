@@ -23,7 +23,9 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   metrics: ['arch', 'events'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
-  seek: ['events', 'timeline', 'transport-file'],
+  // One pass over a log for verdict, checkpoints and overview, and seeks in it; runs in a browser as well.
+  survey: ['events', 'timeline', 'invariants', 'frame'],
+  seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
   explorer: anyLibraryAnd(),
@@ -79,6 +81,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-kafka',
     'metrics',
     'timeline',
+    'survey',
     'seek',
     ...apps,
   ];

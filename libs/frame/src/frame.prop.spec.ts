@@ -4,16 +4,7 @@ import fc from 'fast-check';
 import { isDamage, SCHEMA_VERSION } from '@s2lab/events';
 import { anyFrame, assertSameFrame, randomRows } from '@s2lab/testkit';
 import type { FrameCodec } from './index.ts';
-import {
-  checksumPlace,
-  decodeFrame,
-  encodeFrame,
-  MAX_FRAME_ROWS,
-  messageChecksum,
-  nodeFrameCodec,
-  readPrefix,
-  ROW_BYTES,
-} from './index.ts';
+import { checksumPlace, decodeFrame, encodeFrame, MAX_FRAME_ROWS, messageChecksum, platformCodec, readPrefix, ROW_BYTES } from './index.ts';
 
 const origin = { run: 'r', machine: 3, policy: 'rcu', machineKind: 'kvm', workload: 'boot' };
 
@@ -26,7 +17,7 @@ function metadataBytesOf(message: Uint8Array): number {
 /** Gives `message` the checksum of what it now holds, as a forger would. */
 function reseal(message: Uint8Array): Uint8Array {
   const metadataBytes = metadataBytesOf(message);
-  const digits = messageChecksum(message, metadataBytes, nodeFrameCodec);
+  const digits = messageChecksum(message, metadataBytes, platformCodec);
   for (let i = 0; i < digits.length; i += 1) message[checksumPlace(metadataBytes) + i] = digits.charCodeAt(i);
   return message;
 }
@@ -90,10 +81,10 @@ test('bytes made to mislead, with a right checksum, end in damage and never in a
   const message = encodeFrame({ origin, firstSeq: 12, rows: randomRows(3, 70) });
   let asked = 0;
   const watching: FrameCodec = {
-    ...nodeFrameCodec,
+    ...platformCodec,
     decompress: (bytes, size) => {
       asked += size;
-      return nodeFrameCodec.decompress(bytes, size);
+      return platformCodec.decompress(bytes, size);
     },
   };
   const flips = fc.array(fc.tuple(fc.nat(message.byteLength - 1), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 6 });
@@ -152,7 +143,7 @@ test('metadata that contradicts the batch is corrupt', () => {
 });
 
 test('a column that unpacks to more than its rows is refused before it is unpacked whole', () => {
-  const bomb: FrameCodec = { ...nodeFrameCodec, compress: () => nodeFrameCodec.compress(new Uint8Array(50_000_000)) };
+  const bomb: FrameCodec = { ...platformCodec, compress: () => platformCodec.compress(new Uint8Array(50_000_000)) };
   const item = decodeFrame(encodeFrame({ origin, firstSeq: 0, rows: randomRows(7, 2000) }, bomb), 'here');
   assert.ok(isDamage(item));
   assert.equal(item.damage, 'corrupt');

@@ -36,6 +36,10 @@ export interface TableNode {
 
 const STATES = { [FRAME.live]: 'live', [FRAME.freed]: 'freed', [FRAME.never]: 'never allocated' } as const;
 
+function everyTable(): boolean {
+  return true;
+}
+
 /** The trees from the root pages down; empty when there is no stage-2. With `ipa`, only the descriptors on the way to it. */
 export function tableTrees(view: MachineView, ipa?: Ipa): TableNode[] {
   const { world } = view;
@@ -78,7 +82,23 @@ function placeOf(view: MachineView, table: number): { readonly level: number; re
   return undefined;
 }
 
-function nodeOf(view: MachineView, world: World, table: number, level: number, ipa: number, only: Ipa | undefined): TableNode {
+function closedNode(world: World, table: number, level: number, ipa: number): TableNode {
+  return { table, ipa, level, references: world.pages.references[table]!, state: stateOf(world, table), slots: [] };
+}
+
+function stateOf({ pages }: World, table: number): TableNode['state'] {
+  return STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
+}
+
+function nodeOf(
+  view: MachineView,
+  world: World,
+  table: number,
+  level: number,
+  ipa: number,
+  only: Ipa | undefined,
+  isOpen: (table: number) => boolean = everyTable,
+): TableNode {
   const { pages, shape } = world;
   const from = only === undefined ? 0 : slotOf(shape, only, level);
   const to = only === undefined ? shape.entries : from + 1;
@@ -102,13 +122,17 @@ function nodeOf(view: MachineView, world: World, table: number, level: number, i
         bytes: count * span,
         kind: descriptor.kind,
         descriptor,
-        child: child < 0 || level >= 3 ? null : nodeOf(view, world, child, level + 1, first, only),
+        child:
+          child < 0 || level >= 3
+            ? null
+            : isOpen(child)
+              ? nodeOf(view, world, child, level + 1, first, only, isOpen)
+              : closedNode(world, child, level + 1, first),
       });
     }
     slot += count;
   }
-  const state = STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
-  return { table, ipa, level, references: pages.references[table]!, state, slots };
+  return { table, ipa, level, references: pages.references[table]!, state: stateOf(world, table), slots };
 }
 
 /** Slots from `slot` on that go on as it does: equal when invalid, each one span further when leaves; tables stand alone. */
