@@ -3,6 +3,7 @@ import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { LabSample } from './sample.ts';
+import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
 const CSP =
@@ -45,6 +46,7 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
     });
   });
   for (const [path, asset] of await bundlePage()) app.get(path, async (_request, reply) => reply.type(asset.type).send(asset.body));
+  app.get('/site.json', async (): Promise<Site> => ({ live: true, log: null }));
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/api/about', async () => options.feed.about);
   app.get('/api/live', (request, reply) => stream(options.feed, request, reply));

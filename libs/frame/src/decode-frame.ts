@@ -17,7 +17,7 @@ import {
   readBodyBytes,
   readPrefix,
 } from './message-layout.ts';
-import { nodeFrameCodec } from './node-frame-codec.ts';
+import { platformCodec } from '#platform-codec';
 
 /** Entries of custom metadata that a reader looks at; a frame has nine. */
 const METADATA_ENTRIES_MAX = 64;
@@ -192,7 +192,7 @@ function decode(bytes: Uint8Array, codec: FrameCodec): Frame {
  * more than MAX_FRAME_ROWS × ROW_BYTES is allocated. Columns that were stored as they are stay views on `bytes`.
  * @param where what to say as `where` of damage: the byte or partition offset
  */
-export function decodeFrame(bytes: Uint8Array, where: string, codec: FrameCodec = nodeFrameCodec): Frame | Damage {
+export function decodeFrame(bytes: Uint8Array, where: string, codec: FrameCodec = platformCodec): Frame | Damage {
   try {
     return decode(bytes, codec);
   } catch (problem) {
@@ -210,6 +210,6 @@ export function decodeFrame(bytes: Uint8Array, where: string, codec: FrameCodec 
  * Gives back the memory of a frame that `decodeFrame` made; its columns are empty afterwards. A source calls it when the next frame is asked
  * for: without it, the garbage collector runs in full every 16 frames. Does nothing to frames that were not decoded.
  */
-export function releaseFrame(frame: Frame, codec: FrameCodec = nodeFrameCodec): void {
+export function releaseFrame(frame: Frame, codec: FrameCodec = platformCodec): void {
   for (const bytes of unpackedColumns.get(frame.rows) ?? []) codec.discard(bytes);
 }

@@ -1,5 +1,5 @@
 /**
- * What the frame format needs from its platform. Node's is `nodeFrameCodec`; a browser gives another zstd.
+ * What the frame format needs from its platform. `platformCodec` is that of Node or, in a bundle for a browser, of the browser.
  */
 export interface FrameCodec {
   /** One zstd frame holding `bytes`. */

@@ -10,7 +10,7 @@ import {
   encodeFrame,
   MAX_FRAME_ROWS,
   messageChecksum,
-  nodeFrameCodec,
+  platformCodec,
   readPrefix,
   releaseFrame,
   ROW_BYTES,
@@ -27,7 +27,7 @@ function metadataBytesOf(message: Uint8Array): number {
 /** Gives `message` the checksum of what it now holds, as a forger would. */
 function reseal(message: Uint8Array): Uint8Array {
   const metadataBytes = metadataBytesOf(message);
-  const digits = messageChecksum(message, metadataBytes, nodeFrameCodec);
+  const digits = messageChecksum(message, metadataBytes, platformCodec);
   for (let i = 0; i < digits.length; i += 1) message[checksumPlace(metadataBytes) + i] = digits.charCodeAt(i);
   return message;
 }
@@ -91,10 +91,10 @@ test('bytes made to mislead, with a right checksum, end in damage and never in a
   const message = encodeFrame({ origin, firstSeq: 12, rows: randomRows(3, 70) });
   let asked = 0;
   const watching: FrameCodec = {
-    ...nodeFrameCodec,
+    ...platformCodec,
     decompress: (bytes, size) => {
       asked += size;
-      return nodeFrameCodec.decompress(bytes, size);
+      return platformCodec.decompress(bytes, size);
     },
   };
   const flips = fc.array(fc.tuple(fc.nat(message.byteLength - 1), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 6 });
@@ -153,7 +153,7 @@ test('metadata that contradicts the batch is corrupt', () => {
 });
 
 test('a column that unpacks to more than its rows is refused before it is unpacked whole', () => {
-  const bomb: FrameCodec = { ...nodeFrameCodec, compress: () => nodeFrameCodec.compress(new Uint8Array(50_000_000)) };
+  const bomb: FrameCodec = { ...platformCodec, compress: () => platformCodec.compress(new Uint8Array(50_000_000)) };
   const item = decodeFrame(encodeFrame({ origin, firstSeq: 0, rows: randomRows(7, 2000) }, bomb), 'here');
   assert.ok(isDamage(item));
   assert.equal(item.damage, 'corrupt');

@@ -11,7 +11,7 @@ interface StreamListener {
 
 /** Listens to the lab. The browser connects again by itself when the connection is lost. */
 export function openStream(listener: StreamListener): void {
-  const source = new EventSource('/api/live');
+  const source = new EventSource('api/live');
   source.addEventListener('about', (event) => listener.about(JSON.parse(event.data) as LabAbout));
   source.addEventListener('history', (event) => {
     const samples = JSON.parse(event.data) as LabSample[];

@@ -9,7 +9,7 @@ const LEVEL = 1;
 const WINDOW_LOG_MAX = 21;
 
 /** Zstd and CRC-32 of node:zlib. */
-export const nodeFrameCodec: FrameCodec = {
+export const platformCodec: FrameCodec = {
   compress(bytes) {
     return zstdCompressSync(bytes, {
       chunkSize: compressBound(bytes.byteLength),
