@@ -91,7 +91,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
     shift = vmaShift(machine, walker, memslot, backing);
-    most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
+    most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
   const bytes = 2 ** shift;
   const max = 2 ** most;
@@ -108,7 +108,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
 function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
   const { shape } = machine.world;
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
-    const shift = spanShift(shape.pageShift, level);
+    const shift = spanShift(shape, level);
     if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
   }
   return shape.pageShift;
@@ -116,10 +116,10 @@ function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: B
 
 /** log2 of what backs a page of the VMA: the block that faulted on its permissions, a transparent huge page, or the page. */
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { pageShift } = machine.world.shape;
-  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
-  const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : pageShift;
+  const { shape } = machine.world;
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(shape, walker.faultLevel);
+  const block = spanShift(shape, LAST_LEVEL - 1);
+  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : shape.pageShift;
 }
 
 /** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */

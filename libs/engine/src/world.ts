@@ -3,6 +3,7 @@ import { alignDown, geometry, spanBytes } from '@s2lab/arch';
 import { DSB, K, LOCK_MODE, OPERATION, TLBI } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { Memslot } from './memslots.ts';
+import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
 import { Tlb } from './tlb.ts';
 
@@ -54,7 +55,7 @@ export class World {
   invalidationEpoch = 0;
 
   constructor(config: MachineConfig) {
-    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2);
+    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2, config.indexBits);
     this.features = { fwb: config.fwb, xnx: config.xnx, asStage1: config.asStage1 };
     this.vcpus = config.vcpus;
     this.actors = config.vcpus + 2;
@@ -89,15 +90,12 @@ export class World {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
-      case K.descriptorHardwareUpdated: {
-        const i = this.pages.indexOf(table, slot);
-        this.pages.descriptors[i] = newLo;
-        this.pages.descriptors[i + 1] = newHi;
+      case K.descriptorHardwareUpdated:
+        this.pages.write(table, slot, newLo, newHi);
         return;
-      }
       case K.referenceGot:
       case K.referencePut:
-        this.pages.references[table] = arg;
+        this.pages.count(table, arg);
         return;
       case K.tableAllocated:
       case K.tableReused:
@@ -158,7 +156,7 @@ export class World {
     switch (kind) {
       case K.walkerReferenceGot:
       case K.walkerReferencePut:
-        this.pages.holders[table] = arg;
+        this.pages.hold(table, arg);
         return;
       case K.readSectionEntered:
         this.inSection[actor] = 1;
@@ -270,6 +268,45 @@ export class World {
     this.retiredHead = 0;
   }
 
+  /** Writes the retired sub-trees, oldest first. */
+  saveRetired(into: StateWords): void {
+    into.put(this.retiredCount);
+    for (let i = 0; i < 3 * this.retiredCount; i += 1) into.put(this.retired[(this.retiredHead + i) % this.retired.length]!);
+  }
+
+  /** Reads what `saveRetired` wrote. */
+  loadRetired(from: StateWords): void {
+    const count = from.get();
+    while (3 * count > this.retired.length) this.retired = new Int32Array(2 * this.retired.length);
+    this.retiredHead = 0;
+    this.retiredCount = count;
+    from.getAll(this.retired, 0, 3 * count);
+  }
+
+  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
+  savePending(into: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      const to = from + this.pendingCount[actor]!;
+      into.put(this.pendingCount[actor]!);
+      into.putAll(this.pendingOp, from, to);
+      into.putAllWide(this.pendingIpa, from, to);
+      into.putAllWide(this.pendingBytes, from, to);
+    }
+  }
+
+  /** Reads what `savePending` wrote. */
+  loadPending(words: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      this.pendingCount[actor] = words.get();
+      const to = from + this.pendingCount[actor];
+      words.getAll(this.pendingOp, from, to);
+      words.getAllWide(this.pendingIpa, from, to);
+      words.getAllWide(this.pendingBytes, from, to);
+    }
+  }
+
   private dropRetired(): void {
     this.retiredHead = (this.retiredHead + 3) % this.retired.length;
     this.retiredCount -= 1;
@@ -304,6 +341,7 @@ export class World {
   }
 
   private evict(actor: number, ipa: number, level: number, walkCache: number): void {
+    this.tlb.changed[actor] = 1;
     if (walkCache !== 0) this.tlb.walkTag[this.tlb.walkPlace(actor, ipa, level)] = 0;
     else this.tlb.tag[this.tlb.place(actor, ipa, level)] = 0;
   }
@@ -330,6 +368,7 @@ export class World {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
+    memslot.dirtyChanged = true;
     // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
     // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
     if (on) this.invalidateSeq += 1;
@@ -340,6 +379,7 @@ export class World {
   private setDirty(id: number, ipa: number, bytes: number, dirty: boolean): void {
     const memslot = this.memslotById(id);
     if (memslot === undefined || memslot.dirty.length === 0) return;
+    memslot.dirtyChanged = true;
     const first = Math.floor((ipa - memslot.ipa) / this.shape.pageBytes);
     const end = first + bytes / this.shape.pageBytes;
     for (let page = first; page < end; page += 1) {

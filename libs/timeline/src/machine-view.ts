@@ -29,6 +29,8 @@ export interface ViewShape {
   readonly vcpus: number;
   readonly pageShift: number;
   readonly ipaBits: number;
+  /** log2 of the descriptors in a table, 0 for those of the granule. */
+  readonly indexBits: number;
   /** `features` of stage2-created. */
   readonly features: number;
 }
@@ -49,6 +51,7 @@ export class MachineView {
   at = 0;
   vcpus = 0;
   pageShift = 0;
+  indexBits = 0;
   rootPages = 0;
   /** Physical address of table page 0; NaN until a link was seen. */
   tableBase = NaN;
@@ -61,13 +64,14 @@ export class MachineView {
 
   /** Makes the world of `shape`, empty. */
   build(shape: ViewShape): World {
-    const { vcpus, pageShift, ipaBits, features } = shape;
+    const { vcpus, pageShift, ipaBits, indexBits, features } = shape;
     this.shape = shape;
     this.world = new World(
       machineConfig({
         vcpus,
         pageShift,
         ipaBits,
+        indexBits,
         ...featuresOf(features),
         tlbEntries: TLB_ENTRIES,
         walkCacheEntries: WALK_CACHE_ENTRIES,
@@ -137,6 +141,7 @@ export class MachineView {
         throw new TimelineError(`event ${seq}: a machine of ${rows.arg[i]} vCPUs; there are at most ${VCPUS_MAX}`);
       this.vcpus = rows.arg[i]!;
       this.pageShift = rows.aux[i]!;
+      this.indexBits = rows.slot[i]!;
       this.actors = new ActorActivity(this.vcpus + 2);
     } else if (seq === 0) {
       throw new TimelineError('event 0 is no machine-started: the log does not begin with its machine');
@@ -146,7 +151,8 @@ export class MachineView {
     this.early.push([copyRows(sliceRows(rows, i, i + 1)), seq]);
     if (kind !== K.stage2Created) return;
     try {
-      this.build({ vcpus: this.vcpus, pageShift: this.pageShift, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
+      const { vcpus, pageShift, indexBits } = this;
+      this.build({ vcpus, pageShift, indexBits, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
     } catch (cause) {
       throw new TimelineError(`event ${seq}: no such machine: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
