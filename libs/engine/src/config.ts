@@ -3,6 +3,8 @@ import { DEFAULT_COSTS } from './costs.ts';
 
 /** Everything that shapes one machine; equal configuration, policy and workload give equal events. */
 export interface MachineConfig {
+  /** `kvm`: one guest, managed by the kernel; `pkvm`: the hypervisor at EL2 manages the host's stage-2 and those of its guests. */
+  readonly kind: 'kvm' | 'pkvm';
   /** vCPUs, 1…1024. Actors are the vCPUs, then the VMM thread, then the reclaim worker. */
   readonly vcpus: number;
   /** log2 of the granule: 12, 14 or 16. */
@@ -44,6 +46,7 @@ export interface MachineConfig {
 
 /** A small machine with today's common features; override what differs. */
 export const DEFAULT_CONFIG: MachineConfig = {
+  kind: 'kvm',
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,

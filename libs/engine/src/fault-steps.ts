@@ -49,7 +49,8 @@ export function stepFault(machine: Machine, walker: Walker): void {
 
 function taken(machine: Machine, walker: Walker): void {
   machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
-  const memslot = machine.world.root < 0 ? undefined : machine.world.memslotAt(walker.ipa);
+  const stage2 = machine.stage2(walker);
+  const memslot = stage2.root < 0 ? undefined : stage2.memslotAt(walker.ipa);
   const write = (walker.access & ACCESS.write) !== 0;
   if (memslot === undefined || (write && memslot.readOnly)) {
     machine.note(walker, K.guestAborted, walker.ipa, walker.access, 0);
@@ -59,14 +60,14 @@ function taken(machine: Machine, walker: Walker): void {
   walker.memslot = memslot.id;
   if (walker.faultKind === FAULT.accessFlag) {
     walker.mapShift = machine.world.shape.pageShift;
-    acquire(walker, machine.policy.faultLock, PC.faultLocked);
+    acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
     return;
   }
-  walker.sequence = machine.world.invalidateSeq - walker.stale;
+  walker.sequence = machine.stage2(walker).invalidateSeq - walker.stale;
   walker.stale = 0;
   const logsWrite = memslot.logsWrites && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
-  const minimum = LAST_LEVEL - machine.world.shape.startLevel;
+  const minimum = LAST_LEVEL - machine.stage2(walker).shape.startLevel;
   walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
 }
 
@@ -85,7 +86,7 @@ function topUp(machine: Machine, walker: Walker): void {
 function chooseSize(machine: Machine, walker: Walker): void {
   const { shape } = machine.world;
   const page = shape.pageShift;
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   const backing = machine.backings.get(walker.memslot);
   let shift: number = page;
   let most: number = page;
@@ -101,7 +102,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
-  acquire(walker, machine.policy.faultLock, PC.faultLocked);
+  acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
@@ -132,8 +133,8 @@ function locked(machine: Machine, walker: Walker): void {
     chooseAttributes(walker);
     return;
   }
-  const memslot = machine.world.memslotById(walker.memslot);
-  if (memslot === undefined || walker.sequence !== machine.world.invalidateSeq) {
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
+  if (memslot === undefined || walker.sequence !== machine.stage2(walker).invalidateSeq) {
     walker.result = RESULT.eagain;
     release(walker, PC.faultUnlocked);
     return;
@@ -157,10 +158,10 @@ function locked(machine: Machine, walker: Walker): void {
 
 /** Starts a map walk of the walker's `prot` and `phys`. */
 export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
-  const old = machine.policy.visitors === 'v6.1';
+  const old = machine.policyOf(walker).visitors === 'v6.1';
   beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
   if (old) walker.anchor = 0;
-  const { shape, features } = machine.world;
+  const { shape, features } = machine.stage2(walker);
   walker.attrLo = leafAttributesLo(walker.prot, shape, features);
   walker.attrHi = leafAttributesHi(walker.prot);
   const force = machine.config.forcePages;
@@ -176,7 +177,7 @@ function walked(machine: Machine, walker: Walker): void {
 }
 
 function unlocked(machine: Machine, walker: Walker): void {
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   const wrote = (walker.access & ACCESS.write) !== 0 && walker.faultKind !== FAULT.accessFlag;
   walker.pc = PC.faultHandled;
   if (walker.result === RESULT.ok && wrote && memslot !== undefined && memslot.logging) {

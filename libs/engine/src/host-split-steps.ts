@@ -62,7 +62,7 @@ function pagesNeeded(machine: Machine): number {
 }
 
 function next(machine: Machine, walker: Walker): void {
-  if (walker.memcache < pagesNeeded(machine) || machine.world.waitingCount > 0) release(walker, PC.splitYield);
+  if (walker.memcache < pagesNeeded(machine) || machine.stage2(walker).lock.waitingCount > 0) release(walker, PC.splitYield);
   else chunk(machine, walker);
 }
 

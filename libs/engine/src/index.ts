@@ -1,6 +1,7 @@
 export * from './assert.ts';
 export * from './config.ts';
 export * from './costs.ts';
+export * from './lock.ts';
 export * from './machine.ts';
 export * from './machine-state.ts';
 export * from './machine-snapshots.ts';
@@ -8,6 +9,7 @@ export * from './memslots.ts';
 export * from './pc.ts';
 export * from './policy.ts';
 export * from './prng.ts';
+export * from './stage2.ts';
 export * from './state-words.ts';
 export * from './step.ts';
 export * from './table-pages.ts';

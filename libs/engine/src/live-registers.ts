@@ -24,6 +24,7 @@ const DEAD_WHEN_FINISHED = [2, 18];
 const DEAD_IN_GUEST = [5, 7, 8, 9, 13, 14, 15];
 /** Hardware walk. */
 const HARDWARE = [10, 11, 12];
+const HOST_PHASE = 3;
 const LOCK_RETURN = 5;
 const RETRIES = 21;
 const WALK_ID = 22;
@@ -78,7 +79,10 @@ export function copyLiveRegisters(walker: Walker, epoch: number, sequence: numbe
   const group = pc >> 5;
   if (group !== GROUP.lock) r[LOCK_RETURN] = 0;
   if (pc === PC.idle || pc === PC.finished || pc === PC.reclaimIdle || pc === PC.reclaimAsk) {
+    // The reclaim worker counts there how many it has asked.
+    const asked = pc === PC.reclaimAsk ? r[HOST_PHASE]! : 0;
     clear(r, DEAD_WHEN_IDLE);
+    r[HOST_PHASE] = asked;
     if (pc === PC.finished) clear(r, DEAD_WHEN_FINISHED);
     a.fill(0, 0, WALK_WIDE_FIRST);
     clearWalks(r, a);

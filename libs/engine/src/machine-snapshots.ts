@@ -1,6 +1,24 @@
 import type { Machine } from './machine.ts';
-import { FORM, loadPage, loadShared, loadTlb, loadWalker, savePage, saveShared, saveTlb, saveWalker } from './machine-state.ts';
+import {
+  forgetTlbChanges,
+  FORM,
+  loadPage,
+  loadShared,
+  loadTlb,
+  loadWalker,
+  savePage,
+  saveShared,
+  saveTlb,
+  saveWalker,
+  tlbChanged,
+} from './machine-state.ts';
+import type { Memslot } from './memslots.ts';
 import { StateWords } from './state-words.ts';
+
+/** The memslots of all stage-2s. */
+function memslotsOf({ world }: Machine): Memslot[] {
+  return world.stage2s.flatMap((stage2) => stage2?.memslots ?? []);
+}
 
 /** Words of dirty bits in one piece: 32 MiB of guest memory. */
 const DIRTY_WORDS = 256;
@@ -43,12 +61,12 @@ export class MachineSnapshots {
       this.walkers[actor] = this.kept(this.walkers[actor]);
     }
     for (let vcpu = 0; vcpu < world.vcpus; vcpu += 1) {
-      if (world.tlb.changed[vcpu] === 0 && this.tlbs[vcpu] !== undefined) continue;
+      if (!tlbChanged(machine, vcpu) && this.tlbs[vcpu] !== undefined) continue;
       words.clear();
       saveTlb(machine, vcpu, words);
       this.tlbs[vcpu] = this.kept(this.tlbs[vcpu]);
     }
-    world.tlb.changed.fill(0);
+    forgetTlbChanges(machine);
     const { changed, used } = world.pages;
     for (let frame = 0; frame < used; frame += 1) {
       if (changed[frame] === 0 && this.pages[frame] !== undefined) continue;
@@ -81,12 +99,12 @@ export class MachineSnapshots {
       this.walkers[actor] = words;
     }
     for (const [vcpu, words] of snapshot.tlbs.entries()) {
-      if (world.tlb.changed[vcpu] === 0 && this.tlbs[vcpu] === words) continue;
+      if (!tlbChanged(machine, vcpu) && this.tlbs[vcpu] === words) continue;
       reader.open(words);
       loadTlb(machine, vcpu, reader);
       this.tlbs[vcpu] = words;
     }
-    world.tlb.changed.fill(0);
+    forgetTlbChanges(machine);
     const { changed } = world.pages;
     for (const [frame, words] of snapshot.pages.entries()) {
       if (changed[frame] === 0 && this.pages[frame] === words) continue;
@@ -105,7 +123,7 @@ export class MachineSnapshots {
   }
 
   private takeDirty(): void {
-    const { memslots } = this.machine.world;
+    const memslots = memslotsOf(this.machine);
     this.dirty.length = memslots.length;
     for (const [i, memslot] of memslots.entries()) {
       const pieces = (this.dirty[i] ??= []);
@@ -123,7 +141,7 @@ export class MachineSnapshots {
   }
 
   private restoreDirty(snapshot: MachineSnapshot): void {
-    const { memslots } = this.machine.world;
+    const memslots = memslotsOf(this.machine);
     for (const [i, memslot] of memslots.entries()) {
       const wanted = snapshot.dirty[i]!;
       const present = this.dirty[i];

@@ -1,8 +1,13 @@
+import type { LeafFeatures } from '@s2lab/arch';
+import { geometry } from '@s2lab/arch';
 import { copyLiveRegisters, emptyRegisters } from './live-registers.ts';
 import type { Machine } from './machine.ts';
 import { Backing, Memslot } from './memslots.ts';
+import type { Stage2 } from './stage2.ts';
+import { RETIRED_WORDS } from './stage2.ts';
 import type { StateWords } from './state-words.ts';
 import { FRAME } from './table-pages.ts';
+import type { Tlb } from './tlb.ts';
 import type { World } from './world.ts';
 
 /*
@@ -25,8 +30,8 @@ export function saveWalker(machine: Machine, actor: number, into: StateWords, fo
     into.putAllWide(walker.a);
     return;
   }
-  const { world } = machine;
-  copyLiveRegisters(walker, world.invalidationEpoch, world.invalidateSeq, scratch);
+  const { invalidationEpoch, invalidateSeq } = machine.stage2(walker);
+  copyLiveRegisters(walker, invalidationEpoch, invalidateSeq, scratch);
   into.putAll(scratch.r);
   into.putAllWide(scratch.a);
 }
@@ -38,9 +43,28 @@ export function loadWalker(machine: Machine, actor: number, from: StateWords): v
   from.getAllWide(walker.a);
 }
 
-/** Writes what a vCPU has cached. */
+/** Writes what a vCPU has cached of each stage-2. */
 export function saveTlb(machine: Machine, vcpu: number, into: StateWords): void {
-  const { tlb } = machine.world;
+  for (const stage2 of machine.world.stage2s) if (stage2 !== undefined) saveEntries(stage2.tlb, vcpu, into);
+}
+
+/** Reads what a vCPU has cached. */
+export function loadTlb(machine: Machine, vcpu: number, from: StateWords): void {
+  for (const stage2 of machine.world.stage2s) if (stage2 !== undefined) loadEntries(stage2.tlb, vcpu, from);
+}
+
+/** Whether what the vCPU has cached changed since `forgetTlbChanges`. */
+export function tlbChanged({ world }: Machine, vcpu: number): boolean {
+  for (const stage2 of world.stage2s) if (stage2 !== undefined && stage2.tlb.changed[vcpu] !== 0) return true;
+  return false;
+}
+
+/** What is cached counts as not changed from now on. */
+export function forgetTlbChanges({ world }: Machine): void {
+  for (const stage2 of world.stage2s) stage2?.tlb.changed.fill(0);
+}
+
+function saveEntries(tlb: Tlb, vcpu: number, into: StateWords): void {
   const { entries, walkEntries } = tlb;
   for (let e = vcpu * entries; e < (vcpu + 1) * entries; e += 1) {
     if (tlb.tag[e] === 0) continue;
@@ -61,9 +85,7 @@ export function saveTlb(machine: Machine, vcpu: number, into: StateWords): void 
   into.put(-1);
 }
 
-/** Reads what a vCPU has cached. */
-export function loadTlb(machine: Machine, vcpu: number, from: StateWords): void {
-  const { tlb } = machine.world;
+function loadEntries(tlb: Tlb, vcpu: number, from: StateWords): void {
   tlb.dropAll(vcpu, vcpu + 1);
   for (let e = from.get(); e >= 0; e = from.get()) {
     tlb.tag[e] = from.getWide();
@@ -123,7 +145,7 @@ export function loadPage({ world }: Machine, frame: number, from: StateWords, fo
 export function saveShared(machine: Machine, into: StateWords, form: number): void {
   saveWorld(machine.world, into, form);
   into.put(machine.finished);
-  into.putAll(machine.policyWords);
+  machine.savePolicies(into);
   into.put(machine.backings.size);
   for (const [id, { hva, vmaShift, thp }] of machine.backings) {
     into.put(id);
@@ -143,7 +165,7 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
 export function loadShared(machine: Machine, from: StateWords, form: number): void {
   loadWorld(machine.world, from, form);
   machine.finished = from.get();
-  from.getAll(machine.policyWords);
+  machine.loadPolicies(from);
   machine.backings.clear();
   for (let left = from.get(); left > 0; left -= 1) {
     machine.backings.set(from.get(), new Backing(from.getWide(), from.get(), from.get()));
@@ -158,48 +180,96 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
 
 function saveWorld(world: World, into: StateWords, form: number): void {
   world.pages.saveFree(into);
-  into.put(world.root);
-  into.put(world.readers);
-  into.put(world.writer);
-  into.put(world.waitingCount);
-  into.putAll(world.waiting, 0, world.waitingCount);
-  into.putAll(world.waitingMode, 0, world.waitingCount);
-  into.putAll(world.inSection);
-  into.put(world.gracePeriod);
-  into.put(world.gracePeriodOpen);
-  into.putAll(world.awaited);
-  into.put(world.awaitedCount);
-  world.saveRetired(into);
   world.savePending(into);
-  saveMemslots(world, into, form);
-  if (form === FORM.canonical) return;
-  into.put(world.invalidateSeq);
-  into.put(world.invalidationEpoch);
+  into.put(world.stage2s.length);
+  for (const stage2 of world.stage2s) {
+    into.put(stage2 === undefined ? 0 : 1);
+    if (stage2 !== undefined) saveStage2(stage2, into, form);
+  }
 }
 
 function loadWorld(world: World, from: StateWords, form: number): void {
   world.pages.loadFree(from);
-  world.root = from.get();
-  world.readers = from.get();
-  world.writer = from.get();
-  world.waitingCount = from.get();
-  from.getAll(world.waiting, 0, world.waitingCount);
-  from.getAll(world.waitingMode, 0, world.waitingCount);
-  from.getAll(world.inSection);
-  world.gracePeriod = from.get();
-  world.gracePeriodOpen = from.get();
-  from.getAll(world.awaited);
-  world.awaitedCount = from.get();
-  world.loadRetired(from);
   world.loadPending(from);
-  loadMemslots(world, from, form);
-  world.invalidateSeq = form === FORM.canonical ? 0 : from.get();
-  world.invalidationEpoch = form === FORM.canonical ? 0 : from.get();
+  world.retiredCount = 0;
+  const count = from.get();
+  for (let vmid = 0; vmid < count; vmid += 1) {
+    if (from.get() === 0) continue;
+    loadStage2(world, vmid, from, form);
+    world.retiredCount += world.stage2(vmid).retiredCount;
+  }
+  // A stage-2 that did not exist then does not now.
+  world.stage2s.length = count;
 }
 
-function saveMemslots(world: World, into: StateWords, form: number): void {
-  into.put(world.memslots.length);
-  for (const memslot of world.memslots) {
+function saveStage2(stage2: Stage2, into: StateWords, form: number): void {
+  const { shape, features, lock } = stage2;
+  into.put(shape.ipaBits);
+  into.put((features.fwb ? 1 : 0) + (features.xnx ? 2 : 0) + (features.asStage1 ? 4 : 0) + (shape.lpa2 ? 8 : 0));
+  into.put(stage2.root);
+  into.put(stage2.rootPages);
+  into.put(lock.readers);
+  into.put(lock.writer);
+  into.put(lock.waitingCount);
+  into.putAll(lock.waiting, 0, lock.waitingCount);
+  into.putAll(lock.waitingMode, 0, lock.waitingCount);
+  into.putAll(stage2.inSection);
+  into.put(stage2.gracePeriod);
+  into.put(stage2.gracePeriodOpen);
+  into.putAll(stage2.awaited);
+  into.put(stage2.awaitedCount);
+  const { retired, retiredHead, retiredCount } = stage2;
+  into.put(retiredCount);
+  for (let i = 0; i < RETIRED_WORDS * retiredCount; i += 1) into.put(retired[(retiredHead + i) % retired.length]!);
+  saveMemslots(stage2, into, form);
+  if (form === FORM.canonical) return;
+  into.put(stage2.invalidateSeq);
+  into.put(stage2.invalidationEpoch);
+}
+
+function loadStage2(world: World, vmid: number, from: StateWords, form: number): void {
+  const stage2 = shaped(world, vmid, from.get(), from.get());
+  const { lock } = stage2;
+  stage2.root = from.get();
+  stage2.rootPages = from.get();
+  lock.readers = from.get();
+  lock.writer = from.get();
+  lock.waitingCount = from.get();
+  from.getAll(lock.waiting, 0, lock.waitingCount);
+  from.getAll(lock.waitingMode, 0, lock.waitingCount);
+  from.getAll(stage2.inSection);
+  stage2.gracePeriod = from.get();
+  stage2.gracePeriodOpen = from.get();
+  from.getAll(stage2.awaited);
+  stage2.awaitedCount = from.get();
+  const count = from.get();
+  while (RETIRED_WORDS * count > stage2.retired.length) stage2.retired = new Int32Array(2 * stage2.retired.length);
+  stage2.retiredHead = 0;
+  stage2.retiredCount = count;
+  from.getAll(stage2.retired, 0, RETIRED_WORDS * count);
+  loadMemslots(stage2, from, form);
+  stage2.invalidateSeq = form === FORM.canonical ? 0 : from.get();
+  stage2.invalidationEpoch = form === FORM.canonical ? 0 : from.get();
+}
+
+/** The stage-2 at `vmid`, made anew unless it has this shape already. */
+function shaped(world: World, vmid: number, ipaBits: number, bits: number): Stage2 {
+  const present = world.stage2s[vmid];
+  const lpa2 = (bits & 8) !== 0;
+  const features = { fwb: (bits & 1) !== 0, xnx: (bits & 2) !== 0, asStage1: (bits & 4) !== 0 };
+  if (present !== undefined && present.shape.ipaBits === ipaBits && present.shape.lpa2 === lpa2 && same(present.features, features)) {
+    return present;
+  }
+  return world.prepare(vmid, geometry(world.shape.pageShift, ipaBits, lpa2, world.indexBits), features);
+}
+
+function same(a: LeafFeatures, b: LeafFeatures): boolean {
+  return a.fwb === b.fwb && a.xnx === b.xnx && a.asStage1 === b.asStage1;
+}
+
+function saveMemslots({ memslots }: Stage2, into: StateWords, form: number): void {
+  into.put(memslots.length);
+  for (const memslot of memslots) {
     into.put(memslot.id);
     into.putWide(memslot.ipa);
     into.putWide(memslot.bytes);
@@ -212,8 +282,7 @@ function saveMemslots(world: World, into: StateWords, form: number): void {
 }
 
 /** In the whole form the dirty bits are pieces of their own: they are many, and a memslot that is there already keeps its own. */
-function loadMemslots(world: World, from: StateWords, form: number): void {
-  const { memslots } = world;
+function loadMemslots({ memslots }: Stage2, from: StateWords, form: number): void {
   const count = from.get();
   for (let i = 0; i < count; i += 1) {
     const stored = new Memslot(from.get(), from.getWide(), from.getWide(), from.getWide(), from.get() === 1);

@@ -38,7 +38,7 @@ export function visitMap(machine: Machine, walker: Walker): void {
   if (walker.visit === WALK_FLAG.tablePre) {
     if (!allowed) visitDone(walker, RESULT.ok);
     // This policy does not let others walk while a sub-tree is unlinked: the caller comes back alone.
-    else if (isShared(walker) && !machine.policy.capabilities.collapsesInParallel) visitDone(walker, RESULT.ebusy);
+    else if (isShared(walker) && !machine.policyOf(walker).capabilities.collapsesInParallel) visitDone(walker, RESULT.ebusy);
     else tryLeaf(machine, walker);
   } else if (allowed) {
     tryLeaf(machine, walker);
@@ -203,7 +203,7 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
 
 function afterBreak(machine: Machine, walker: Walker): void {
   const skip = walker.child >= 0 || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
-  if (!skip && isNormalMemory(walker.newLo, machine.world.features)) walker.pc = PC.mapClean;
+  if (!skip && isNormalMemory(walker.newLo, machine.stage2(walker).features)) walker.pc = PC.mapClean;
   else if (!skip && executes(walker)) walker.pc = PC.mapInvalidate;
   else walker.pc = afterCaches(walker);
 }
@@ -236,9 +236,9 @@ function make(machine: Machine, walker: Walker): void {
 /** The sub-tree is unlinked: hand it to the policy, or tear it down here and now. @source mm_ops->free_unlinked_table */
 function retire(machine: Machine, walker: Walker): void {
   const child = machine.oldChild(walker);
-  const outcome = machine.policy.unlinked(machine, walker, child);
+  const outcome = machine.policyOf(walker).unlinked(machine, walker, child);
   if (outcome === HOOK.again) return;
-  if (outcome === HOOK.held || machine.policy.defersFrees) {
+  if (outcome === HOOK.held || machine.policyOf(walker).defersFrees) {
     const held = outcome === HOOK.held ? 1 : 0;
     machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, held, 0);
     if (held === 0) machine.wake(machine.reclaimActor);

@@ -1,3 +1,6 @@
+/** Arrays of integers that fit into words. */
+type Integers = Int32Array | Uint32Array | Uint16Array | Uint8Array | Int8Array;
+
 /** Part of a machine's state as 32-bit words, written and read in one order; doubles take two. Grows as needed, and is used again and again. */
 export class StateWords {
   words: Int32Array = new Int32Array(256);
@@ -32,7 +35,7 @@ export class StateWords {
   }
 
   /** Writes elements [from, to) of an array of integers. */
-  putAll(array: Int32Array | Uint32Array | Uint8Array | Int8Array, from = 0, to = array.length): void {
+  putAll(array: Integers, from = 0, to = array.length): void {
     const { length } = this;
     if (length + to - from > this.words.length) this.grow(to - from);
     const { words } = this;
@@ -60,7 +63,7 @@ export class StateWords {
   }
 
   /** Reads elements [from, to) of an array of integers. */
-  getAll(array: Int32Array | Uint32Array | Uint8Array | Int8Array, from = 0, to = array.length): void {
+  getAll(array: Integers, from = 0, to = array.length): void {
     const { words, length } = this;
     for (let i = from; i < to; i += 1) array[i] = words[length + i - from]!;
     this.length = length + to - from;

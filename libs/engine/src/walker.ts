@@ -13,8 +13,10 @@ export const WALK_WIDE_FIRST = 7;
 export const WALK_WIDE_COUNT = 10;
 /** Walks that may be nested: a walk, and inside it the building or the teardown of a sub-tree. */
 export const WALK_DEPTH = 2;
-/** Integer registers of a walker: commands, the present walk, the pushed walk. */
-export const REGISTER_COUNT = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
+/** Register with the VMID, behind those of the walks. */
+const VMID_AT = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
+/** Integer registers of a walker: commands, the present walk, the pushed walk, the VMID. */
+export const REGISTER_COUNT = VMID_AT + 1;
 /** Address registers of a walker. */
 export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT;
 
@@ -37,6 +39,9 @@ export class Walker {
   /** Program counter: the next step, a value of PC. */
   get pc(): number { return this.r[0]!; }
   set pc(value: number) { this.r[0] = value; }
+  /** VMID of the stage-2 that the walker stands on. */
+  get vmid(): number { return this.r[VMID_AT]!; }
+  set vmid(value: number) { this.r[VMID_AT] = value; }
   /** COMMAND being carried out. */
   get command(): number { return this.r[1]!; }
   set command(value: number) { this.r[1] = value; }
@@ -70,7 +75,7 @@ export class Walker {
   /** Table of the hardware walk. */
   get hardwareTable(): number { return this.r[11]!; }
   set hardwareTable(value: number) { this.r[11] = value; }
-  /** World.invalidationEpoch when the hardware walk began. */
+  /** Stage2.invalidationEpoch when the hardware walk began. */
   get hardwareEpoch(): number { return this.r[12]!; }
   set hardwareEpoch(value: number) { this.r[12] = value; }
   /** log2 of the mapping size the fault handler chose. */
