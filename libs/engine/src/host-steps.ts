@@ -106,7 +106,7 @@ export function stepHost(machine: Machine, walker: Walker): void {
 function boot(machine: Machine, walker: Walker): void {
   const { world, config } = machine;
   if (walker.hostPhase === 0) {
-    machine.note(walker, K.machineStarted, 0, config.vcpus, config.pageShift);
+    machine.commit(walker, K.machineStarted, 0, config.indexBits, 0, 0, 0, 0, 0, 0, config.vcpus, config.pageShift);
   } else if (walker.hostPhase <= world.shape.rootPages) {
     machine.allocateTable(walker, world.shape.startLevel, 1);
   } else if (walker.hostPhase === world.shape.rootPages + 1) {

@@ -9,6 +9,7 @@ import { PC } from './pc.ts';
 import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
@@ -90,6 +91,26 @@ export class Machine {
     }
     this.policies[vmid] = policy;
     this.words[vmid] = new Int32Array(policy.stateWords(this.world.actors));
+  }
+
+  /** Writes the state of the policies of all stage-2s. */
+  savePolicies(into: StateWords): void {
+    into.put(this.words.length);
+    for (const words of this.words) {
+      into.put(words.length);
+      into.putAll(words);
+    }
+  }
+
+  /** Reads what `savePolicies` wrote. A stage-2 that this machine has not had yet gets the guests' policy. */
+  loadPolicies(from: StateWords): void {
+    const count = from.get();
+    for (let vmid = 0; vmid < count; vmid += 1) {
+      const length = from.get();
+      this.policies[vmid] ??= this.policy;
+      if (this.words[vmid]?.length !== length) this.words[vmid] = new Int32Array(length);
+      from.getAll(this.words[vmid]!);
+    }
   }
 
   /** The stage-2 that the walker stands on. */

@@ -8,6 +8,8 @@ export class Memslot {
   logging = false;
   /** One bit a page, while logging. */
   dirty: Uint32Array = new Uint32Array(0);
+  /** Whether dirty bits changed since somebody who keeps copies last cleared this. */
+  dirtyChanged = true;
 
   constructor(id: number, ipa: number, bytes: number, pa: number, readOnly: boolean) {
     this.id = id;
@@ -15,6 +17,12 @@ export class Memslot {
     this.bytes = bytes;
     this.pa = pa;
     this.readOnly = readOnly;
+  }
+
+  /** Whether `other` has the same name, place and backing. */
+  isLike(other: Memslot): boolean {
+    const { id, ipa, bytes, pa, readOnly } = other;
+    return this.id === id && this.ipa === ipa && this.bytes === bytes && this.pa === pa && this.readOnly === readOnly;
   }
 
   /** Whether the fault handler must map it by pages, so that each one written is logged. @source mmu.c memslot_is_logging() */

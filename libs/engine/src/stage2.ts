@@ -10,7 +10,7 @@ export interface Stage2Shape {
 }
 
 /** Elements of the retired ring for one sub-tree: table, level, grace period. */
-const RETIRED_WORDS = 3;
+export const RETIRED_WORDS = 3;
 
 /**
  * One stage-2 of a machine: what its walkers share. World.stage2s holds it at its VMID. Which policy reclaims its tables the machine
@@ -125,6 +125,7 @@ export class Stage2 {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
+    memslot.dirtyChanged = true;
     // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
     // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
     if (on) this.invalidateSeq += 1;
@@ -136,6 +137,7 @@ export class Stage2 {
   setDirty(id: number, ipa: number, bytes: number, dirty: boolean): void {
     const memslot = this.memslotById(id);
     if (memslot === undefined || memslot.dirty.length === 0) return;
+    memslot.dirtyChanged = true;
     const first = Math.floor((ipa - memslot.ipa) / this.shape.pageBytes);
     const end = first + bytes / this.shape.pageBytes;
     for (let page = first; page < end; page += 1) {

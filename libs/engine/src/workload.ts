@@ -1,3 +1,5 @@
+import type { StateWords } from './state-words.ts';
+
 /**
  * What an actor is asked to do next. `access` and `delay` are for vCPUs; the rest is for any actor (a walker of a recorded
  * script) or for the VMM thread. Values of Command.kind.
@@ -103,4 +105,7 @@ export interface Workload {
    * @param lastResult RESULT of the actor's last command, 0 at first
    */
   next(actor: number, nowNs: number, lastResult: number, command: Command): void;
+  /** Writes what its next answers follow from, and reads it back: for a workload whose machine is to be snapshotted. */
+  save?(into: StateWords): void;
+  load?(from: StateWords): void;
 }

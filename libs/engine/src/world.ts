@@ -4,6 +4,7 @@ import { DSB, K, OPERATION, TLBI } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { Memslot } from './memslots.ts';
 import { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
 import { Tlb } from './tlb.ts';
 
@@ -31,6 +32,8 @@ export class World {
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 
+  /** log2 of the descriptors in a table, 0 for those of the granule. */
+  readonly indexBits: number;
   private readonly tlbEntries: number;
   private readonly walkCacheEntries: number;
   private readonly pendingOp: Uint8Array;
@@ -40,7 +43,8 @@ export class World {
   private readonly pendingCount: Int32Array;
 
   constructor(config: MachineConfig) {
-    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2);
+    this.indexBits = config.indexBits;
+    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2, config.indexBits);
     this.vcpus = config.vcpus;
     this.actors = config.vcpus + 2;
     this.tlbEntries = config.tlbEntries;
@@ -89,15 +93,12 @@ export class World {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
-      case K.descriptorHardwareUpdated: {
-        const i = this.pages.indexOf(table, slot);
-        this.pages.descriptors[i] = newLo;
-        this.pages.descriptors[i + 1] = newHi;
+      case K.descriptorHardwareUpdated:
+        this.pages.write(table, slot, newLo, newHi);
         return;
-      }
       case K.referenceGot:
       case K.referencePut:
-        this.pages.references[table] = arg;
+        this.pages.count(table, arg);
         return;
       case K.tableAllocated:
       case K.tableReused:
@@ -157,7 +158,7 @@ export class World {
     switch (kind) {
       case K.walkerReferenceGot:
       case K.walkerReferencePut:
-        this.pages.holders[table] = arg;
+        this.pages.hold(table, arg);
         return;
       case K.readSectionEntered:
         this.stage2(vmid).inSection[actor] = 1;
@@ -230,7 +231,7 @@ export class World {
 
   private create(vmid: number, root: number, ipaBits: number, rootPages: number, features: number): void {
     const on = (bit: number) => (features & bit) !== 0;
-    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2));
+    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2), this.indexBits);
     const stage2 = this.prepare(vmid, shape, { fwb: on(FEATURE.fwb), xnx: on(FEATURE.xnx), asStage1: on(FEATURE.asStage1) });
     stage2.root = root;
     stage2.rootPages = rootPages;
@@ -239,6 +240,32 @@ export class World {
   private retire(stage2: Stage2, table: number, level: number): void {
     stage2.retire(table, level);
     this.retiredCount += 1;
+  }
+
+  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
+  savePending(into: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      const to = from + this.pendingCount[actor]!;
+      into.put(this.pendingCount[actor]!);
+      into.putAll(this.pendingOp, from, to);
+      into.putAll(this.pendingVmid, from, to);
+      into.putAllWide(this.pendingIpa, from, to);
+      into.putAllWide(this.pendingBytes, from, to);
+    }
+  }
+
+  /** Reads what `savePending` wrote. */
+  loadPending(words: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      this.pendingCount[actor] = words.get();
+      const to = from + this.pendingCount[actor];
+      words.getAll(this.pendingOp, from, to);
+      words.getAll(this.pendingVmid, from, to);
+      words.getAllWide(this.pendingIpa, from, to);
+      words.getAllWide(this.pendingBytes, from, to);
+    }
   }
 
   private beginReclaim(stage2: Stage2, table: number): void {
@@ -291,6 +318,7 @@ export function firstVmid(config: MachineConfig): number {
 }
 
 function evict(tlb: Tlb, actor: number, ipa: number, level: number, walkCache: number): void {
+  tlb.changed[actor] = 1;
   if (walkCache !== 0) tlb.walkTag[tlb.walkPlace(actor, ipa, level)] = 0;
   else tlb.tag[tlb.place(actor, ipa, level)] = 0;
 }

@@ -67,6 +67,7 @@ export class MachineTally {
   virtualNs = 0;
   tables = 0;
   pageShift = 12;
+  private indexBits = 0;
   pendingPeak = 0;
   phase = 0;
   pass = 0;
@@ -111,7 +112,7 @@ export class MachineTally {
 
   /** Bytes that valid block descriptors map. */
   get blockBytes(): number {
-    return this.mapped.blockBytes(this.pageShift);
+    return this.mapped.blockBytes(this.pageShift, this.indexBits);
   }
 
   /** Folds consecutive rows of this machine. */
@@ -203,6 +204,7 @@ export class MachineTally {
         break;
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
+        this.indexBits = rows.slot[i]!;
         break;
       case K.machineStopped:
         this.running = false;
