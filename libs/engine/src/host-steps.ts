@@ -1,4 +1,4 @@
-import { alignDown, spanBytes } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, spanBytes, spanShift } from '@s2lab/arch';
 import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
@@ -53,6 +53,9 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       walker.pc = PC.hostWait;
       return;
     case COMMAND.unmapRange:
+      if ((command.flags & COMMAND_FLAG.splitsHugePages) !== 0) splitHugePages(machine, walker);
+      acquire(walker, LOCK_MODE.write, PC.hostLocked);
+      return;
     case COMMAND.ageRange:
     case COMMAND.destroy:
     case COMMAND.destroyVm:
@@ -60,6 +63,16 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       return;
     default:
       beginMemoryOperation(machine, walker, command);
+  }
+}
+
+/** The host splits its own huge pages before it drops a part of them. @source Linux mm/memory.c zap_pmd_range() (__split_huge_pmd) */
+function splitHugePages(machine: Machine, walker: Walker): void {
+  const { memslots, shape } = machine.stage2(walker);
+  const shift = spanShift(shape.pageShift, LAST_LEVEL - 1);
+  for (const memslot of memslots) {
+    if (memslot.ipa < walker.rangeEnd && walker.rangeCursor < memslot.ipa + memslot.bytes)
+      machine.backings.get(memslot.id)?.drop(memslot, walker.ipa, walker.bytes, shift);
   }
 }
 

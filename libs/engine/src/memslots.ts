@@ -50,6 +50,9 @@ export class Backing {
   /** 0 no transparent huge pages, 1 behind every aligned block, k > 1 behind blocks whose number is not a multiple of k. */
   readonly thp: number;
 
+  /** Transparent huge pages that the host has split, by their first host virtual address. */
+  private readonly split = new Set<number>();
+
   constructor(hva: number, vmaShift: number, thp: number) {
     this.hva = hva;
     this.vmaShift = vmaShift;
@@ -71,6 +74,15 @@ export class Backing {
   hugePageAt(memslot: Memslot, address: number, shift: number): boolean {
     if (this.thp === 0) return false;
     const block = Math.floor((this.hva + (address - memslot.ipa)) / 2 ** shift);
+    if (this.split.size > 0 && this.split.has(block * 2 ** shift)) return false;
     return this.thp === 1 || block % this.thp !== 0;
+  }
+
+  /** The host drops [address, address + bytes): transparent huge pages of 2^shift bytes of which it drops only a part are split. */
+  drop(memslot: Memslot, address: number, bytes: number, shift: number): void {
+    const size = 2 ** shift;
+    const from = this.hva + Math.max(0, address - memslot.ipa);
+    const to = this.hva + Math.min(memslot.bytes, address + bytes - memslot.ipa);
+    for (let page = from - (from % size); page < to; page += size) if (page < from || page + size > to) this.split.add(page);
   }
 }

@@ -32,7 +32,7 @@ export class Stage2 {
   readonly memslots: Memslot[] = [];
   /** MMU notifier sequence: counts changes that an ongoing fault must notice. @source mmu.c mmu_invalidate_seq */
   invalidateSeq = 0;
-  /** Rises when invalidations take effect: a hardware walk begun before starts anew. */
+  /** Rises when invalidations take effect, and when the stage-2 is destroyed: a hardware walk begun before starts anew. */
   invalidationEpoch = 0;
 
   readonly inSection: Uint8Array;

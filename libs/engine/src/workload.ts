@@ -60,6 +60,8 @@ export const COMMAND_FLAG = {
   flushIfYoung: 1,
   /** unmapRange: the lock is not given up in between (kernel: !may_block). */
   atomic: 1,
+  /** unmapRange: what the host drops is a part of huge pages, which it gives up: it maps them by pages from then on. */
+  splitsHugePages: 2,
 } as const;
 
 /** A command, filled in place by the workload: one object per machine, so that asking allocates nothing. Unused fields are 0. */

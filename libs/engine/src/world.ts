@@ -187,6 +187,7 @@ export class World {
         return;
       case K.stage2Destroyed:
         this.stage2(vmid).root = -1;
+        this.stage2(vmid).invalidationEpoch += 1;
         return;
       default:
         this.evolveMemory(kind, this.stage2(vmid), oldLo, oldHi, newLo, newHi, ipa, arg, aux);
