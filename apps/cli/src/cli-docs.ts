@@ -81,7 +81,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met
   firstDifference: { operation: string, line: number, event: string, expected: string, got: string, around: string[] } | null }[]`,
-  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet', events: number, damages: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet' | 'casemate', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
   policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,
