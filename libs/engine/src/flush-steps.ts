@@ -78,7 +78,7 @@ export function stepFlush(machine: Machine, walker: Walker): void {
 function sync(machine: Machine, walker: Walker): void {
   const local = walker.flushKind === FLUSH.ipaLocal;
   machine.note(walker, K.dsbCompleted, 0, local ? DSB.nsh : DSB.ish, 0);
-  machine.spend(local ? 0 : machine.config.costs.dsbAfterTlbiNs);
+  if (!local) machine.spendInvalidation();
 }
 
 function stageTwo(machine: Machine, walker: Walker): void {

@@ -41,6 +41,8 @@ export class Backing {
   readonly vmaShift: number;
   /** 0 no transparent huge pages, 1 behind every aligned block, k > 1 behind blocks whose number is not a multiple of k. */
   readonly thp: number;
+  /** One bit a page that the host has given memory to; empty before the first one. */
+  private touched: Uint32Array = new Uint32Array(0);
 
   constructor(hva: number, vmaShift: number, thp: number) {
     this.hva = hva;
@@ -64,5 +66,19 @@ export class Backing {
     if (this.thp === 0) return false;
     const block = Math.floor((this.hva + (address - memslot.ipa)) / 2 ** shift);
     return this.thp === 1 || block % this.thp !== 0;
+  }
+  /** Marks [address, address + bytes) as touched. Returns how many of its pages were not before: those the host must zero. */
+  touch(memslot: Memslot, address: number, bytes: number, pageBytes: number): number {
+    if (this.touched.length === 0) this.touched = new Uint32Array(Math.ceil(memslot.bytes / pageBytes / 32));
+    const first = Math.max(0, (address - memslot.ipa) / pageBytes);
+    const end = Math.min(memslot.bytes / pageBytes, (address + bytes - memslot.ipa) / pageBytes);
+    let fresh = 0;
+    for (let page = first; page < end; page += 1) {
+      const bit = 1 << (page & 31);
+      if ((this.touched[page >>> 5]! & bit) !== 0) continue;
+      this.touched[page >>> 5]! |= bit;
+      fresh += 1;
+    }
+    return fresh;
   }
 }
