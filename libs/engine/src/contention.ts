@@ -2,8 +2,9 @@ import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import type { CostSet } from './costs.ts';
 
-/** Mmu locks that have a cache line each: values of `arg` of the lock events, modulo this. */
-const LOCK_LINES = 16;
+/** Lines of the locks: a lock is named by its stage-2 and by `arg` of its events, of which there are fewer than this. */
+const LOCKS_PER_STAGE2 = 16;
+const LOCK_LINES = 64 * LOCKS_PER_STAGE2;
 /** The line of the host's mmap lock. */
 const HOST_LINE = LOCK_LINES;
 const FIRST_TABLE_LINE = LOCK_LINES + 1;
@@ -36,13 +37,13 @@ export class Contention {
     this.zeroingUntilNs = new Float64Array(actors);
   }
 
-  /** What an event of a CONTENDED kind, at `now`, adds beyond its own cost, ns: `table`, `oldLo`, `oldHi`, `arg` are its columns. */
-  extraNs(kind: number, actor: number, now: number, table: number, oldLo: number, oldHi: number, arg: number): number {
+  /** What an event of a CONTENDED kind, at `now`, adds beyond its own cost, ns; the other arguments are its columns. */
+  extraNs(kind: number, actor: number, vmid: number, now: number, table: number, oldLo: number, oldHi: number, arg: number): number {
     switch (kind) {
       case K.lockAcquired:
       case K.lockReleased:
       case K.lockContended:
-        return this.lineNs(arg % LOCK_LINES, actor, now, 1);
+        return this.lineNs((vmid * LOCKS_PER_STAGE2 + arg) % LOCK_LINES, actor, now, 1);
       case K.mappingSizeChosen:
         return this.lineNs(HOST_LINE, actor, now, HOST_CHANGES);
       case K.icacheInvalidated:
