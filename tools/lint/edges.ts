@@ -17,6 +17,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   recordings: ['arch', 'events'],
   // The engine held against recordings of the kernel's own code.
   conformance: ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings'],
+  // Published measurements repeated on the engine.
+  experiments: ['arch', 'events', 'engine', 'policies', 'scheduler'],
   frame: ['arch', 'events'],
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
@@ -54,6 +56,7 @@ export const PURE: readonly string[] = [
   'recordings',
   'invariants',
   'conformance',
+  'experiments',
   'checker',
   'timeline',
   'stage2-map',
@@ -79,6 +82,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'scenarios',
     'recordings',
     'conformance',
+    'experiments',
     'frame',
     'transport-file',
     'transport-kafka',

@@ -122,7 +122,16 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
+  if (memslot !== undefined && backing !== undefined) populate(machine, walker, memslot, backing);
   acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
+}
+
+/** The host gives memory to what is to be mapped, and zeroes what nobody touched before. @source get_user_pages(), clear_huge_page() */
+function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): void {
+  if (machine.config.costs.zeroPageNs === 0) return;
+  const bytes = 2 ** walker.mapShift;
+  const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
+  if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */

@@ -69,7 +69,7 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
 /** The host splits its own huge pages before it drops a part of them. @source Linux mm/memory.c zap_pmd_range() (__split_huge_pmd) */
 function splitHugePages(machine: Machine, walker: Walker): void {
   const { memslots, shape } = machine.stage2(walker);
-  const shift = spanShift(shape.pageShift, LAST_LEVEL - 1);
+  const shift = spanShift(shape, LAST_LEVEL - 1);
   for (const memslot of memslots) {
     if (memslot.ipa < walker.rangeEnd && walker.rangeCursor < memslot.ipa + memslot.bytes)
       machine.backings.get(memslot.id)?.drop(memslot, walker.ipa, walker.bytes, shift);

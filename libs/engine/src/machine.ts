@@ -2,6 +2,7 @@ import { isTable } from '@s2lab/arch';
 import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
+import { Contention, CONTENDED } from './contention.ts';
 import { costByKind } from './costs.ts';
 import type { Lock } from './lock.ts';
 import type { Backing } from './memslots.ts';
@@ -52,7 +53,9 @@ export class Machine {
   /** Time and cost of the present step. */
   at = 0;
   private cost = 0;
+  private waited = 0;
   private readonly costs: Float64Array;
+  private readonly contention: Contention;
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 
@@ -65,7 +68,8 @@ export class Machine {
     const actors = this.world.actors;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
-    this.costs = costByKind(config.costs);
+    this.costs = costByKind(config.costs, config.dic);
+    this.contention = new Contention(config, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
     this.walkers = Array.from({ length: actors }, (_, actor) => {
@@ -150,18 +154,32 @@ export class Machine {
   beginStep(at: number): void {
     this.at = at;
     this.cost = 0;
+    this.waited = 0;
   }
 
-  /** Virtual ns the step took so far, with a seeded spread of ±1/8 so that walkers do not march in lockstep. */
+  /**
+   * Virtual ns the step took so far: what it did with a seeded spread of ±1/8, so that walkers do not march in lockstep, and what it waited for
+   * others exactly, or those in the queue would overtake each other.
+   */
   stepCost(): number {
     const cost = this.cost;
-    if (cost < 8) return cost;
-    return cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
+    if (cost < 8) return cost + this.waited;
+    return this.waited + cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
   }
 
   /** Adds virtual time to the present step. */
   spend(ns: number): void {
     this.cost += ns;
+  }
+
+  /** Lets the present step wait for the DSB after a broadcast TLBI. */
+  spendInvalidation(): void {
+    this.waited += this.contention.invalidationNs(this.at + this.waited);
+  }
+
+  /** Lets the present step wait while the host zeroes `bytes` of guest memory for `walker`. */
+  spendZeroing(walker: Walker, bytes: number): void {
+    this.waited += this.contention.zeroingNs(walker.actor, this.at + this.waited, bytes);
   }
 
   /** Records one event of `walker` and lets the world evolve by it. Arguments are the columns of the event schema. */
@@ -182,6 +200,7 @@ export class Machine {
     const { actor, vmid } = walker;
     this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     this.cost += this.costs[kind]!;
+    if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(kind, actor, vmid, this.at + this.waited, table, oldLo, oldHi, arg);
     this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
   }
 

@@ -49,6 +49,8 @@ export class Backing {
   readonly vmaShift: number;
   /** 0 no transparent huge pages, 1 behind every aligned block, k > 1 behind blocks whose number is not a multiple of k. */
   readonly thp: number;
+  /** One bit a page that the host has given memory to; empty before the first one. */
+  private touched: Uint32Array = new Uint32Array(0);
 
   /** Transparent huge pages that the host has split, by their first host virtual address. */
   private readonly split = new Set<number>();
@@ -84,5 +86,20 @@ export class Backing {
     const from = this.hva + Math.max(0, address - memslot.ipa);
     const to = this.hva + Math.min(memslot.bytes, address + bytes - memslot.ipa);
     for (let page = from - (from % size); page < to; page += size) if (page < from || page + size > to) this.split.add(page);
+  }
+
+  /** Marks [address, address + bytes) as touched. Returns how many of its pages were not before: those the host must zero. */
+  touch(memslot: Memslot, address: number, bytes: number, pageBytes: number): number {
+    if (this.touched.length === 0) this.touched = new Uint32Array(Math.ceil(memslot.bytes / pageBytes / 32));
+    const first = Math.max(0, (address - memslot.ipa) / pageBytes);
+    const end = Math.min(memslot.bytes / pageBytes, (address + bytes - memslot.ipa) / pageBytes);
+    let fresh = 0;
+    for (let page = first; page < end; page += 1) {
+      const bit = 1 << (page & 31);
+      if ((this.touched[page >>> 5]! & bit) !== 0) continue;
+      this.touched[page >>> 5]! |= bit;
+      fresh += 1;
+    }
+    return fresh;
   }
 }
