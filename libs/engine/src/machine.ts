@@ -55,7 +55,7 @@ export class Machine {
   private cost = 0;
   private waited = 0;
   private readonly costs: Float64Array;
-  private readonly contention: Contention;
+  readonly contention: Contention;
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 

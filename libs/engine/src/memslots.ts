@@ -1,3 +1,5 @@
+import type { StateWords } from './state-words.ts';
+
 /** Guest memory as the VMM registered it: where it lies, what backs it, which pages are dirty. Changed by events only. */
 export class Memslot {
   readonly id: number;
@@ -51,7 +53,6 @@ export class Backing {
   readonly thp: number;
   /** One bit a page that the host has given memory to; empty before the first one. */
   private touched: Uint32Array = new Uint32Array(0);
-
   /** Transparent huge pages that the host has split, by their first host virtual address. */
   private readonly split = new Set<number>();
 
@@ -101,5 +102,22 @@ export class Backing {
       fresh += 1;
     }
     return fresh;
+  }
+
+  /** Writes what changes; which pages were touched decides costs only, and is left out of states that have no time. */
+  save(into: StateWords, timeless: boolean): void {
+    into.put(this.split.size);
+    for (const page of this.split) into.putWide(page);
+    if (timeless) return;
+    into.put(this.touched.length);
+    into.putAll(this.touched);
+  }
+
+  /** Reads what `save` wrote. */
+  load(from: StateWords, timeless: boolean): void {
+    this.split.clear();
+    for (let left = from.get(); left > 0; left -= 1) this.split.add(from.getWide());
+    this.touched = new Uint32Array(timeless ? 0 : from.get());
+    from.getAll(this.touched);
   }
 }
