@@ -1,5 +1,6 @@
 import {
   ACCESS,
+  COMPONENT,
   DSB,
   FAULT,
   INJECTED,
@@ -8,6 +9,7 @@ import {
   LOCK_MODE,
   OP,
   OPERATION,
+  PAGE_STATE,
   PHASE,
   RESULT,
   TLBI,
@@ -33,6 +35,8 @@ const CODE_TABLES = {
   INJECTED,
   LINK_CAUSE,
   UNLINK_CAUSE,
+  COMPONENT,
+  PAGE_STATE,
 };
 
 /** docs/EVENTS.md as it follows from the schema: columns, kinds with their fields, code tables. A test compares the file with it. */
