@@ -15,6 +15,10 @@ export const OP = {
   freeUnlinked: 12,
   /** Building of a sub-tree that is not linked yet (kernel: kvm_pgtable_stage2_create_unlinked). */
   createUnlinked: 13,
+  /** Breaks and empties each descriptor whose table could be a block (x86: zap_collapsible_spte_range). */
+  zap: 14,
+  /** Replaces each table that could be a block by that block: one walk breaks, after one flush another makes (x86: recover_huge_pages_range). */
+  recover: 15,
 } as const;
 
 /** Walk flags, bits of `aux` in `walk-began`. @source Linux 7.2 enum kvm_pgtable_walk_flags */
@@ -101,8 +105,11 @@ export const INJECTED = { vcpuPreempted: 1, cacheExhausted: 2, slowTlbi: 3, tran
 /** Why a table was linked, `aux` of `table-linked`: into an empty slot, in place of a block, or inside a sub-tree not linked yet. */
 export const LINK_CAUSE = { grow: 1, split: 2, prebuilt: 3 } as const;
 
-/** Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation. */
-export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4 } as const;
+/**
+ * Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation,
+ * zapped for a fault to build the block.
+ */
+export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4, zap: 5 } as const;
 
 /** The name of `code` in one of the tables above, or `code N`. */
 export function codeName(table: Readonly<Record<string, number>>, code: number): string {

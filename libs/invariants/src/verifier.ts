@@ -85,6 +85,13 @@ export class Verifier {
     return { events, violations, machines: this.machines.size, liveTables };
   }
 
+  /** Violations found so far, exact. */
+  get violationCount(): number {
+    let found = 0;
+    for (const count of this.ledger.counts.values()) found += count;
+    return found;
+  }
+
   /** Violations found so far by invariant, exact. */
   counts(): ReadonlyMap<string, number> {
     return this.ledger.counts;

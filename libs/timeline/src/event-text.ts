@@ -53,14 +53,19 @@ const FIELDS = new Map(
   ]),
 );
 
-/** One event on one line: sequence number, machine, virtual time, who, what, and its fields. */
-export function eventText(event: LabEvent): string {
+/** What happened, without when and by whom: the kind and its fields, codes by their names. */
+export function eventWords(event: LabEvent): string {
   const codes = CODED[event.kind];
   const fields = FIELDS.get(event.kind)!.map(
     ([name, format]) => `${name}=${fieldText((event as unknown as Record<string, number | string>)[name]!, format, codes?.[name])}`,
   );
+  return [event.kind, ...fields].join(' ');
+}
+
+/** One event on one line: sequence number, machine, virtual time, who, what, and its fields. */
+export function eventText(event: LabEvent): string {
   const walk = event.walk === 0 ? '' : ` walk ${event.walk}`;
-  return `${String(event.seq).padStart(9)}  #${event.machine}  ${(event.at / 1000).toFixed(3).padStart(13)} µs  actor ${event.actor}${walk}  ${[event.kind, ...fields].join(' ')}`;
+  return `${String(event.seq).padStart(9)}  #${event.machine}  ${(event.at / 1000).toFixed(3).padStart(13)} µs  actor ${event.actor}${walk}  ${eventWords(event)}`;
 }
 
 function fieldText(value: number | string, format: FieldFormat, codes: Codes | undefined): string {
