@@ -123,13 +123,13 @@ export class TraceTables {
 
   private markPage(first: number, ia: number): Finding | undefined {
     const { flags, lo, root, ia: addresses } = this.memory;
-    const common = SLOT.init | SLOT.entry | (LAST_LEVEL << LEVEL_SHIFT) | (this.root!.stage1 ? SLOT.stage1 : 0);
+    const same = SLOT.init | SLOT.entry | (LAST_LEVEL << LEVEL_SHIFT) | (this.root!.stage1 ? SLOT.stage1 : 0);
     for (let n = 0; n < ENTRIES; n++) {
       const i = first + n;
       const bits = lo[i]! & 3;
       if (bits === 1) return 'badEncoding';
       if ((flags[i]! & SLOT.entry) !== 0) return 'entryTwice';
-      flags[i] = common | (bits === 3 ? STATE.valid | KIND.leaf : STATE.clean | KIND.invalid);
+      flags[i] = same | (bits === 3 ? STATE.valid | KIND.leaf : STATE.clean | KIND.invalid);
       addresses[i] = ia + n * PAGE_BYTES;
     }
     root.fill(this.root!.index, first, first + ENTRIES);
