@@ -4,8 +4,9 @@ export { type DescriptorKind, type DescriptorWords, describeDescriptor } from '.
 export { eventText, eventWords } from './event-text.ts';
 export { firstDifference } from './divergence.ts';
 export { actorName, featuresOf, MachineView, TimelineError, type ViewShape } from './machine-view.ts';
+export { type PendingFree, PendingFrees } from './pending-frees.ts';
 export { compilePredicate, type RowPredicate } from './predicate.ts';
 export { type HistoryEntry, historyText, SlotHistory, type SlotQuery } from './slot-history.ts';
-export { type SlotRun, type TableNode, tableTrees, treeLines, treeOf } from './table-tree.ts';
+export { type SlotRun, type TableNode, openTrees, tableTrees, treeLines, treeOf } from './table-tree.ts';
 export { type TlbEntry, tlbOf } from './tlb-entries.ts';
 export { captureView, restoreView, type ViewSnapshot } from './view-snapshot.ts';

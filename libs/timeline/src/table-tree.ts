@@ -55,6 +55,23 @@ export function tableTrees(view: MachineView, ipa?: Ipa): TableNode[] {
 }
 
 /**
+ * The trees from the root pages down, as far as they are opened: a table that `isOpen` does not name has no slots here. Retired sub-trees
+ * follow, each with the address it was retired from.
+ */
+export function openTrees(view: MachineView, isOpen: (table: number) => boolean): TableNode[] {
+  const { world } = view;
+  if (world === undefined) return [];
+  const { shape } = world;
+  const trees: TableNode[] = [];
+  const rootSpan = spanBytes(shape, shape.startLevel) * shape.entries;
+  for (let page = 0; world.root >= 0 && page < view.rootPages; page += 1)
+    trees.push(nodeOf(view, world, world.root + page, shape.startLevel, page * rootSpan, undefined, isOpen));
+  for (const { table, level, ipa } of view.pending.list())
+    trees.push(isOpen(table) ? nodeOf(view, world, table, level + 1, ipa, undefined, isOpen) : closedNode(world, table, level + 1, ipa));
+  return trees;
+}
+
+/**
  * The tree below one table page, linked or not. Input addresses count from 0 when its place is not known.
  * Undefined when the machine never had such a table.
  */

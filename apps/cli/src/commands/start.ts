@@ -5,11 +5,11 @@ import type { Verdict } from '@s2lab/invariants';
 import { bytesArgument, portArgument, speedArgument } from '../arguments.ts';
 import type { LogRecorder } from '../lab/log-recorder.ts';
 import { say, tell } from '../output.ts';
+import { portProblem } from '../port-problem.ts';
 import { byteText, compact, virtualText } from '../progress.ts';
 import type { RunOptions } from '../run-options.ts';
 import { withRunOptions } from '../run-options.ts';
-import { stopSignal } from '../stop-signal.ts';
-import { UsageError } from '../usage-error.ts';
+import { stopSignal, whenAborted } from '../stop-signal.ts';
 
 interface StartOptions extends RunOptions {
   readonly scenario: string;
@@ -57,7 +57,7 @@ Ctrl-C ends the lab and says where the log is and what the verifier found.`,
 
 async function start(options: StartOptions): Promise<void> {
   const stop = stopSignal();
-  const [{ loadScenario }, { EmbeddedLab }, { LogRecorder }, { LiveFeed, startExplorer }] = await Promise.all([
+  const [{ loadScenario }, { EmbeddedLab }, { LogRecorder }, { LiveFeed, LogFile, LogOnDemand, startExplorer }] = await Promise.all([
     import('@s2lab/fleet'),
     import('../lab/embedded-lab.ts'),
     import('../lab/log-recorder.ts'),
@@ -72,15 +72,18 @@ async function start(options: StartOptions): Promise<void> {
     onViolation: tellViolation,
   });
   const feed = new LiveFeed(lab);
+  let recorder: LogRecorder | undefined;
+  const growing = (): boolean => recorder?.state().state === 'recording';
+  const log = options.log ? new LogOnDemand(() => LogFile.open(recorder!.path, { tell: () => {}, growing })) : undefined;
   const explorer = await startExplorer({
     host: options.host,
     port: options.port,
     feed,
+    ...(log === undefined ? {} : { log }),
     metrics: () => lab.metrics.registry.metrics(),
   }).catch((error: unknown) => {
     throw portProblem(error, options);
   });
-  let recorder: LogRecorder | undefined;
   try {
     if (options.log) {
       const path = options.output ?? `runs/${loaded.scenario.name}-${timestamp(new Date())}.arrow`;
@@ -104,23 +107,14 @@ async function start(options: StartOptions): Promise<void> {
     report(outcome, lab.verdict(), recorder, options);
   } finally {
     await explorer.close();
+    await log?.close();
   }
 }
 
 /** The workloads came to their end: the page stays until Ctrl-C. */
 async function ended(stop: AbortSignal, outcome: PumpOutcome, options: StartOptions): Promise<void> {
   if (options.json !== true) say(`the scenario is over after ${compact(outcome.events)} events; the page stays until Ctrl-C`);
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => {}, 60_000);
-    stop.addEventListener(
-      'abort',
-      () => {
-        clearInterval(alive);
-        resolve();
-      },
-      { once: true },
-    );
-  });
+  await whenAborted(stop);
 }
 
 function report(outcome: PumpOutcome, verdict: Verdict, recorder: LogRecorder | undefined, options: StartOptions): void {
@@ -141,20 +135,6 @@ function report(outcome: PumpOutcome, verdict: Verdict, recorder: LogRecorder | 
 
 function tellViolation(note: ViolationNote): void {
   tell(`violation of ${note.invariant} at event ${note.seq} of machine ${note.machine} (${note.policy}): ${note.because}`);
-}
-
-/** What the operating system said about the port, with what to do. */
-function portProblem(error: unknown, options: StartOptions): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    return new UsageError(`port ${options.port} on ${options.host} is in use; choose another one with --port, or --port 0 for any`, {
-      cause: error,
-    });
-  if (code === 'EACCES')
-    return new UsageError(`port ${options.port} on ${options.host} may not be used; choose one above 1023 with --port`, { cause: error });
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new UsageError(`${options.host} is no address of this machine; choose another one with --host`, { cause: error });
-  return error;
 }
 
 /** `20261122-173005`: names that sort by time. */
