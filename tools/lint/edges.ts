@@ -84,8 +84,8 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-kafka',
     'metrics',
     'timeline',
-    'survey',
     'stage2-map',
+    'survey',
     'seek',
     ...apps,
   ];

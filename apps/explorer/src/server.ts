@@ -1,10 +1,9 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { LogOracle } from './log/answers.ts';
 import { addLogApi } from './log/log-api.ts';
-import type { LabSample } from './sample.ts';
 import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
@@ -29,6 +28,8 @@ export interface ExplorerOptions {
   readonly log?: LogOracle;
   /** Text of /metrics, if the lab exposes metrics. */
   readonly metrics?: () => Promise<string>;
+  /** The lab’s API: controls and state. */
+  readonly api?: FastifyPluginAsync;
 }
 
 /** A page that is being served. */
@@ -67,6 +68,7 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
   if (log !== undefined) addLogApi(app, log);
   if (metrics !== undefined)
     app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()));
+  if (options.api !== undefined) await app.register(options.api);
   await app.listen({ host: options.host, port: options.port });
   return {
     url: urlOf(app, options.host),
@@ -104,9 +106,12 @@ function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): v
   };
   write('about', feed.about);
   const limit = STREAM_BACKLOG + write('history', feed.history());
-  const stop = feed.listen((sample: LabSample) => {
-    write('sample', sample);
-    if (raw.writableLength > limit) raw.destroy();
+  const stop = feed.listen({
+    about: (about) => write('about', about),
+    sample: (sample) => {
+      write('sample', sample);
+      if (raw.writableLength > limit) raw.destroy();
+    },
   });
   request.raw.on('close', stop);
 }

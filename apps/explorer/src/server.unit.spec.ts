@@ -6,7 +6,7 @@ import { LiveFeed } from './live-feed.ts';
 import { startExplorer } from './server.ts';
 
 const SOURCE: LabSource = {
-  about: { run: 'run-1', scenario: 'demo', seed: 1, speed: 0.001 },
+  about: () => ({ run: 'run-1', scenario: 'demo', seed: 1, speed: 0.001, paused: false }),
   machines: () => [],
   verified: () => 7,
   violations: () => 0,

@@ -19,6 +19,9 @@ export const platformCodec: FrameCodec = {
   decompress(bytes, size) {
     return zstd.decode(bytes, size);
   },
+  discard() {
+    // Columns are views on memory that the collector knows.
+  },
   crc32(bytes, seed) {
     let crc = ~seed;
     for (let i = 0; i < bytes.byteLength; i += 1) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);

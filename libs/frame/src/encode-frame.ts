@@ -159,6 +159,7 @@ export function encodeFrame(frame: Frame, codec: FrameCodec = platformCodec): Ui
     view.setInt32(bodyAt + regions[i]!, size, true);
     view.setInt32(bodyAt + regions[i]! + 4, size < 0 ? -1 : 0, true);
     message.set(stored, bodyAt + regions[i]! + 8);
+    if (size !== STORED_RAW) codec.discard(stored);
   });
   const digits = messageChecksum(message, metadataBytes, codec);
   for (let i = 0; i < CHECKSUM_DIGITS; i += 1) message[checksumPlace(metadataBytes) + i] = digits.charCodeAt(i);

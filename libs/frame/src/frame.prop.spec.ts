@@ -4,7 +4,17 @@ import fc from 'fast-check';
 import { isDamage, SCHEMA_VERSION } from '@s2lab/events';
 import { anyFrame, assertSameFrame, randomRows } from '@s2lab/testkit';
 import type { FrameCodec } from './index.ts';
-import { checksumPlace, decodeFrame, encodeFrame, MAX_FRAME_ROWS, messageChecksum, platformCodec, readPrefix, ROW_BYTES } from './index.ts';
+import {
+  checksumPlace,
+  decodeFrame,
+  encodeFrame,
+  MAX_FRAME_ROWS,
+  messageChecksum,
+  platformCodec,
+  readPrefix,
+  releaseFrame,
+  ROW_BYTES,
+} from './index.ts';
 
 const origin = { run: 'r', machine: 3, policy: 'rcu', machineKind: 'kvm', workload: 'boot' };
 
@@ -157,4 +167,21 @@ test('a frame that the format cannot hold is refused by the encoder', () => {
   assert.throws(() => encodeFrame({ origin: { ...origin, machine: -1 }, firstSeq: 0, rows }), RangeError);
   assert.throws(() => encodeFrame({ origin: { ...origin, run: 'x'.repeat(70_000) }, firstSeq: 0, rows }), /metadata/);
   assert.throws(() => encodeFrame({ origin, firstSeq: 0, rows: randomRows(1, MAX_FRAME_ROWS + 1) }), /rows/);
+});
+
+test('a released frame has given its memory back; a frame that was never encoded keeps its own, and so does what was stored as it is', () => {
+  const frame = { origin, firstSeq: 0, rows: randomRows(9, MAX_FRAME_ROWS) };
+  const decoded = decodeFrame(encodeFrame(frame), 'here');
+  assert.ok(!isDamage(decoded));
+  releaseFrame(decoded);
+  assert.equal(decoded.rows.kind.length, 0);
+  releaseFrame(decoded);
+  releaseFrame(frame);
+  assert.equal(frame.rows.at.length, 2 * MAX_FRAME_ROWS);
+
+  const message = encodeFrame({ origin, firstSeq: 0, rows: randomRows(10, 3) });
+  const small = decodeFrame(message, 'here');
+  assert.ok(!isDamage(small));
+  releaseFrame(small);
+  assert.equal(small.rows.at.length, 6);
 });

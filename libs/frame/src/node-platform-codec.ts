@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { FrameCodec } from './frame-codec.ts';
 
@@ -11,19 +12,30 @@ const WINDOW_LOG_MAX = 21;
 export const platformCodec: FrameCodec = {
   compress(bytes) {
     return zstdCompressSync(bytes, {
-      chunkSize: Math.max(1024, bytes.byteLength >>> 1),
+      chunkSize: compressBound(bytes.byteLength),
       pledgedSrcSize: bytes.byteLength,
       params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
     });
   },
   decompress(bytes, size) {
     return zstdDecompressSync(bytes, {
-      chunkSize: Math.max(64, size),
+      // One byte more: a chunk that is filled to the end makes zlib allocate the next one.
+      chunkSize: Math.max(64, size + 1),
       maxOutputLength: Math.max(1, size),
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
     });
+  },
+  discard(bytes) {
+    // Smaller ones may share Node's pool with others.
+    if (bytes.byteOffset === 0 && bytes.buffer.byteLength > Buffer.poolSize && bytes.buffer instanceof ArrayBuffer)
+      bytes.buffer.transfer(0);
   },
   crc32(bytes, seed) {
     return crc32(bytes, seed);
   },
 };
+
+/** Room in which zstd compresses `size` bytes in one pass, without buffers of its own. @source zstd.h ZSTD_COMPRESSBOUND */
+function compressBound(size: number): number {
+  return Math.max(1024, size + (size >>> 8) + 64);
+}

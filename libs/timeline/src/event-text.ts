@@ -3,7 +3,9 @@ import {
   ACCESS,
   DSB,
   FAULT,
+  HINT,
   INJECTED,
+  INVALIDATION,
   KINDS,
   LINK_CAUSE,
   LOCK,
@@ -11,7 +13,9 @@ import {
   OP,
   OPERATION,
   PHASE,
+  REGISTER,
   RESULT,
+  STORE_ORDER,
   TLBI,
   UNLINK_CAUSE,
   codeName,
@@ -36,6 +40,10 @@ const CODED: Readonly<Partial<Record<KindName, Readonly<Record<string, Codes>>>>
   'dsb-completed': { domain: DSB },
   'guest-accessed': { access: ACCESS },
   'guest-aborted': { access: ACCESS },
+  'memory-written': { order: STORE_ORDER },
+  'register-written': { register: REGISTER },
+  'hint-given': { hint: HINT },
+  'invalidation-issued': { op: INVALIDATION },
 };
 
 const FIELDS = new Map(

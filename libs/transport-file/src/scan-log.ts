@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Damage, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import type { BatchPlace, LogHeader } from '@s2lab/frame';
-import { decodeFrame, PREFIX_BYTES, readBodyBytes, readPrefix } from '@s2lab/frame';
+import { decodeFrame, PREFIX_BYTES, readBodyBytes, readPrefix, releaseFrame } from '@s2lab/frame';
 import { ForwardReader } from './forward-reader.ts';
 
 /** One item of a log file: what it is and where its message lies; `place` is undefined for what is no message. */
@@ -55,6 +55,7 @@ export async function* scanLog(file: FileHandle, header: LogHeader): AsyncGenera
       if (follows === undefined) return yield lost(offset, `${item.because}, and no frame begins where it should end`);
     }
     yield { item, place: { offset, metadataBytes, bodyBytes } };
+    if (!isDamage(item)) releaseFrame(item);
     reader.skip(bytes);
   }
 }

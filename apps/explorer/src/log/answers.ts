@@ -65,6 +65,8 @@ export interface SlotChange {
 /** The question for a machine just after an event. */
 export interface MomentQuestion extends MachineQuestion {
   readonly seq: number;
+  /** Stage-2 of the map, by VMID; absent = the one that the event is about. */
+  readonly vmid?: number | undefined;
   /** Part of the input address space for the map, bytes; absent = all of it. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -84,6 +86,9 @@ export interface Moment {
   /** Tables, lock and grace period, in words. */
   readonly figures: readonly string[];
   readonly pending: readonly PendingFree[];
+  /** VMIDs of all stage-2s, and of the one on the map. */
+  readonly stage2s: readonly number[];
+  readonly vmid: number | null;
   readonly map: Stage2StateJson;
   readonly tree: readonly TableNode[];
 }

@@ -19,7 +19,14 @@ const slot = z
 const ASKS: { readonly [Q in keyof Questions]: z.ZodType<Questions[Q]['ask']> } = {
   about: z.strictObject({}),
   overview: z.strictObject(machine),
-  moment: z.strictObject({ ...machine, seq: number, from: number.optional(), to: number.optional(), open: tables.default([]) }),
+  moment: z.strictObject({
+    ...machine,
+    seq: number,
+    vmid: number.optional(),
+    from: number.optional(),
+    to: number.optional(),
+    open: tables.default([]),
+  }),
   window: z.strictObject({ ...machine, from: number, to: number }),
   find: z.strictObject({
     ...machine,

@@ -102,14 +102,17 @@ export class LogDesk implements LogOracle {
     const { rows, i } = await this.row(machine, seq);
     const view = await this.cursor.at(machine, seq);
     const decoded = decodeEvent(rows, i, seq, machine.machine);
+    const own = rows.stage2[i]!;
     const change = changeOf(view, rows, i);
-    const open = new Set([...asked.open, ...(change === null ? [] : tablesOnWay(view, change))]);
+    const open = new Set([...asked.open, ...(change === null ? [] : tablesOnWay(view, own, change))]);
+    const vmids = view.stage2s.map(({ vmid }) => vmid);
+    const vmid = asked.vmid ?? (vmids.includes(own) ? own : vmids[0]);
     const table = 'table' in decoded ? Number(decoded.table) : 'child' in decoded ? Number(decoded.child) : null;
     const { run, policy, machineKind } = machine;
     const map = captureStage2(
       view,
       { run, machine: machine.machine, policy, machineKind },
-      { from: asked.from, to: asked.to, maxRuns: MAP_RUNS },
+      { vmid, from: asked.from, to: asked.to, maxRuns: MAP_RUNS },
     );
     return {
       seq,
@@ -123,6 +126,8 @@ export class LogDesk implements LogOracle {
       })),
       figures: figuresOf(view),
       pending: view.pending.list(),
+      stage2s: vmids,
+      vmid: vmid ?? null,
       map: stateToJson(map),
       tree: openTrees(view, (page) => open.has(page)),
     };
@@ -163,11 +168,11 @@ function stepText(view: MachineView, rows: EventRows, i: number, seq: number, ma
 /** What the event wrote: its own old and new value. */
 function changeOf(view: MachineView, rows: EventRows, i: number): SlotChange | null {
   const kind = rows.kind[i]!;
-  const { world } = view;
-  if (world === undefined || kind < K.descriptorStored || kind > K.descriptorHardwareUpdated || kind === K.descriptorSwapFailed)
+  const stage2 = view.world?.stage2s[rows.stage2[i]!];
+  if (stage2 === undefined || kind < K.descriptorStored || kind > K.descriptorHardwareUpdated || kind === K.descriptorSwapFailed)
     return null;
   const level = rows.level[i]!;
-  const { shape, features } = world;
+  const { shape, features } = stage2;
   return {
     table: rows.table[i]!,
     slot: rows.slot[i]!,
@@ -178,13 +183,15 @@ function changeOf(view: MachineView, rows: EventRows, i: number): SlotChange | n
   };
 }
 
-/** The tables that lead to a slot, and its own. */
-function tablesOnWay(view: MachineView, { ipa, level, table }: SlotChange): number[] {
+/** The tables of a stage-2 that lead to a slot, and its own. */
+function tablesOnWay(view: MachineView, vmid: number, { ipa, level, table }: SlotChange): number[] {
   const { world } = view;
-  if (world === undefined || world.root < 0) return [table];
-  const { shape, pages } = world;
+  const stage2 = world?.stage2s[vmid];
+  if (world === undefined || stage2 === undefined || stage2.root < 0) return [table];
+  const { shape } = stage2;
+  const { pages } = world;
   const way = [table];
-  let page = world.root + rootPageOf(shape, ipa as Ipa);
+  let page = stage2.root + rootPageOf(shape, ipa as Ipa);
   for (let at = shape.startLevel; at < level && page >= 0; at += 1) {
     way.push(page);
     const d = pages.indexOf(page, slotOf(shape, ipa as Ipa, at));
@@ -195,15 +202,18 @@ function tablesOnWay(view: MachineView, { ipa, level, table }: SlotChange): numb
 }
 
 function figuresOf(view: MachineView): string[] {
-  const { world } = view;
-  if (world === undefined || world.root < 0) return ['no stage-2'];
-  const names = (actors: readonly number[]): string => actors.map((actor) => view.actorName(actor)).join(', ');
-  const waiting = Array.from(world.waiting.subarray(0, world.waitingCount));
-  const awaited = Array.from(world.awaited.keys()).filter((actor) => world.awaited[actor] === 1);
-  return [
-    `${world.pages.live} live tables`,
-    world.writer >= 0 ? `MMU lock: written by ${view.actorName(world.writer)}` : `MMU lock: ${world.readers} readers`,
-    ...(waiting.length === 0 ? [] : [`waiting for it: ${names(waiting)}`]),
-    ...(world.gracePeriodOpen === 1 ? [`grace period ${world.gracePeriod} waits for ${names(awaited) || 'nobody'}`] : []),
-  ];
+  const { stage2s } = view;
+  const names = (actors: Iterable<number>): string => Array.from(actors, (actor) => view.actorName(actor)).join(', ');
+  const lines = stage2s.flatMap(({ vmid, root, lock, gracePeriod, gracePeriodOpen, awaited }) => {
+    if (root < 0) return [];
+    const whose = stage2s.length > 1 ? `VMID ${vmid}: ` : '';
+    const waiting = lock.waiting.subarray(0, lock.waitingCount);
+    const waits = Array.from(awaited.keys()).filter((actor) => awaited[actor] === 1);
+    return [
+      lock.writer >= 0 ? `${whose}MMU lock written by ${view.actorName(lock.writer)}` : `${whose}MMU lock: ${lock.readers} readers`,
+      ...(waiting.length === 0 ? [] : [`waiting for it: ${names(waiting)}`]),
+      ...(gracePeriodOpen === 1 ? [`grace period ${gracePeriod} waits for ${names(waits) || 'nobody'}`] : []),
+    ];
+  });
+  return [`${view.world?.pages.live ?? 0} live tables`, ...(lines.length === 0 ? ['no stage-2'] : lines)];
 }

@@ -2,6 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { RunningSurvey } from '@s2lab/seek';
 import { LogTimeline } from '@s2lab/seek';
 import type { LoggedMachine } from '@s2lab/survey';
+import { TimelineError } from '@s2lab/timeline';
 import type { LogOracle, Questions } from './answers.ts';
 import type { Surveyed } from './log-desk.ts';
 import { LogDesk } from './log-desk.ts';
@@ -94,23 +95,47 @@ export class LogFile implements LogOracle {
   }
 }
 
-/** A log that is opened when the first question about it is asked: until somebody looks, it costs nothing. */
-export class LogOnDemand implements LogOracle {
-  private readonly open: () => Promise<LogFile>;
-  private opened: Promise<LogFile> | undefined;
+/** A log that a writer adds to. */
+export interface GrowingLog {
+  readonly path: string;
+  /** Whether it still does. */
+  readonly growing: () => boolean;
+}
 
-  constructor(open: () => Promise<LogFile>) {
-    this.open = open;
+/**
+ * The newest log of a lab, opened when a question about it is asked: until somebody looks, it costs nothing. When the lab begins another
+ * log, that one takes its place; the answer to `about` names it.
+ */
+export class LogOnDemand implements LogOracle {
+  private readonly latest: () => GrowingLog | undefined;
+  private opened: { readonly path: string; readonly file: Promise<LogFile> } | undefined;
+
+  /** @param latest undefined while the lab has none */
+  constructor(latest: () => GrowingLog | undefined) {
+    this.latest = latest;
   }
 
   async ask<Q extends keyof Questions>(question: Q, what: Questions[Q]['ask']): Promise<Questions[Q]['answer']> {
-    this.opened ??= this.open();
-    return (await this.opened).ask(question, what);
+    const file = await this.current();
+    const answer = await file.ask(question, what);
+    // Another log may come as long as the lab lives: who looks goes on asking.
+    return question === 'about' ? { ...answer, growing: true } : answer;
   }
 
-  /** Closes the log if it was opened. */
+  /** Closes the log if one was opened. */
   async close(): Promise<void> {
-    const file = await this.opened?.catch(() => undefined); // who asked was told
+    const file = await this.opened?.file.catch(() => undefined); // who asked was told
     await file?.close();
+  }
+
+  private async current(): Promise<LogFile> {
+    const latest = this.latest();
+    if (latest === undefined) throw new TimelineError('the lab has no log yet');
+    if (this.opened?.path !== latest.path) {
+      const before = this.close();
+      const { path, growing } = latest;
+      this.opened = { path, file: before.then(() => LogFile.open(path, { tell: () => {}, growing })) };
+    }
+    return this.opened.file;
   }
 }

@@ -12,11 +12,14 @@ export const LIVE: View = {
     const history = new LabHistory();
     const header = new RunHeader(bar.facts, bar.verdict);
     const view = new LiveView(root, history);
+    let run = '';
     openStream({
       about: (about) => {
-        history.clear();
+        if (about.run !== run) history.clear();
+        run = about.run;
         header.about(about);
       },
+      forget: () => history.clear(),
       sample: (sample, fresh) => {
         history.push(sample);
         if (!fresh) return;

@@ -2,7 +2,7 @@ import type { FindQuestion, LogAbout, LogOracle, Moment } from '../../../log/ans
 import type { LoggedMachine } from '@s2lab/survey';
 
 /** What of a session has changed. */
-export type SessionNews = 'about' | 'machine' | 'moment' | 'choice' | 'trouble' | 'playing';
+export type SessionNews = 'about' | 'machine' | 'moment' | 'choice' | 'trouble' | 'playing' | 'replaced';
 
 /** A slot that the reader has chosen. */
 export interface ChosenSlot {
@@ -33,6 +33,8 @@ export class LogSession {
   rate = 0;
   /** The newest event of a growing log is shown. */
   following = false;
+  /** Stage-2 on the map, by VMID; undefined = that of the event. */
+  vmid: number | undefined;
   readonly open = new Set<number>();
   private readonly oracle: LogOracle;
   private readonly listeners = new Set<(news: SessionNews) => void>();
@@ -97,6 +99,7 @@ export class LogSession {
     this.moment = this.before = undefined;
     this.slot = this.actor = undefined;
     this.range = undefined;
+    this.vmid = undefined;
     this.open.clear();
     this.tell('machine');
   }
@@ -244,7 +247,7 @@ export class LogSession {
         const seq = this.wanted;
         const machine = this.machine;
         try {
-          const moment = await this.oracle.ask('moment', { ...this.which, ...this.range, seq, open: [...this.open] });
+          const moment = await this.oracle.ask('moment', { ...this.which, ...this.range, vmid: this.vmid, seq, open: [...this.open] });
           if (machine.machine !== this.machine.machine || machine.run !== this.machine.run) continue;
           if (this.moment?.seq !== moment.seq) this.before = this.moment;
           this.moment = moment;
@@ -269,7 +272,12 @@ export class LogSession {
   private async look(): Promise<void> {
     if (this.ended) return;
     try {
-      this.about = await this.oracle.ask('about', {});
+      const about = await this.oracle.ask('about', {});
+      if (about.name !== this.about.name) {
+        this.tell('replaced'); // the lab has begun another log
+        return;
+      }
+      this.about = about;
       this.machine =
         this.about.machines.find(({ run, machine }) => run === this.machine.run && machine === this.machine.machine) ?? this.machine;
       this.tell('about');

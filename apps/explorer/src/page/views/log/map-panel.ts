@@ -27,6 +27,8 @@ export class MapPanel {
   private readonly canvas: HTMLCanvasElement;
   private readonly legend = make('span', 'legend');
   private readonly tip = make('p', 'note under');
+  private readonly choice = make('select');
+  private vmid: number | null = null;
   private state: Stage2State | undefined;
   private view: MapView | undefined;
   private hover: MapHit | undefined;
@@ -77,10 +79,22 @@ export class MapPanel {
   private show(): void {
     const { moment } = this.session;
     if (moment === undefined) return;
-    const empty = this.state?.shape === undefined;
+    const other = this.state?.shape === undefined || moment.vmid !== this.vmid;
+    this.vmid = moment.vmid;
     this.state = stateFromJson(moment.map);
-    if (empty) this.view = undefined; // what was fitted had no stage-2
+    if (other) this.view = undefined; // what was fitted had no stage-2, or is another
+    this.fillChoice(moment.stage2s);
     this.draw();
+  }
+
+  private fillChoice(vmids: readonly number[]): void {
+    const { choice, session } = this;
+    choice.hidden = vmids.length < 2;
+    if (choice.dataset['vmids'] !== vmids.join()) {
+      choice.dataset['vmids'] = vmids.join();
+      choice.replaceChildren(new Option('of the event', ''), ...vmids.map((vmid) => new Option(`VMID ${vmid}`, String(vmid))));
+    }
+    choice.value = session.vmid === undefined ? '' : String(session.vmid);
   }
 
   /** The slot that this step wrote. */

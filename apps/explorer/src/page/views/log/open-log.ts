@@ -51,6 +51,11 @@ class OpenLog implements ShownView {
       const session = await LogSession.begin(oracle);
       this.session?.end();
       if (this.oracle instanceof WorkerOracle) this.oracle.close();
+      session.listen((news) => {
+        if (news !== 'replaced') return;
+        this.address = new URLSearchParams();
+        void this.open(begin);
+      });
       this.session = session;
       this.oracle = oracle;
       this.view = new LogView(this.place, this.bar, session);

@@ -32,7 +32,8 @@ export class TreePanel {
     const rows: HTMLElement[] = [];
     moment.tree.forEach((tree, i) => {
       const retired = moment.pending.some(({ table }) => table === tree.table) && i > 0;
-      this.table(tree, 0, retired ? 'retired: its free is pending' : 'root', rows);
+      const root = moment.stage2s.length > 1 ? `root of VMID ${tree.vmid}` : 'root';
+      this.table(tree, 0, retired ? 'retired: its free is pending' : root, rows);
     });
     if (rows.length === 0) rows.push(make('p', 'empty', 'no tables'));
     const { scrollTop } = this.list;
