@@ -51,6 +51,9 @@ const SHAPES: Readonly<Record<string, string>> = {
   log: null,                                            // small scenarios have no event log
   seconds: number }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
+  ui: `One JSON object.
+{ event: 'listening', url: string, log: string | null }
+{ event: 'written', folder: string, files: number, log: string | null }               // with --export`,
   show: `{ run: string, machine: number, at: number, virtualNs: number, liveTables: number,
   stage2s: { vmid: number, exists: boolean,
     lock: { readers: number, writer: number | null }, waiting: number[],           // actors, in order of arrival
