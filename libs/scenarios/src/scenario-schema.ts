@@ -76,6 +76,9 @@ const preemptedWalkers = z.strictObject({
   phases: z.array(phaseName).min(1).optional().meta({ description: 'Only in these phases' }),
 });
 
+/** Schema of one fault that is injected: what `faults` of a scenario may hold. */
+export const faultSchema = z.discriminatedUnion('kind', [preemptedWalkers]);
+
 const costs = z.strictObject(Object.fromEntries(Object.keys(DEFAULT_COSTS).map((name) => [name, nanoseconds(10 * SECOND_NS).optional()])));
 
 /** Schema of a scenario file: the one source of validation, of the types and of the published JSON Schema. */
@@ -85,10 +88,7 @@ export const scenarioSchema = z
     name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, { error: 'expected a name of small letters, digits and hyphens' }),
     description: z.string().max(2000).default(''),
     machines: z.array(machine).min(1).max(256),
-    faults: z
-      .array(z.discriminatedUnion('kind', [preemptedWalkers]))
-      .default([])
-      .meta({ description: 'Faults injected into every machine' }),
+    faults: z.array(faultSchema).default([]).meta({ description: 'Faults injected into every machine' }),
     costs: costs.prefault({}).meta({ description: 'Virtual nanoseconds of single steps, where they differ from the defaults' }),
     durationNs: nanoseconds(24 * HOUR_NS)
       .min(1)
