@@ -25,7 +25,9 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   timeline: ['arch', 'events', 'engine'],
   // A stage-2 as a map: what the page and the panel draw, and what the fleet answers.
   'stage2-map': ['arch', 'events', 'engine', 'timeline'],
-  seek: ['events', 'timeline', 'transport-file'],
+  // One pass over a log for verdict, checkpoints and overview, and seeks in it; runs in a browser as well.
+  survey: ['events', 'timeline', 'invariants', 'frame'],
+  seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   // Builds and checks the plugins for Grafana.
   'grafana-toolkit': [],
@@ -87,6 +89,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'metrics',
     'timeline',
     'stage2-map',
+    'survey',
     'seek',
     ...apps,
   ];

@@ -60,10 +60,6 @@ class WatchedMachine implements MapSource {
     return this.world.vcpus;
   }
 
-  get rootPages(): number {
-    return this.world.shape.rootPages;
-  }
-
   childOf(world: World, lo: number, hi: number): number {
     const frame = world.pages.frameOf(lo, hi);
     return frame >= 0 && frame < world.pages.used ? frame : -1;

@@ -9,6 +9,7 @@ const LABEL_WIDTH = 14;
 
 const FIELDS = [
   { name: 'machine', label: 'Machine', tooltip: 'Number of the machine, or a variable such as $machine', placeholder: '0' },
+  { name: 'vmid', label: 'VMID', tooltip: 'Which stage-2 of a pKVM machine', placeholder: 'first' },
   { name: 'from', label: 'From IPA', tooltip: 'First input address, 0x… or decimal', placeholder: 'all' },
   { name: 'to', label: 'To IPA', tooltip: 'Exclusive end, 0x… or decimal', placeholder: 'all' },
   { name: 'maxRuns', label: 'Most runs', tooltip: 'Beyond that neighbouring slots are merged', placeholder: 'default' },

@@ -66,7 +66,7 @@ export class Stage2DataSource extends DataSourceApi<Stage2Query, Stage2Settings>
         .replace(text ?? '', scopedVars)
         .trim();
     const params = Object.fromEntries(
-      (['from', 'to', 'maxRuns'] as const).map((name) => [name, filled(target[name])] as const).filter(([, value]) => value !== ''),
+      (['vmid', 'from', 'to', 'maxRuns'] as const).map((name) => [name, filled(target[name])] as const).filter(([, value]) => value !== ''),
     );
     const machine = encodeURIComponent(filled(target.machine));
     const json = await getBackendSrv().get<Stage2StateJson>(`${this.url}/api/machines/${machine}/stage2`, params);

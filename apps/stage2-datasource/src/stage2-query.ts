@@ -4,6 +4,8 @@ import type { DataQuery } from '@grafana/data';
 export interface Stage2Query extends DataQuery {
   /** Number of the machine. */
   readonly machine: string;
+  /** VMID of the stage-2; empty = the machine's first. */
+  readonly vmid?: string;
   /** First input address and exclusive end, `0x…` or decimal; empty = all of the address space. */
   readonly from?: string;
   readonly to?: string;

@@ -108,6 +108,7 @@ function Head({ received, back }: { readonly received: ReceivedState; readonly b
   const { machine, policy, machineKind, run } = state.origin;
   const facts = [
     `machine ${machine} (${policy}, ${machineKind})`,
+    ...(state.vmids.length > 1 ? [`VMID ${state.vmid} of ${state.vmids.join(', ')}`] : []),
     `event ${state.seq.toLocaleString('en')}`,
     `${(state.atNs / 1e6).toFixed(3)} ms virtual`,
     `${state.tables} tables`,

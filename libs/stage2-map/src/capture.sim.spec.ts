@@ -28,7 +28,8 @@ test('at every twentieth of a run the map says of each descriptor what the table
   for (let part = 1; part < 20; part += 1) {
     const view = viewAt(Math.floor((part * total) / 20));
     const state = captureStage2(view, ORIGIN);
-    const { shape, pages, features, root } = view.world!;
+    const { pages } = view.world!;
+    const { shape, features, root, rootPages } = view.stage2s[0]!;
     let seen = 0;
     const check = (table: number, level: number, ipa: number): void => {
       for (let slot = 0; slot < shape.entries; slot += 1) {
@@ -43,7 +44,7 @@ test('at every twentieth of a run the map says of each descriptor what the table
       }
     };
     if (root >= 0)
-      for (let page = 0; page < view.rootPages; page += 1)
+      for (let page = 0; page < rootPages; page += 1)
         check(root + page, shape.startLevel, page * spanBytes(shape, shape.startLevel) * shape.entries);
     assert.ok(root < 0 || seen > 0);
   }

@@ -1,5 +1,5 @@
 import { isLocked, isTable, isValid, spanBytes } from '@s2lab/arch';
-import type { World } from '@s2lab/engine';
+import type { Stage2, World } from '@s2lab/engine';
 import { OP } from '@s2lab/events';
 import type { Activity, ActorActivity, PendingFrees } from '@s2lab/timeline';
 import { actorName, reasonText } from '@s2lab/timeline';
@@ -16,8 +16,6 @@ export interface MapSource {
   /** Undefined until there is a stage-2. */
   readonly world: World | undefined;
   readonly vcpus: number;
-  /** Concatenated root pages. */
-  readonly rootPages: number;
   /** Sequence number of the next event. */
   readonly nextSeq: number;
   /** Virtual time of the last event, ns. */
@@ -30,6 +28,8 @@ export interface MapSource {
 
 /** What of a stage-2 is asked for. */
 export interface MapQuery {
+  /** Which stage-2, by VMID; absent = the first that the machine has. */
+  readonly vmid?: number | undefined;
   /** First input address, bytes; absent = 0. */
   readonly from?: number | undefined;
   /** Exclusive end, bytes; absent = all of the input address space. */
@@ -46,31 +46,34 @@ const NO_FEATURES = { fwb: false, xnx: false, asStage1: false };
 /** The state of a machine's stage-2 as plain data. */
 export function captureStage2(source: MapSource, origin: MapOrigin, query: MapQuery = {}): Stage2State {
   const { world } = source;
+  const stage2 = world?.stage2s.find((one) => one !== undefined && (query.vmid === undefined || one.vmid === query.vmid));
   const levels = Array.from({ length: BOTTOM + 1 }, () => new LevelRuns());
-  const top = Math.max(query.top ?? 0, world?.shape.startLevel ?? 0);
+  const top = Math.max(query.top ?? 0, stage2?.shape.startLevel ?? 0);
   const bottom = Math.max(top, Math.min(query.bottom ?? BOTTOM, BOTTOM));
   const from = query.from ?? 0;
-  const to = Math.min(query.to ?? Infinity, world?.shape.ipaBytes ?? 0);
-  const pending = source.pending.list();
-  const walkers = marksOf(source, pending);
-  const told = { origin, seq: source.nextSeq - 1, atNs: source.at, from, to, top, bottom, pending, walkers };
-  if (world === undefined)
+  const to = Math.min(query.to ?? Infinity, stage2?.shape.ipaBytes ?? 0);
+  const vmid = stage2?.vmid ?? -1;
+  const pending = source.pending.list().filter((free) => free.vmid === vmid);
+  const walkers = marksOf(source, pending, vmid);
+  const vmids = world?.stage2s.flatMap((one) => (one === undefined ? [] : [one.vmid])) ?? [];
+  const told = { origin, vmid, vmids, seq: source.nextSeq - 1, atNs: source.at, from, to, top, bottom, pending, walkers };
+  if (world === undefined || stage2 === undefined)
     return { ...told, shape: undefined, features: NO_FEATURES, levels, exact: true, tables: 0, pending: [], walkers: [], memslots: [] };
-  const { shape } = world;
-  if (world.root >= 0) {
+  const { shape } = stage2;
+  if (stage2.root >= 0) {
     const rootBytes = spanBytes(shape, shape.startLevel) * shape.entries;
-    for (let page = 0; page < source.rootPages; page += 1)
-      collect(source, world, levels, world.root + page, shape.startLevel, page * rootBytes, { from, to, top, bottom });
+    for (let page = 0; page < stage2.rootPages; page += 1)
+      collect(source, stage2, world, levels, stage2.root + page, shape.startLevel, page * rootBytes, { from, to, top, bottom });
   }
   const merged = mergedRuns(levels, shape, query.maxRuns ?? Infinity, to - from);
   return {
     ...told,
     shape: { pageShift: shape.pageShift, ipaBits: shape.ipaBits, lpa2: shape.lpa2 },
-    features: world.features,
+    features: stage2.features,
     levels: merged,
     exact: merged === levels,
     tables: world.pages.live,
-    memslots: world.memslots.map(({ id, ipa, bytes, logging }) => ({ id, ipa, bytes, logging })),
+    memslots: stage2.memslots.map(({ id, ipa, bytes, logging }) => ({ id, ipa, bytes, logging })),
   };
 }
 
@@ -84,6 +87,7 @@ interface Covered {
 /** Adds the runs of one table page, whose first slot translates `ipa`, and of all below it. */
 function collect(
   source: MapSource,
+  stage2: Stage2,
   world: World,
   levels: readonly LevelRuns[],
   table: number,
@@ -91,7 +95,8 @@ function collect(
   ipa: number,
   covered: Covered,
 ): void {
-  const { shape, pages } = world;
+  const { pages } = world;
+  const { shape } = stage2;
   const span = spanBytes(shape, level);
   const first = Math.max(0, Math.floor((covered.from - ipa) / span));
   const end = Math.min(shape.entries, Math.ceil((covered.to - ipa) / span));
@@ -104,7 +109,7 @@ function collect(
     runs?.add(ipa + slot * span, count, table, slot, stateOf(lo, hi, level), lo, hi);
     if (level < covered.bottom && isTable(lo, level)) {
       const child = source.childOf(world, lo, hi);
-      if (child >= 0) collect(source, world, levels, child, level + 1, ipa + slot * span, covered);
+      if (child >= 0) collect(source, stage2, world, levels, child, level + 1, ipa + slot * span, covered);
     }
     slot += count;
   }
@@ -128,16 +133,16 @@ function stateOf(lo: number, hi: number, level: number): number {
   return isLocked(lo, hi) ? SLOT.locked : SLOT.annotated;
 }
 
-/** Actors that stand at a descriptor, or wait for the lock. */
-function marksOf(source: MapSource, pending: readonly { readonly table: number; readonly ipa: number }[]): WalkerMark[] {
+/** Actors that stand at a descriptor of one stage-2, or wait for its lock. */
+function marksOf(source: MapSource, pending: readonly { readonly table: number; readonly ipa: number }[], vmid: number): WalkerMark[] {
   const marks: WalkerMark[] = [];
   for (let actor = 0; actor < source.vcpus + 2; actor += 1) {
     const activity = source.actors.of(actor);
     const { place, waits } = activity;
     const told = { actor, name: actorName(actor, source.vcpus), why: reasonText(activity) };
-    if (waits !== null)
+    if (waits?.vmid === vmid)
       marks.push({ ...told, kind: 'waits', level: -1, table: -1, slot: -1, ipa: addressOf(activity), sinceSeq: waits.since });
-    else if (place !== null) {
+    else if (place?.vmid === vmid) {
       const { level, table, slot, since } = place;
       marks.push({
         ...told,

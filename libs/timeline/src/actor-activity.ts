@@ -31,8 +31,10 @@ const W = {
   lastSeq: 33,
   lastKind: 34,
   lastAt: 35,
+  vmid: 36,
+  waitVmid: 37,
 } as const;
-const WORDS = 36;
+const WORDS = 38;
 
 /** What an event says about where its actor is: at a descriptor, at none any more, nothing. */
 const TOUCH = { none: 0, comes: 1, leaves: 2 } as const;
@@ -87,6 +89,8 @@ export interface Activity {
   readonly walks: readonly OpenWalk[];
   /** Descriptor it touched last, in software or as the hardware walker. */
   readonly place: {
+    /** VMID of its stage-2. */
+    readonly vmid: number;
     readonly table: number;
     readonly slot: number;
     readonly level: number;
@@ -99,7 +103,7 @@ export interface Activity {
   /** Mode (LOCK_MODE) in which it holds the MMU lock. */
   readonly lock: { readonly mode: number; readonly since: number } | null;
   /** Mode in which it waits for the MMU lock. */
-  readonly waits: { readonly mode: number; readonly since: number } | null;
+  readonly waits: { readonly vmid: number; readonly mode: number; readonly since: number } | null;
   readonly section: { readonly since: number } | null;
   /** Retired sub-tree that it tears down. */
   readonly reclaim: { readonly table: number; readonly since: number } | null;
@@ -172,6 +176,7 @@ export class ActorActivity {
     const w = this.words;
     const kind = rows.kind[i]!;
     w[at + W.placeBegan] = seq + 1;
+    w[at + W.vmid] = rows.stage2[i]!;
     w[at + W.table] = rows.table[i]!;
     w[at + W.slot] = rows.slot[i]!;
     w[at + W.level] = rows.level[i]!;
@@ -201,6 +206,7 @@ export class ActorActivity {
       case K.lockContended:
         w[at + W.waitBegan] = seq + 1;
         w[at + W.waitMode] = rows.aux[i]!;
+        w[at + W.waitVmid] = rows.stage2[i]!;
         return;
       case K.readSectionEntered:
         w[at + W.sectionBegan] = seq + 1;
@@ -259,6 +265,7 @@ export class ActorActivity {
       actor,
       walks,
       place: open(W.placeBegan, (since) => ({
+        vmid: w[W.vmid]!,
         table: w[W.table]!,
         slot: w[W.slot]!,
         level: w[W.level]!,
@@ -274,7 +281,7 @@ export class ActorActivity {
       })),
       fault: open(W.faultBegan, (since) => ({ fault: w[W.fault]!, access: w[W.access]!, ipa: w[W.faultIpa]!, since })),
       lock: open(W.lockBegan, (since) => ({ mode: w[W.lockMode]!, since })),
-      waits: open(W.waitBegan, (since) => ({ mode: w[W.waitMode]!, since })),
+      waits: open(W.waitBegan, (since) => ({ vmid: w[W.waitVmid]!, mode: w[W.waitMode]!, since })),
       section: open(W.sectionBegan, (since) => ({ since })),
       reclaim: open(W.reclaimBegan, (since) => ({ table: w[W.reclaimTable]!, since })),
       last: open(W.lastSeq, (seq) => ({ seq, kind: w[W.lastKind]!, at: w[W.lastAt]! })),

@@ -17,6 +17,7 @@ const address = z
 const level = z.coerce.number().int().min(0).max(3);
 
 const query = z.object({
+  vmid: z.coerce.number().int().min(0).max(65_535).optional().meta({ description: 'Which stage-2 of the machine; absent = its first' }),
   from: address.optional().meta({ description: 'First input address, 0x… or decimal; absent = 0' }),
   to: address.optional().meta({ description: 'Exclusive end; absent = the whole input address space' }),
   top: level.default(0).meta({ description: 'First level' }),
@@ -50,6 +51,8 @@ const state = z
   .object({
     version: z.literal(1),
     origin: z.object({ run: z.string(), machine: z.int(), policy: z.string(), machineKind: z.string() }),
+    vmid: z.int().meta({ description: 'Which stage-2 this is; -1 = the machine has none (or not this one)' }),
+    vmids: z.array(z.int()).meta({ description: 'Those that the machine has: more than one under pKVM' }),
     seq: z.int().meta({ description: 'Last event included; -1 = none yet' }),
     atNs: z.number().meta({ description: 'Virtual time of that event' }),
     shape: z
@@ -65,7 +68,7 @@ const state = z
     tables: z.int().meta({ description: 'Tables that live' }),
     levels: z.array(runs),
     pending: z
-      .array(z.object({ table: z.int(), level: z.int(), ipa: z.number(), sinceNs: z.number(), held: z.boolean() }))
+      .array(z.object({ vmid: z.int(), table: z.int(), level: z.int(), ipa: z.number(), sinceNs: z.number(), held: z.boolean() }))
       .meta({ description: 'Retired sub-trees whose free is pending, oldest first; level is that of the descriptor they hung below' }),
     walkers: z.array(
       z.object({
@@ -102,7 +105,7 @@ export function stage2Routes(lab: ApiLab): FastifyPluginCallbackZod {
       },
       async (request, reply) => {
         const { machine } = request.params;
-        const { from, to, top, bottom, maxRuns } = request.query;
+        const { from, to, top, bottom, ...rest } = request.query;
         if (from !== undefined && to !== undefined && to <= from) throw new ApiError(400, 'to: is not behind from');
         if (bottom < top) throw new ApiError(400, 'bottom: is above top');
         const { watch } = lab.runs;
@@ -111,7 +114,7 @@ export function stage2Routes(lab: ApiLab): FastifyPluginCallbackZod {
         const tag = `"${lab.runs.run.fleet.run}.${machine}.${seq}"`;
         void reply.header('etag', tag).header('cache-control', 'no-cache');
         if (request.headers['if-none-match'] === tag) return reply.code(304).send(null);
-        return stateToJson(watch.stateOf(machine, { from, to, top, bottom, maxRuns })!) as z.input<typeof state>;
+        return stateToJson(watch.stateOf(machine, { from, to, top, bottom, ...rest })!) as z.input<typeof state>;
       },
     );
     done();
