@@ -31,7 +31,11 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   survey: ['events', 'timeline', 'invariants', 'frame'],
   seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
-  infra: ['metrics'],
+  // Builds and checks the plugins for Grafana.
+  'grafana-toolkit': [],
+  'stage2-panel': ['stage2-map', 'grafana-toolkit'],
+  'stage2-datasource': ['stage2-map', 'grafana-toolkit'],
+  infra: ['metrics', 'stage2-panel', 'stage2-datasource'],
   explorer: anyLibraryAnd(),
   fleet: anyLibraryAnd(),
   // As the oracle: nothing that decides what happens.
