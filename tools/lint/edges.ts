@@ -21,11 +21,13 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
   metrics: ['arch', 'events'],
+  // Views of the metrics: what Grafana and the page draw.
+  dashboards: ['metrics'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
   seek: ['events', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
-  infra: ['metrics'],
+  infra: ['metrics', 'dashboards'],
   explorer: anyLibraryAnd(),
   fleet: anyLibraryAnd(),
   // As the oracle: nothing that decides what happens.
@@ -78,6 +80,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-file',
     'transport-kafka',
     'metrics',
+    'dashboards',
     'timeline',
     'seek',
     ...apps,

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { VIEWS } from '@s2lab/dashboards';
 import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
+import type { MetricFeed } from './metric-feed.ts';
 import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
@@ -18,6 +20,8 @@ export interface ExplorerOptions {
   /** Port; 0 = any free one. */
   readonly port: number;
   readonly feed: LiveFeed;
+  /** Values for the dashboards. */
+  readonly metricFeed: MetricFeed;
   /** Text of /metrics, if the lab exposes metrics. */
   readonly metrics?: () => Promise<string>;
   /** The lab’s API: controls and state. */
@@ -50,7 +54,9 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
   app.get('/site.json', async (): Promise<Site> => ({ live: true, log: null }));
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/api/about', async () => options.feed.about);
-  app.get('/api/live', (request, reply) => stream(options.feed, request, reply));
+  app.get('/api/live', (request, reply) => streamLab(options.feed, request, reply));
+  app.get('/api/views', async () => VIEWS);
+  app.get('/api/metrics/live', (request, reply) => streamMetrics(options.metricFeed, request, reply));
   const { metrics } = options;
   if (metrics !== undefined)
     app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()));
@@ -60,6 +66,7 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
     url: urlOf(app, options.host),
     close: async () => {
       options.feed.close();
+      options.metricFeed.close();
       await app.close();
     },
   };
@@ -75,8 +82,14 @@ async function refuseForeignHosts(request: FastifyRequest, reply: FastifyReply):
   if (!isLoopback(name)) await reply.code(403).type('text/plain').send(`this server answers on loopback only, not as ${name}\n`);
 }
 
-/** Server-sent events: `about`, the history, then a sample at each beat. */
-function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): void {
+/** Writes an event and its data. */
+type WriteEvent = (event: string, data: unknown) => void;
+
+/**
+ * Server-sent events, until the reader goes or does not read.
+ * @param begin writes what came before, and listens: it returns how to stop that
+ */
+function stream(request: FastifyRequest, reply: FastifyReply, begin: (write: WriteEvent) => () => void): void {
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, {
@@ -85,21 +98,33 @@ function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): v
     'content-security-policy': CSP,
     'x-content-type-options': 'nosniff',
   });
-  const write = (event: string, data: unknown): number => {
+  let limit = Infinity; // what came before is as long as it is
+  let before = 0;
+  const stop = begin((event, data) => {
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
     raw.write(text);
-    return text.length;
-  };
-  write('about', feed.about);
-  const limit = STREAM_BACKLOG + write('history', feed.history());
-  const stop = feed.listen({
-    about: (about) => write('about', about),
-    sample: (sample) => {
-      write('sample', sample);
-      if (raw.writableLength > limit) raw.destroy();
-    },
+    if (limit === Infinity) before += text.length;
+    else if (raw.writableLength > limit) raw.destroy();
   });
+  limit = STREAM_BACKLOG + before;
   request.raw.on('close', stop);
+}
+
+/** `about`, the history, then a sample at each beat and `about` again whenever a control has changed it. */
+function streamLab(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): void {
+  stream(request, reply, (write) => {
+    write('about', feed.about);
+    write('history', feed.history());
+    return feed.listen({ about: (about) => write('about', about), sample: (sample) => write('sample', sample) });
+  });
+}
+
+/** The history, then a row at each beat; `series` tells of series that were not there before. */
+function streamMetrics(feed: MetricFeed, request: FastifyRequest, reply: FastifyReply): void {
+  stream(request, reply, (write) => {
+    write('history', feed.history());
+    return feed.listen({ series: (more) => write('series', more), row: (row) => write('row', row) });
+  });
 }
 
 function urlOf(app: FastifyInstance, host: string): string {

@@ -59,7 +59,7 @@ Ctrl-C ends the lab and says where the log is and what the verifier found.`,
 
 async function start(options: StartOptions): Promise<void> {
   const stop = stopSignal();
-  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, startExplorer }] = await Promise.all([
+  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, MetricFeed, startExplorer }] = await Promise.all([
     import('@s2lab/fleet'),
     import('../lab/embedded-lab.ts'),
     import('../lab/log-series.ts'),
@@ -78,6 +78,7 @@ async function start(options: StartOptions): Promise<void> {
     host: options.host,
     port: options.port,
     feed,
+    metricFeed: new MetricFeed(lab.metrics.registry),
     metrics: () => lab.metrics.registry.metrics(),
     api: labApi(lab),
   }).catch((error: unknown) => {
