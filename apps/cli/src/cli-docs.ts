@@ -45,9 +45,10 @@ const SHAPES: Readonly<Record<string, string>> = {
   log: null,                                            // small scenarios have no event log
   seconds: number }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
-  show: `{ run: string, machine: number, at: number, virtualNs: number, stage2: boolean, liveTables: number,
-  lock: { readers: number, writer: number | null }, waiting: number[],             // actors, in order of arrival
-  gracePeriod: { number: number, open: boolean, awaits: number[] },
+  show: `{ run: string, machine: number, at: number, virtualNs: number, liveTables: number,
+  stage2s: { vmid: number, exists: boolean,
+    lock: { readers: number, writer: number | null }, waiting: number[],           // actors, in order of arrival
+    gracePeriod: { number: number, open: boolean, awaits: number[] } }[],
   actors: { actor: number,                                                         // since: the event that began it
     walks: { walk: number, op: number, ipa: number, bytes: number, flags: number, since: number }[],   // innermost first
     place: { table: number, slot: number, level: number, ipa: number, hardware: boolean, since: number } | null,
@@ -56,10 +57,10 @@ const SHAPES: Readonly<Record<string, string>> = {
     lock: { mode: number, since: number } | null, waits: { mode: number, since: number } | null,
     section: { since: number } | null, reclaim: { table: number, since: number } | null,
     last: { seq: number, kind: number, at: number } | null }[],
-  pending: { table: number, level: number, gracePeriod: number }[],
+  pending: { vmid: number, table: number, level: number, gracePeriod: number }[],
   trees: TableNode[],                                                              // one per root page, or that of --table
-  tlb: { cache: 'tlb' | 'walk-cache', ipa: number, bytes: number, level: number, next: number | null, text: string }[] | null }
-TableNode = { table: number, ipa: number, level: number, references: number, state: 'live' | 'freed' | 'never allocated',
+  tlb: { vmid: number, cache: 'tlb' | 'walk-cache', ipa: number, bytes: number, level: number, next: number | null, text: string }[] | null }
+TableNode = { vmid: number, table: number, ipa: number, level: number, references: number, state: 'live' | 'freed' | 'never allocated',
   slots: { table: number, slot: number, count: number, level: number, ipa: number, bytes: number, kind: Descriptor['kind'],
     descriptor: Descriptor, child: TableNode | null }[] }                          // count: slots that go on as the first does
 Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 'block' | 'page', output: number | null,
@@ -75,6 +76,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
+  'import casemate': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met

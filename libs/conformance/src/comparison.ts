@@ -12,6 +12,8 @@ import { leafAtWalker, lookUp, digestTree, dumpItems } from './tree-digest.ts';
 
 /** Nothing where something was expected, or the other way round. */
 const NOTHING = '(nothing)';
+/** VMID of the recorded stage-2. */
+const GUEST = 1;
 const RESULT_MIN = -4096;
 const RESULT_MAX = 2 ** 31 - 1;
 
@@ -86,7 +88,7 @@ export class Comparison {
     const name = op.text('name');
     this.beginOperation(op, '');
     const actor = this.beginSequential(op, name);
-    const dumped = name === 'dump' ? dumpItems(this.engine(op).machine.world) : undefined;
+    const dumped = name === 'dump' ? dumpItems(this.engine(op).machine.world, GUEST) : undefined;
     const next = (): string | undefined => {
       if (dumped !== undefined) return dumped.next().value ?? undefined;
       return actor < 0 ? undefined : this.advance(op, actor);
@@ -156,12 +158,12 @@ export class Comparison {
       field('level', leaf.level);
     }
     if (name === 'access' && walker.commandResult === 0) {
-      const leaf = lookUp(world, op.argument(0));
+      const leaf = lookUp(world, GUEST, op.argument(0));
       field('pte', leaf.pte);
       field('level', leaf.level);
     }
     if (name === 'digest' || name === 'dump') {
-      for (const [key, value] of Object.entries(digestTree(world))) field(key, value as string | number);
+      for (const [key, value] of Object.entries(digestTree(world, GUEST))) field(key, value as string | number);
     }
   }
 

@@ -43,7 +43,7 @@ export class EnginePlayer implements Workload {
   begin(actor: number, command: CommandFields): void {
     this.asked[actor] = command;
     // The recorded hardware walks the live tables: it caches nothing between accesses.
-    if (command.kind === COMMAND.access) this.machine.world.tlb.dropAll(0, this.machine.config.vcpus);
+    if (command.kind === COMMAND.access) this.machine.stage2(this.machine.walkers[actor]!).tlb.dropAll(0, this.machine.config.vcpus);
   }
 
   /** Lets `actor` run to its next event of interest; undefined when it has nothing more to do, or waits. */

@@ -13,8 +13,8 @@ interface TreeEntry {
 }
 
 /** Every non-empty descriptor reachable from the root, depth first, a child's right after the descriptor that links it. */
-function* treeEntries(world: World): Generator<TreeEntry> {
-  const { shape, root } = world;
+function* treeEntries(world: World, vmid: number): Generator<TreeEntry> {
+  const { shape, root } = world.stage2(vmid);
   if (root < 0) return;
   const pageSpan = spanBytes(shape, shape.startLevel) * shape.entries;
   for (let page = 0; page < shape.rootPages; page += 1) yield* entriesOf(world, root + page, shape.startLevel, page * pageSpan);
@@ -45,12 +45,13 @@ export interface TreeDigest {
 }
 
 /** Digest of the tree as it is now. */
-export function digestTree(world: World): TreeDigest {
+export function digestTree(world: World, vmid: number): TreeDigest {
   const hash = new Fnv1a();
   let entries = 0;
   let leaves = 0;
-  let tables = world.root < 0 ? 0 : world.shape.rootPages;
-  for (const { level, ipa, lo, hi } of treeEntries(world)) {
+  const { root, shape } = world.stage2(vmid);
+  let tables = root < 0 ? 0 : shape.rootPages;
+  for (const { level, ipa, lo, hi } of treeEntries(world, vmid)) {
     entries += 1;
     if (isTable(lo, level)) tables += 1;
     else if (isValid(lo)) leaves += 1;
@@ -64,8 +65,8 @@ export function digestTree(world: World): TreeDigest {
 }
 
 /** What `dump` prints: every non-empty descriptor, then every live table page with its reference count. */
-export function* dumpItems(world: World): Generator<string> {
-  for (const { table, slot, level, ipa, lo, hi } of treeEntries(world)) {
+export function* dumpItems(world: World, vmid: number): Generator<string> {
+  for (const { table, slot, level, ipa, lo, hi } of treeEntries(world, vmid)) {
     yield `pt t=${table} i=${slot} l=${level} a=${hexAddress(ipa)} v=${hex64(lo, hi)}`;
   }
   const { pages } = world;
@@ -75,8 +76,9 @@ export function* dumpItems(world: World): Generator<string> {
 }
 
 /** The descriptor that translates `ipa` now, whatever it is, and its level. */
-export function lookUp(world: World, ipa: number): { readonly pte: string; readonly level: number } {
-  const { pages, shape, root } = world;
+export function lookUp(world: World, vmid: number, ipa: number): { readonly pte: string; readonly level: number } {
+  const { pages } = world;
+  const { shape, root } = world.stage2(vmid);
   if (root < 0) return { pte: '0x0', level: shape.startLevel };
   let level: number = shape.startLevel;
   let table = root + Math.floor(ipa / (spanBytes(shape, level) * shape.entries));

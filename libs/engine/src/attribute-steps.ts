@@ -64,7 +64,7 @@ export function visitAttributes(machine: Machine, walker: Walker): void {
       visitDone(walker, RESULT.ok);
       return;
     case OP.flush:
-      if (valid && isNormalMemory(walker.oldLo, machine.world.features)) walker.pc = PC.flushClean;
+      if (valid && isNormalMemory(walker.oldLo, machine.stage2(walker).features)) walker.pc = PC.flushClean;
       else visitDone(walker, RESULT.ok);
       return;
     case OP.age:
@@ -151,7 +151,7 @@ function relaxFlush(machine: Machine, walker: Walker): void {
     return;
   }
   // In 6.1 the invalidation was broadcast, and a level hint of 0 (no leaf there) stood for "unknown".
-  const old = machine.policy.visitors === 'v6.1';
+  const old = machine.policyOf(walker).visitors === 'v6.1';
   const known = walker.result === RESULT.ok && !(old && walker.flushLevel === 0);
   const level = known ? walker.flushLevel : -1;
   flush(machine, walker, old ? FLUSH.ipa : FLUSH.ipaLocal, walker.start, 0, level, walker.opReturn);

@@ -1,5 +1,6 @@
+import type { Geometry } from '@s2lab/arch';
 import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
-import { ACCESS, FAULT, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
@@ -49,7 +50,8 @@ export function stepFault(machine: Machine, walker: Walker): void {
 
 function taken(machine: Machine, walker: Walker): void {
   machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
-  const memslot = machine.world.root < 0 ? undefined : machine.world.memslotAt(walker.ipa);
+  const stage2 = machine.stage2(walker);
+  const memslot = stage2.root < 0 ? undefined : stage2.memslotAt(walker.ipa);
   const write = (walker.access & ACCESS.write) !== 0;
   if (memslot === undefined || (write && memslot.readOnly)) {
     machine.note(walker, K.guestAborted, walker.ipa, walker.access, 0);
@@ -59,15 +61,34 @@ function taken(machine: Machine, walker: Walker): void {
   walker.memslot = memslot.id;
   if (walker.faultKind === FAULT.accessFlag) {
     walker.mapShift = machine.world.shape.pageShift;
-    acquire(walker, machine.policy.faultLock, PC.faultLocked);
+    acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
     return;
   }
-  walker.sequence = machine.world.invalidateSeq - walker.stale;
+  walker.sequence = machine.stage2(walker).invalidateSeq - walker.stale;
   walker.stale = 0;
   const logsWrite = memslot.logsWrites && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
-  const minimum = LAST_LEVEL - machine.world.shape.startLevel;
-  walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+  const minimum = LAST_LEVEL - machine.stage2(walker).shape.startLevel;
+  if (walker.starved > 0) starve(machine, walker);
+  const runsOut = walker.starved > 0 && needsPages && walker.memcache < minimum;
+  walker.starved = 0;
+  if (runsOut) topUpFailed(machine, walker);
+  else walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+}
+
+/** Fault injection: memory is short; what the cache still holds is all there is for this fault. */
+function starve(machine: Machine, walker: Walker): void {
+  const pages = walker.starved - 1;
+  machine.note(walker, K.faultInjected, 0, INJECTED.cacheExhausted, pages);
+  walker.memcache = Math.min(walker.memcache, pages);
+}
+
+/** No walk begins without the pages it may need: the fault fails, and the guest takes it again. @source kvm_mmu_topup_memory_cache(): -ENOMEM */
+function topUpFailed(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.cacheExhausted, 0, 0, 0);
+  walker.result = RESULT.enomem;
+  walker.mapShift = machine.world.shape.pageShift;
+  walker.pc = PC.faultHandled;
 }
 
 /** @source kvm_mmu_topup_memory_cache(): to capacity whenever it is below the minimum */
@@ -85,12 +106,12 @@ function topUp(machine: Machine, walker: Walker): void {
 function chooseSize(machine: Machine, walker: Walker): void {
   const { shape } = machine.world;
   const page = shape.pageShift;
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   const backing = machine.backings.get(walker.memslot);
   let shift: number = page;
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
-    shift = vmaShift(machine, walker, memslot, backing);
+    shift = vmaShift(shape, memslot, backing, walker.ipa);
     most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
   }
   const bytes = 2 ** shift;
@@ -101,15 +122,14 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
-  acquire(walker, machine.policy.faultLock, PC.faultLocked);
+  acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
-function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { shape } = machine.world;
+function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
     const shift = spanShift(shape.pageShift, level);
-    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
+    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
 }
@@ -118,8 +138,19 @@ function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: B
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
   const { pageShift } = machine.world.shape;
   if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
+  return transparentShift(machine.world.shape, memslot, backing, walker.ipa);
+}
+
+/** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
+function transparentShift({ pageShift }: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : pageShift;
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : pageShift;
+}
+
+/** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */
+export function backedShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const shift = vmaShift(shape, memslot, backing, ipa);
+  return shift === shape.pageShift && backing.vmaShift === shift ? transparentShift(shape, memslot, backing, ipa) : shift;
 }
 
 /** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */
@@ -132,8 +163,8 @@ function locked(machine: Machine, walker: Walker): void {
     chooseAttributes(walker);
     return;
   }
-  const memslot = machine.world.memslotById(walker.memslot);
-  if (memslot === undefined || walker.sequence !== machine.world.invalidateSeq) {
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
+  if (memslot === undefined || walker.sequence !== machine.stage2(walker).invalidateSeq) {
     walker.result = RESULT.eagain;
     release(walker, PC.faultUnlocked);
     return;
@@ -157,10 +188,10 @@ function locked(machine: Machine, walker: Walker): void {
 
 /** Starts a map walk of the walker's `prot` and `phys`. */
 export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
-  const old = machine.policy.visitors === 'v6.1';
+  const old = machine.policyOf(walker).visitors === 'v6.1';
   beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
   if (old) walker.anchor = 0;
-  const { shape, features } = machine.world;
+  const { shape, features } = machine.stage2(walker);
   walker.attrLo = leafAttributesLo(walker.prot, shape, features);
   walker.attrHi = leafAttributesHi(walker.prot);
   const force = machine.config.forcePages;
@@ -176,7 +207,7 @@ function walked(machine: Machine, walker: Walker): void {
 }
 
 function unlocked(machine: Machine, walker: Walker): void {
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   const wrote = (walker.access & ACCESS.write) !== 0 && walker.faultKind !== FAULT.accessFlag;
   walker.pc = PC.faultHandled;
   if (walker.result === RESULT.ok && wrote && memslot !== undefined && memslot.logging) {

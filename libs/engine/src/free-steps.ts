@@ -14,7 +14,7 @@ import { beginNestedWalk, visitDone } from './control.ts';
 
 /** Starts the teardown of the unlinked sub-tree under `table`, whose descriptors are of `level`; goes on at `back` when its root is freed. */
 export function beginTeardown(machine: Machine, walker: Walker, table: number, level: number, back: number): void {
-  const pre = machine.policy.locksTeardown ? WALK_FLAG.tablePre : 0;
+  const pre = machine.policyOf(walker).locksTeardown ? WALK_FLAG.tablePre : 0;
   beginNestedWalk(machine, walker, OP.freeUnlinked, WALK_FLAG.leaf | pre | WALK_FLAG.tablePost, table, level);
   walker.opReturn = back;
 }
@@ -22,7 +22,7 @@ export function beginTeardown(machine: Machine, walker: Walker, table: number, l
 /** Entry of the visitor. */
 export function visitFree(machine: Machine, walker: Walker): void {
   if (walker.visit === WALK_FLAG.tablePost) walker.pc = PC.freeCount;
-  else if (walker.op === OP.freeUnlinked && machine.policy.locksTeardown) visitLocking(walker);
+  else if (walker.op === OP.freeUnlinked && machine.policyOf(walker).locksTeardown) visitLocking(walker);
   else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
   else walker.pc = PC.freeLeaf;
 }

@@ -30,7 +30,7 @@ export function stepGuest(machine: Machine, walker: Walker): void {
 }
 
 function access(machine: Machine, walker: Walker): void {
-  const { tlb, shape, root } = machine.world;
+  const { tlb, shape, root, invalidationEpoch } = machine.stage2(walker);
   const entry = tlb.find(walker.actor, walker.ipa);
   if (entry >= 0) {
     const level = tlb.level[entry]!;
@@ -46,7 +46,7 @@ function access(machine: Machine, walker: Walker): void {
   walker.hardwareLevel = step >= 0 ? tlb.walkLevel[step]! + 1 : shape.startLevel;
   walker.hardwareTable =
     step >= 0 ? tlb.walkNext[step]! : root + Math.floor(walker.ipa / (spanBytes(shape, shape.startLevel) * shape.entries));
-  walker.hardwareEpoch = machine.world.invalidationEpoch;
+  walker.hardwareEpoch = invalidationEpoch;
   read(machine, walker);
 }
 
@@ -59,8 +59,8 @@ function permits(lo: number, hi: number, access: number): boolean {
 }
 
 function read(machine: Machine, walker: Walker): void {
-  const { pages, shape, invalidationEpoch } = machine.world;
-  if (walker.hardwareEpoch !== invalidationEpoch) {
+  const { pages, shape } = machine.world;
+  if (walker.hardwareEpoch !== machine.stage2(walker).invalidationEpoch) {
     // A DSB does not complete before walks that used invalidated entries are over: they start anew.
     walker.pc = PC.guestAccess;
     return;
@@ -96,7 +96,7 @@ function leaf(machine: Machine, walker: Walker, lo: number, hi: number): void {
     fault(walker, FAULT.permission, level);
     return;
   }
-  const { tlb, shape } = machine.world;
+  const { tlb, shape } = machine.stage2(walker);
   const entry = tlb.place(walker.actor, walker.ipa, level);
   if (tlb.tag[entry] !== 0) machine.commit(walker, K.tlbEvicted, tlb.level[entry]!, 0, 0, 0, 0, 0, 0, tlb.baseOf(entry), 0, 0);
   const base = alignDown(walker.ipa, spanBytes(shape, level));
@@ -105,7 +105,7 @@ function leaf(machine: Machine, walker: Walker, lo: number, hi: number): void {
 }
 
 function cacheStep(machine: Machine, walker: Walker, level: number, slot: number, table: number, next: number): void {
-  const { tlb, shape } = machine.world;
+  const { tlb, shape } = machine.stage2(walker);
   const entry = tlb.walkPlace(walker.actor, walker.ipa, level);
   const base = alignDown(walker.ipa, spanBytes(shape, level));
   if (tlb.walkTag[entry] !== 0) machine.commit(walker, K.tlbEvicted, tlb.walkLevel[entry]!, 0, 0, 0, 0, 0, 0, tlb.stepBaseOf(entry), 0, 1);
@@ -130,7 +130,7 @@ function setAccessFlag(machine: Machine, walker: Walker): void {
   const i = pages.indexOf(table, slot);
   const lo = pages.descriptors[i]!;
   const hi = pages.descriptors[i + 1]!;
-  const stale = walker.hardwareEpoch !== machine.world.invalidationEpoch;
+  const stale = walker.hardwareEpoch !== machine.stage2(walker).invalidationEpoch;
   if (stale || !isValid(lo) || isTable(lo, level) || (lo & LO_ACCESSED) !== 0 || !permits(lo, hi, walker.access)) {
     walker.pc = PC.guestAccess;
     return;

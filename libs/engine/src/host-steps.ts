@@ -2,6 +2,7 @@ import { alignDown, spanBytes } from '@s2lab/arch';
 import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
+import { beginCollapse } from './collapse-steps.ts';
 import { finishCommand } from './control.ts';
 import { FLUSH, flush } from './flush-steps.ts';
 import { acquire, release } from './lock-steps.ts';
@@ -139,10 +140,10 @@ function featureBits({ config }: Machine): number {
 
 function hostLocked(machine: Machine, walker: Walker): void {
   if (walker.command === COMMAND.destroy || walker.command === COMMAND.destroyVm) {
-    walker.destroyRoot = machine.world.root;
+    walker.destroyRoot = machine.stage2(walker).root;
     walker.rangeCursor = 0;
-    walker.rangeEnd = machine.world.root < 0 ? 0 : machine.world.shape.ipaBytes;
-    if (machine.world.root >= 0) machine.commit(walker, K.stage2Destroyed, 0, 0, walker.destroyRoot, 0, 0, 0, 0, 0, 0, 0);
+    walker.rangeEnd = machine.stage2(walker).root < 0 ? 0 : machine.world.shape.ipaBytes;
+    if (machine.stage2(walker).root >= 0) machine.commit(walker, K.stage2Destroyed, 0, 0, walker.destroyRoot, 0, 0, 0, 0, 0, 0, 0);
     release(walker, PC.hostChunk);
     return;
   }
@@ -174,6 +175,9 @@ function chunk(machine: Machine, walker: Walker): void {
     case COMMAND.ageRange:
       begin(OP.age, WALK_FLAG.leaf);
       return;
+    case COMMAND.dirtyLogOff:
+      beginCollapse(machine, walker, from, to - from);
+      return;
     case COMMAND.destroy:
     case COMMAND.destroyVm:
       begin(OP.destroy, WALK_FLAG.leaf | WALK_FLAG.tablePost);
@@ -193,7 +197,7 @@ function chunkDone(machine: Machine, walker: Walker): void {
   const atomic = walker.command === COMMAND.unmapRange && (walker.access & COMMAND_FLAG.atomic) !== 0;
   const mayYield = !atomic && walker.rangeCursor < walker.rangeEnd;
   if (mayYield) machine.note(walker, K.yieldOffered, 0, LOCK.mmu, 0);
-  if (mayYield && walker.lockMode !== 0 && machine.world.waitingCount > 0) release(walker, PC.hostRelock);
+  if (mayYield && walker.lockMode !== 0 && machine.stage2(walker).lock.waitingCount > 0) release(walker, PC.hostRelock);
   else chunk(machine, walker);
 }
 
@@ -221,7 +225,7 @@ function hostUnlocked(machine: Machine, walker: Walker): void {
     walker.pc = PC.hostEnd;
     return;
   }
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   assert(memslot !== undefined, 'the memslot of a dirty log operation stays while the operation runs');
   const splits = walker.command === COMMAND.dirtyLogOn;
   flush(machine, walker, FLUSH.range, memslot.ipa, memslot.bytes, -1, splits ? PC.splitBegin : PC.hostEnd);

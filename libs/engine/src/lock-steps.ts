@@ -23,24 +23,19 @@ export function release(walker: Walker, back: number): void {
 
 /** One attempt at the lock, or its release. */
 export function stepLock(machine: Machine, walker: Walker): void {
-  const { world } = machine;
+  const { lock } = machine.stage2(walker);
   if (walker.pc === PC.lockRelease) {
     machine.note(walker, K.lockReleased, 0, LOCK.mmu, walker.lockMode);
     walker.lockMode = 0;
     walker.pc = walker.lockReturn;
-    machine.wakeLock();
-  } else if (world.lockFree(walker.actor, walker.lockMode)) {
+    machine.wakeLock(lock);
+  } else if (lock.isFree(walker.actor, walker.lockMode)) {
     machine.note(walker, K.lockAcquired, 0, LOCK.mmu, walker.lockMode);
     walker.pc = walker.lockReturn;
     // Readers queued behind this one may enter with it.
-    machine.wakeLock();
+    machine.wakeLock(lock);
   } else {
-    if (!isQueued(machine, walker.actor)) machine.note(walker, K.lockContended, 0, LOCK.mmu, walker.lockMode);
+    if (!lock.isAwaited(walker.actor)) machine.note(walker, K.lockContended, 0, LOCK.mmu, walker.lockMode);
     machine.block(walker);
   }
-}
-
-function isQueued(machine: Machine, actor: number): boolean {
-  for (let i = 0; i < machine.world.waitingCount; i += 1) if (machine.world.waiting[i] === actor) return true;
-  return false;
 }

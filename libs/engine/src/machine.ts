@@ -3,17 +3,19 @@ import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { costByKind } from './costs.ts';
+import type { Lock } from './lock.ts';
 import type { Backing } from './memslots.ts';
 import { PC } from './pc.ts';
 import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
+import type { Stage2 } from './stage2.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
-import { World } from './world.ts';
+import { firstVmid, World } from './world.ts';
 
-/** VMID of the machine's stage-2. */
-const VMID = 1;
+/** State of a policy that has none. */
+const NO_WORDS = new Int32Array(0);
 
 /** Most events one step commits: the columns must have this much room before a step. */
 export const EVENTS_PER_STEP = 4;
@@ -24,12 +26,15 @@ export const EVENTS_PER_STEP = 4;
  */
 export class Machine {
   readonly config: MachineConfig;
+  /** Policy of the guests' stage-2s. */
   readonly policy: ReclaimPolicy;
+  /** Policy of each stage-2, by VMID. */
+  readonly policies: ReclaimPolicy[] = [];
   readonly workload: Workload;
   readonly world: World;
   readonly walkers: readonly Walker[];
-  /** Words that belong to the policy. */
-  readonly policyWords: Int32Array;
+  /** Words that belong to the policy of each stage-2, by VMID. */
+  private readonly words: Int32Array[] = [];
   readonly prng: Prng;
   readonly command = new Command();
   /** How the host backs each memslot. */
@@ -57,7 +62,6 @@ export class Machine {
     this.columns = columns;
     this.world = new World(config);
     const actors = this.world.actors;
-    this.policyWords = new Int32Array(policy.stateWords(actors));
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
     this.costs = costByKind(config.costs);
@@ -68,12 +72,39 @@ export class Machine {
       const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
       return new Walker(actor, r, a);
     });
+    this.seat(firstVmid(config), policy);
+    for (const walker of this.walkers) walker.vmid = firstVmid(config);
     for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
     // The VMM thread creates the stage-2 before any vCPU runs.
     this.walkers[this.vmmActor]!.pc = PC.hostBoot;
     this.clock.fill(Infinity);
     this.clock[this.vmmActor] = 0;
     this.clock[this.reclaimActor] = 0;
+  }
+
+  /** Gives a stage-2 its policy, with fresh state. */
+  private seat(vmid: number, policy: ReclaimPolicy): void {
+    while (this.policies.length < vmid) {
+      this.policies.push(policy);
+      this.words.push(NO_WORDS);
+    }
+    this.policies[vmid] = policy;
+    this.words[vmid] = new Int32Array(policy.stateWords(this.world.actors));
+  }
+
+  /** The stage-2 that the walker stands on. */
+  stage2(walker: Walker): Stage2 {
+    return this.world.stage2s[walker.vmid]!;
+  }
+
+  /** The policy of that stage-2. */
+  policyOf(walker: Walker): ReclaimPolicy {
+    return this.policies[walker.vmid]!;
+  }
+
+  /** Words that belong to that policy, for that stage-2. */
+  policyWords(walker: Walker): Int32Array {
+    return this.words[walker.vmid]!;
   }
 
   get vmmActor(): number {
@@ -127,10 +158,10 @@ export class Machine {
     arg: number,
     aux: number,
   ): void {
-    const actor = walker.actor;
-    this.columns.append(kind, this.at, actor, walker.walkId, VMID, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    const { actor, vmid } = walker;
+    this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     this.cost += this.costs[kind]!;
-    this.world.evolve(kind, actor, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
   }
 
   /** Records an event that carries only arguments and an address. */
@@ -189,7 +220,7 @@ export class Machine {
    * that came by an old link still holds it, that walker frees it.
    */
   releaseTable(walker: Walker, table: number, level: number): void {
-    const held = this.policy.countsHolders && this.world.pages.holders[table]! > 0;
+    const held = this.policyOf(walker).countsHolders && this.world.pages.holders[table]! > 0;
     if (held && this.putHolder(walker, table, 1) > 0) return;
     this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
   }
@@ -236,12 +267,11 @@ export class Machine {
     return this.world.pages.frameOf(walker.oldLo, walker.oldHi);
   }
 
-  /** Makes the waiting actors that could now have the lock runnable, at the present time. */
-  wakeLock(): void {
-    const world = this.world;
-    for (let i = 0; i < world.waitingCount; i += 1) {
-      const actor = world.waiting[i]!;
-      if (!world.lockFree(actor, world.waitingMode[i]!)) return;
+  /** Makes the actors waiting for `lock` that could now have it runnable, at the present time. */
+  wakeLock(lock: Lock): void {
+    for (let i = 0; i < lock.waitingCount; i += 1) {
+      const actor = lock.waiting[i]!;
+      if (!lock.isFree(actor, lock.waitingMode[i]!)) return;
       this.wake(actor);
     }
   }

@@ -24,11 +24,12 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
     case COMMAND.dirtyLogOff:
       machine.note(walker, K.dirtyLogStopped, 0, command.memslot, 0);
       releaseCache(machine, walker);
-      return;
+      if (machine.config.collapse === 'lazy') return;
+      break;
     default:
       break;
   }
-  const memslot = machine.world.memslotById(command.memslot);
+  const memslot = machine.stage2(walker).memslotById(command.memslot);
   assert(memslot !== undefined, `the workload named memslot ${command.memslot}, which does not exist`);
   walker.rangeCursor = memslot.ipa;
   walker.rangeEnd = memslot.ipa + memslot.bytes;
@@ -38,6 +39,9 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
       // The memslot is invalid first, so that no new fault finds it; then its range is unmapped.
       machine.note(walker, K.memslotDeleted, 0, command.memslot, 0);
       machine.backings.delete(command.memslot);
+      acquire(walker, LOCK_MODE.write, PC.hostLocked);
+      return;
+    case COMMAND.dirtyLogOff:
       acquire(walker, LOCK_MODE.write, PC.hostLocked);
       return;
     case COMMAND.dirtyLogOn:
@@ -86,7 +90,7 @@ function create(machine: Machine, walker: Walker, command: Command): void {
 /** One step of clearing a word of the dirty log, under the lock: the dirty bits, then write protection of what they span. */
 export function stepMemory(machine: Machine, walker: Walker): void {
   assert(walker.pc === PC.memoryEvents, `actor ${walker.actor}: no memory step at pc ${walker.pc}`);
-  const memslot = machine.world.memslotById(walker.memslot);
+  const memslot = machine.stage2(walker).memslotById(walker.memslot);
   assert(memslot !== undefined, 'the memslot of a dirty log operation stays while the operation runs');
   const page = machine.world.shape.pageBytes;
   const base = (walker.ipa - memslot.ipa) / page;

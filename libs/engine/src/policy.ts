@@ -20,7 +20,8 @@ export interface PolicyCapabilities {
 /**
  * When may an unlinked table be freed? The one question in which the designs differ; everything else is the one walker.
  * Each hook makes at most one shared-memory access a call, through `machine.commit`, so that the scheduler can interleave between calls.
- * State of a policy lives in the machine (`machine.policyWords`) and in the world (sections, retired queue, grace periods).
+ * State of a policy lives, for each stage-2 apart, in `machine.policyWords(walker)` and in `machine.stage2(walker)` (sections, retired queue,
+ * grace periods); the reclaim worker stands on the stage-2 it is asked about.
  */
 export interface ReclaimPolicy {
   readonly name: string;

@@ -65,7 +65,7 @@ function allocate(machine: Machine, walker: Walker): void {
   walker.phys = phys;
   walker.prot = prot;
   walker.forcePages = force;
-  walker.attrLo = leafAttributesLo(prot, machine.world.shape, machine.world.features);
+  walker.attrLo = leafAttributesLo(prot, machine.world.shape, machine.stage2(walker).features);
   walker.attrHi = leafAttributesHi(prot);
 }
 

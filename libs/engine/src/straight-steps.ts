@@ -60,7 +60,7 @@ export function beginStraightWalk(machine: Machine, walker: Walker, command: Com
     0,
   );
   const shared = (command.flags & WALK_FLAG.shared) !== 0;
-  acquire(walker, shared ? machine.policy.faultLock : LOCK_MODE.write, PC.straightLocked);
+  acquire(walker, shared ? machine.policyOf(walker).faultLock : LOCK_MODE.write, PC.straightLocked);
 }
 
 /** One step of a straight walk around the walk itself. */
@@ -88,7 +88,7 @@ export function stepStraight(machine: Machine, walker: Walker): void {
 
 /** What the library's function returns: age whether anything was young (6.1 only if it just looked), make young nothing. */
 function outcome(machine: Machine, walker: Walker): number {
-  if (walker.command === COMMAND.age && (walker.young & 2) !== 0 && walksAsV61(machine)) return walker.result;
+  if (walker.command === COMMAND.age && (walker.young & 2) !== 0 && walksAsV61(machine, walker)) return walker.result;
   if (walker.command === COMMAND.age && walker.result === RESULT.ok) return walker.young & 1;
   return walker.command === COMMAND.mkyoung ? RESULT.ok : walker.result;
 }
@@ -129,7 +129,7 @@ function walk(machine: Machine, walker: Walker): void {
       break;
     case COMMAND.age:
       // 6.1 aged one descriptor a call.
-      if (walksAsV61(machine)) beginWalk(walker, OP.age, WALK_FLAG.leaf, first, pageBytes, PC.straightWalked);
+      if (walksAsV61(machine, walker)) beginWalk(walker, OP.age, WALK_FLAG.leaf, first, pageBytes, PC.straightWalked);
       else begin(OP.age, WALK_FLAG.leaf);
       return;
     case COMMAND.split:
@@ -154,14 +154,14 @@ function invalidRequest(machine: Machine, walker: Walker): number {
   const software = PROT.sw0 | PROT.sw1 | PROT.sw2 | PROT.sw3;
   switch (walker.command) {
     case COMMAND.map:
-      return leafAttributesLo(walker.prot, machine.world.shape, machine.world.features) < 0 ? RESULT.einval : RESULT.ok;
+      return leafAttributesLo(walker.prot, machine.world.shape, machine.stage2(walker).features) < 0 ? RESULT.einval : RESULT.ok;
     case COMMAND.relax: {
       const splitExecute = ((walker.prot & PROT.px) !== 0) !== ((walker.prot & PROT.ux) !== 0);
       return (walker.prot & software) !== 0 || (splitExecute && !machine.config.xnx) ? RESULT.einval : RESULT.ok;
     }
     // Type 0 would be an empty descriptor, type 1 is the locked one; bit 0 would make it valid.
     case COMMAND.annotate:
-      if (walksAsV61(machine)) return walker.maskHi > V61_OWNER_MAX ? RESULT.einval : RESULT.ok;
+      if (walksAsV61(machine, walker)) return walker.maskHi > V61_OWNER_MAX ? RESULT.einval : RESULT.ok;
       return walker.maskLo < 2 || walker.maskHi % 2 !== 0 ? RESULT.einval : RESULT.ok;
     default:
       return RESULT.ok;
@@ -174,7 +174,7 @@ function annotate(machine: Machine, walker: Walker, flags: number, ipa: number, 
   walker.op = OP.annotate;
   walker.annotation = 1;
   walker.forcePages = 1;
-  if (walksAsV61(machine)) {
+  if (walksAsV61(machine, walker)) {
     walker.attrLo = walker.maskHi << V61_OWNER_SHIFT;
     walker.attrHi = 0;
     return;

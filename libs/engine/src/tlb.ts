@@ -2,9 +2,10 @@ import type { Geometry } from '@s2lab/arch';
 import { LAST_LEVEL } from '@s2lab/arch';
 
 /**
- * What the hardware of one machine has cached: per vCPU a direct-mapped TLB of combined (stage 1 and 2) leaf entries and a
+ * What the hardware of one machine has cached under one VMID: per vCPU a direct-mapped TLB of combined (stage 1 and 2) leaf entries and a
  * direct-mapped cache of stage-2 walk steps. A combined entry goes with a stage-1 invalidation of the VMID, a walk-cache entry
- * with a stage-2 invalidation of its IPA: that is why the kernel issues both.
+ * with a stage-2 invalidation of its IPA: that is why the kernel issues both. Entries of different VMIDs never meet, so each stage-2 has
+ * a set of its own: what one guest caches takes no room from another, which leaves more stale entries to find, not fewer.
  * @source Arm ARM DDI 0487 D8.17 (TLB maintenance: entries from a combined translation); Linux nvhe/tlb.c
  */
 export class Tlb {

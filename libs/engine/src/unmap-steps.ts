@@ -13,8 +13,8 @@ import { leaveOperation, visitDone } from './control.ts';
  */
 
 /** Whether leaf invalidations are left to one range flush after the walk. @source stage2_unmap_defer_tlb_flush() */
-function defersFlush(machine: Machine): boolean {
-  return machine.config.tlbRange && machine.config.fwb && machine.policy.visitors === undefined;
+function defersFlush(machine: Machine, walker: Walker): boolean {
+  return machine.config.tlbRange && machine.config.fwb && machine.policyOf(walker).visitors === undefined;
 }
 
 /** Entry of the visitor. */
@@ -32,7 +32,8 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
       return;
     case PC.unmapPut: {
       machine.changeReference(walker, walker.table, -1);
-      if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.world.features)) walker.pc = PC.unmapClean;
+      if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.stage2(walker).features))
+        walker.pc = PC.unmapClean;
       else visitDone(walker, RESULT.ok);
       return;
     }
@@ -87,7 +88,8 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
 function clearLeaf(machine: Machine, walker: Walker): void {
   assert(!isTable(walker.oldLo, walker.level), 'a table is not cleared as a leaf');
   machine.storeDescriptor(walker, K.descriptorStored, 0, 0);
-  if (isValid(walker.oldLo) && !defersFlush(machine)) flush(machine, walker, FLUSH.ipa, walker.visitAddr, 0, walker.level, PC.unmapPut);
+  if (isValid(walker.oldLo) && !defersFlush(machine, walker))
+    flush(machine, walker, FLUSH.ipa, walker.visitAddr, 0, walker.level, PC.unmapPut);
   else walker.pc = PC.unmapPut;
 }
 
@@ -101,6 +103,6 @@ export function cleanOld(machine: Machine, walker: Walker): void {
 /** The walk is over; deferred leaf invalidations are always issued, even if nothing was mapped. */
 function afterWalk(machine: Machine, walker: Walker): void {
   const back = walker.opReturn;
-  if (defersFlush(machine)) flush(machine, walker, FLUSH.range, walker.start, walker.end - walker.start, -1, back);
+  if (defersFlush(machine, walker)) flush(machine, walker, FLUSH.range, walker.start, walker.end - walker.start, -1, back);
   else leaveOperation(walker);
 }

@@ -16,8 +16,8 @@ import type { Walker } from './walker.ts';
  */
 
 /** Whether the machine's policy walks as Linux 6.1 did. */
-export function walksAsV61(machine: Machine): boolean {
-  return machine.policy.visitors === 'v6.1';
+export function walksAsV61(machine: Machine, walker: Walker): boolean {
+  return machine.policyOf(walker).visitors === 'v6.1';
 }
 
 /** Entry of the visitors. @returns whether the operation has a visitor of its own here; if not, today's is the same */
@@ -117,7 +117,7 @@ function mapLeaf(machine: Machine, walker: Walker): void {
 /** First step of making the new descriptor: the cache maintenance that it needs. An annotation counts as executable, as it did there. */
 function installs(machine: Machine, walker: Walker): number {
   if (isTable(walker.newLo, walker.level)) return PC.v61Make;
-  if (isNormalMemory(walker.newLo, machine.world.features)) return PC.v61Clean;
+  if (isNormalMemory(walker.newLo, machine.stage2(walker).features)) return PC.v61Clean;
   return mayExecute(walker.newHi) ? PC.v61Invalidate : PC.v61Make;
 }
 
@@ -295,7 +295,7 @@ function countChild(machine: Machine, walker: Walker): void {
 function unmapPut(machine: Machine, walker: Walker): void {
   machine.changeReference(walker, walker.table, -1);
   if (machine.oldIsTable(walker)) walker.pc = PC.v61FreeChild;
-  else if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.world.features))
+  else if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.stage2(walker).features))
     walker.pc = PC.v61UnmapClean;
   else visitDone(walker, RESULT.ok);
 }

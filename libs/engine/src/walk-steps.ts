@@ -2,6 +2,7 @@ import { alignDown, isTable, LAST_LEVEL, rootPageOf, slotOf, spanBytes } from '@
 import { INJECTED, K, OP, PROT_SHIFT, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { visitAttributes } from './attribute-steps.ts';
+import { visitCollapse } from './collapse-steps.ts';
 import { beginTeardown, visitFree } from './free-steps.ts';
 import type { Machine } from './machine.ts';
 import { visitMap } from './map-steps.ts';
@@ -25,7 +26,7 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       begin(machine, walker);
       return;
     case PC.walkEnter:
-      if (hookDone(machine, walker, machine.policy.enter(machine, walker))) start(machine, walker);
+      if (hookDone(machine, walker, machine.policyOf(walker).enter(machine, walker))) start(machine, walker);
       return;
     case PC.walkRead:
       machine.readDescriptor(walker);
@@ -33,7 +34,7 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       visit(machine, walker);
       return;
     case PC.walkDescend: {
-      const outcome = machine.policy.descend(machine, walker, walker.table);
+      const outcome = machine.policyOf(walker).descend(machine, walker, walker.table);
       if (outcome === HOOK.restart) restart(machine, walker);
       else if (outcome === HOOK.reclaim) reclaim(machine, walker, PC.walkRefused);
       else if (hookDone(machine, walker, outcome)) walker.pc = PC.walkRead;
@@ -65,7 +66,7 @@ export function stepWalk(machine: Machine, walker: Walker): void {
       reclaimed(machine, walker);
       return;
     case PC.walkExit:
-      if (hookDone(machine, walker, machine.policy.exit(machine, walker))) walker.pc = PC.walkEnd;
+      if (hookDone(machine, walker, machine.policyOf(walker).exit(machine, walker))) walker.pc = PC.walkEnd;
       return;
     case PC.walkEnd:
       endWalk(machine, walker);
@@ -83,7 +84,7 @@ function hookDone(machine: Machine, walker: Walker, outcome: number): boolean {
 
 /** One step of letting go of the present table, on the way back, at the end of the walk, or because it starts anew. */
 function leaveTable(machine: Machine, walker: Walker): void {
-  const outcome = machine.policy.ascend(machine, walker, walker.table);
+  const outcome = machine.policyOf(walker).ascend(machine, walker, walker.table);
   if (outcome === HOOK.reclaim) {
     reclaim(
       machine,
@@ -140,14 +141,14 @@ function begin(machine: Machine, walker: Walker): void {
     walker.op,
     flags,
   );
-  if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkEnter;
+  if (isShared(walker) && machine.policyOf(walker).guardsWalks) walker.pc = PC.walkEnter;
   else start(machine, walker);
 }
 
 function start(machine: Machine, walker: Walker): void {
-  const { shape } = machine.world;
+  const { shape, root: live } = machine.stage2(walker);
   // A destroyed stage-2 is unlinked before it is torn down: only its destroyer still knows the root.
-  const root = walker.op === OP.destroy ? walker.destroyRoot : machine.world.root;
+  const root = walker.op === OP.destroy ? walker.destroyRoot : live;
   if (walker.topLevel >= 0) {
     walker.level = walker.topLevel;
     walker.slot = 0;
@@ -201,7 +202,7 @@ function visit(machine: Machine, walker: Walker): void {
 
 function callVisitor(machine: Machine, walker: Walker, kind: number): void {
   walker.visit = kind;
-  if (walksAsV61(machine) && visitV61(machine, walker)) return;
+  if (walksAsV61(machine, walker) && visitV61(machine, walker)) return;
   switch (walker.op) {
     case OP.map:
     case OP.annotate:
@@ -217,6 +218,10 @@ function callVisitor(machine: Machine, walker: Walker, kind: number): void {
       return;
     case OP.split:
       visitSplit(machine, walker);
+      return;
+    case OP.zap:
+    case OP.recover:
+      visitCollapse(machine, walker);
       return;
     default:
       visitAttributes(machine, walker);
@@ -245,7 +250,7 @@ function descend(machine: Machine, walker: Walker): void {
   walker.table = child;
   walker.slot = slotOf(machine.world.shape, walker.addr, walker.level);
   if (walker.preemptNs > 0 && walker.level >= walker.preemptLevel) preempt(machine, walker);
-  walker.pc = isShared(walker) && machine.policy.tracksTables ? PC.walkDescend : PC.walkRead;
+  walker.pc = isShared(walker) && machine.policyOf(walker).tracksTables ? PC.walkDescend : PC.walkRead;
 }
 
 /**
@@ -270,7 +275,7 @@ function nextSlot(machine: Machine, walker: Walker): void {
   if (walker.addr < walker.end && walker.slot < machine.world.shape.entries) {
     walker.pc = PC.walkRead;
   } else if (walker.level > walker.topLevel) {
-    if (isShared(walker) && machine.policy.tracksTables) walker.pc = PC.walkAscend;
+    if (isShared(walker) && machine.policyOf(walker).tracksTables) walker.pc = PC.walkAscend;
     else ascend(machine, walker);
   } else if (walker.addr < walker.end && walker.rootsLeft > 0) {
     walker.rootsLeft -= 1;
@@ -295,8 +300,8 @@ function finish(machine: Machine, walker: Walker, result: number): void {
 
 /** A policy that tracks tables leaves them one by one, however the walk ends. */
 function unwindFrom(machine: Machine, walker: Walker): void {
-  if (isShared(walker) && machine.policy.tracksTables && walker.level > walker.topLevel) walker.pc = PC.walkUnwind;
-  else if (isShared(walker) && machine.policy.guardsWalks) walker.pc = PC.walkExit;
+  if (isShared(walker) && machine.policyOf(walker).tracksTables && walker.level > walker.topLevel) walker.pc = PC.walkUnwind;
+  else if (isShared(walker) && machine.policyOf(walker).guardsWalks) walker.pc = PC.walkExit;
   else walker.pc = PC.walkEnd;
 }
 
@@ -305,6 +310,9 @@ function endWalk(machine: Machine, walker: Walker): void {
   switch (walker.op) {
     case OP.map:
       walker.pc = PC.mapBarrier;
+      return;
+    case OP.recover:
+      walker.pc = (walker.flags & WALK_FLAG.leaf) !== 0 ? PC.mapBarrier : walker.opReturn;
       return;
     case OP.createUnlinked:
       walker.pc = PC.splitBuilt;
@@ -316,7 +324,7 @@ function endWalk(machine: Machine, walker: Walker): void {
       walker.pc = PC.splitBarrier;
       return;
     case OP.mkyoung:
-      walker.pc = walker.result === RESULT.ok || walksAsV61(machine) ? PC.attributesBarrier : walker.opReturn;
+      walker.pc = walker.result === RESULT.ok || walksAsV61(machine, walker) ? PC.attributesBarrier : walker.opReturn;
       return;
     case OP.relax:
       walker.pc = PC.relaxFlush;

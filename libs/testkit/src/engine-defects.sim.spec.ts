@@ -123,7 +123,7 @@ test('dirty bits that are cleared without write protection are reported by I12 a
 test('a TLB that keeps its translations when it is told to drop them is reported by I14 and by nothing else', () => {
   onlyFound(
     scenario('steady', (machine) => {
-      machine.world.tlb.dropCombined = () => {};
+      machine.world.stage2(1).tlb.dropCombined = () => {};
     }),
     'I14',
   );
@@ -132,7 +132,7 @@ test('a TLB that keeps its translations when it is told to drop them is reported
 test('a walk cache that keeps its steps is found by I2: the walk enters what was unlinked', () => {
   firstFound(
     scenario('smoke', (machine) => {
-      machine.world.tlb.dropSteps = () => {};
+      machine.world.stage2(1).tlb.dropSteps = () => {};
     }),
     'I2',
   );

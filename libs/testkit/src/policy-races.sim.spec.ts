@@ -142,7 +142,7 @@ test('a hook that waits blocks its walker until somebody wakes it, and the walk 
   const oneAtATime: ReclaimPolicy = {
     ...rcu,
     enter(machine, walker) {
-      if (machine.world.inSection.every((inside) => inside === 0)) return rcu.enter(machine, walker);
+      if (machine.stage2(walker).inSection.every((inside) => inside === 0)) return rcu.enter(machine, walker);
       waited += 1;
       return HOOK.wait;
     },

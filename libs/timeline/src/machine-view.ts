@@ -2,8 +2,10 @@ import type { LeafFeatures } from '@s2lab/arch';
 import { isTable, outputAddress } from '@s2lab/arch';
 import type { EventRows } from '@s2lab/events';
 import { K, copyRows, sliceRows, wide } from '@s2lab/events';
+import type { Stage2 } from '@s2lab/engine';
 import { FRAME, World, machineConfig } from '@s2lab/engine';
 import { ActorActivity } from './actor-activity.ts';
+import { PendingFrees } from './pending-frees.ts';
 
 /**
  * TLB sizes of the rebuilt world. A log does not say how large the TLBs were, but it records every eviction, and in a direct-mapped cache
@@ -28,6 +30,8 @@ const FEATURE = { fwb: 1, lpa2: 4, xnx: 8, asStage1: 16 } as const;
 export interface ViewShape {
   readonly vcpus: number;
   readonly pageShift: number;
+  /** VMID, address size and features of the first stage-2. */
+  readonly vmid: number;
   readonly ipaBits: number;
   /** `features` of stage2-created. */
   readonly features: number;
@@ -49,22 +53,28 @@ export class MachineView {
   at = 0;
   vcpus = 0;
   pageShift = 0;
-  rootPages = 0;
   /** Physical address of table page 0; NaN until a link was seen. */
   tableBase = NaN;
   shape: ViewShape | undefined;
   /** Undefined until the log tells the size of the stage-2. */
   world: World | undefined;
   actors = new ActorActivity(0);
+  readonly pending = new PendingFrees();
   /** The first events of the machine, until its world can be made. */
   private early: (readonly [row: EventRows, seq: number])[] = [];
 
+  /** The stage-2s that were ever created and whose VMIDs were not used again, by VMID. */
+  get stage2s(): readonly Stage2[] {
+    return this.world?.stage2s.filter((stage2) => stage2 !== undefined) ?? [];
+  }
+
   /** Makes the world of `shape`, empty. */
   build(shape: ViewShape): World {
-    const { vcpus, pageShift, ipaBits, features } = shape;
+    const { vcpus, pageShift, vmid, ipaBits, features } = shape;
     this.shape = shape;
     this.world = new World(
       machineConfig({
+        kind: vmid === 0 ? 'pkvm' : 'kvm',
         vcpus,
         pageShift,
         ipaBits,
@@ -92,6 +102,7 @@ export class MachineView {
       for (; i < end; i += 1) {
         this.evolve(rows, i, firstSeq + i);
         this.actors.fold(rows, i, firstSeq + i);
+        this.pending.fold(rows, i);
       }
     } catch (cause) {
       if (cause instanceof TimelineError) throw cause;
@@ -119,7 +130,7 @@ export class MachineView {
     }
     if (kind === K.memslotCreated && wide(rows.old, i) > world.shape.ipaBytes)
       throw new TimelineError(`event ${seq}: memslot ${rows.arg[i]} is larger than the address space`);
-    if (kind === K.dirtyLogCleared && wide(rows.old, i) > (world.memslotById(rows.arg[i]!)?.bytes ?? Infinity))
+    if (kind === K.dirtyLogCleared && wide(rows.old, i) > (world.stage2s[rows.stage2[i]!]?.memslotById(rows.arg[i]!)?.bytes ?? Infinity))
       throw new TimelineError(`event ${seq}: clears more dirty bits than memslot ${rows.arg[i]} has`);
     if (kind === K.stage2Created && rows.table[i]! + rows.arg[i]! > world.pages.used)
       throw new TimelineError(
@@ -127,7 +138,6 @@ export class MachineView {
       );
     applyRow(world, rows, i);
     if (kind === K.tableLinked && Number.isNaN(this.tableBase)) this.learnBase(world, rows, i);
-    else if (kind === K.stage2Created) this.rootPages = rows.arg[i]!;
   }
 
   private begin(rows: EventRows, i: number, seq: number): void {
@@ -146,7 +156,7 @@ export class MachineView {
     this.early.push([copyRows(sliceRows(rows, i, i + 1)), seq]);
     if (kind !== K.stage2Created) return;
     try {
-      this.build({ vcpus: this.vcpus, pageShift: this.pageShift, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
+      this.build({ vcpus: this.vcpus, pageShift: this.pageShift, vmid: rows.stage2[i]!, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
     } catch (cause) {
       throw new TimelineError(`event ${seq}: no such machine: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
@@ -211,6 +221,7 @@ function applyRow(world: World, rows: EventRows, i: number): void {
   world.evolve(
     rows.kind[i]!,
     rows.actor[i]!,
+    rows.stage2[i]!,
     rows.level[i]!,
     rows.slot[i]!,
     rows.table[i]!,

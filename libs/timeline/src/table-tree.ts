@@ -1,7 +1,7 @@
 import type { Ipa } from '@s2lab/arch';
 import { hexAddress, isTable, isValid, rootPageOf, slotOf, spanBytes } from '@s2lab/arch';
 import { FRAME } from '@s2lab/engine';
-import type { World } from '@s2lab/engine';
+import type { Stage2, World } from '@s2lab/engine';
 import type { DescriptorKind, DescriptorWords } from './descriptor-words.ts';
 import { describeDescriptor } from './descriptor-words.ts';
 import type { MachineView } from './machine-view.ts';
@@ -25,6 +25,8 @@ export interface SlotRun {
 
 /** One table page with what hangs below it. Empty slots are left out. */
 export interface TableNode {
+  /** VMID of the stage-2 it belongs to; for a table that hangs nowhere, that of the first one. */
+  readonly vmid: number;
   readonly table: number;
   /** First input address that it translates. */
   readonly ipa: number;
@@ -36,16 +38,23 @@ export interface TableNode {
 
 const STATES = { [FRAME.live]: 'live', [FRAME.freed]: 'freed', [FRAME.never]: 'never allocated' } as const;
 
+function everyTable(): boolean {
+  return true;
+}
+
 /** The trees from the root pages down; empty when there is no stage-2. With `ipa`, only the descriptors on the way to it. */
 export function tableTrees(view: MachineView, ipa?: Ipa): TableNode[] {
-  const { world } = view;
-  if (world === undefined || world.root < 0) return [];
-  const { shape } = world;
+  return view.stage2s.flatMap((stage2) => treesOfStage2(view, stage2, ipa));
+}
+
+function treesOfStage2(view: MachineView, stage2: Stage2, ipa: Ipa | undefined): TableNode[] {
+  const { shape, root, rootPages } = stage2;
+  if (root < 0) return [];
   const rootSpan = spanBytes(shape, shape.startLevel) * shape.entries;
   const trees: TableNode[] = [];
-  for (let page = 0; page < view.rootPages; page += 1) {
+  for (let page = 0; page < rootPages; page += 1) {
     if (ipa !== undefined && rootPageOf(shape, ipa) !== page) continue;
-    trees.push(nodeOf(view, world, world.root + page, shape.startLevel, page * rootSpan, ipa));
+    trees.push(nodeOf(view, stage2, root + page, shape.startLevel, page * rootSpan, ipa));
   }
   return trees;
 }
@@ -59,12 +68,13 @@ export function treeOf(view: MachineView, table: number): TableNode | undefined 
   if (world === undefined || table >= world.pages.used || world.pages.state[table] === FRAME.never) return undefined;
   const level = world.pages.level[table]!;
   const place = placeOf(view, table);
-  return nodeOf(view, world, table, place?.level ?? Math.max(level, world.shape.startLevel), place?.ipa ?? 0, undefined);
+  const stage2 = world.stage2s[place?.vmid ?? 0] ?? view.stage2s[0]!;
+  return nodeOf(view, stage2, table, place?.level ?? Math.max(level, world.shape.startLevel), place?.ipa ?? 0, undefined);
 }
 
-function placeOf(view: MachineView, table: number): { readonly level: number; readonly ipa: number } | undefined {
-  const search = (node: TableNode): { level: number; ipa: number } | undefined => {
-    if (node.table === table) return { level: node.level, ipa: node.ipa };
+function placeOf(view: MachineView, table: number): { readonly vmid: number; readonly level: number; readonly ipa: number } | undefined {
+  const search = (node: TableNode): { vmid: number; level: number; ipa: number } | undefined => {
+    if (node.table === table) return { vmid: node.vmid, level: node.level, ipa: node.ipa };
     for (const { child } of node.slots) {
       const found = child === null ? undefined : search(child);
       if (found !== undefined) return found;
@@ -78,7 +88,25 @@ function placeOf(view: MachineView, table: number): { readonly level: number; re
   return undefined;
 }
 
-function nodeOf(view: MachineView, world: World, table: number, level: number, ipa: number, only: Ipa | undefined): TableNode {
+function closedNode(view: MachineView, stage2: Stage2, table: number, level: number, ipa: number): TableNode {
+  const world = view.world!;
+  return { vmid: stage2.vmid, table, ipa, level, references: world.pages.references[table]!, state: stateOf(world, table), slots: [] };
+}
+
+function stateOf({ pages }: World, table: number): TableNode['state'] {
+  return STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
+}
+
+function nodeOf(
+  view: MachineView,
+  stage2: Stage2,
+  table: number,
+  level: number,
+  ipa: number,
+  only: Ipa | undefined,
+  isOpen: (table: number) => boolean = everyTable,
+): TableNode {
+  const world = view.world!;
   const { pages, shape } = world;
   const from = only === undefined ? 0 : slotOf(shape, only, level);
   const to = only === undefined ? shape.entries : from + 1;
@@ -91,7 +119,7 @@ function nodeOf(view: MachineView, world: World, table: number, level: number, i
     if ((lo | hi) !== 0 || only !== undefined) {
       const span = spanBytes(shape, level);
       const child = isTable(lo, level) ? view.childOf(world, lo, hi) : -1;
-      const descriptor = describeDescriptor(shape, world.features, lo, hi, level);
+      const descriptor = describeDescriptor(shape, stage2.features, lo, hi, level);
       const first = ipa + slot * span;
       slots.push({
         table,
@@ -102,13 +130,17 @@ function nodeOf(view: MachineView, world: World, table: number, level: number, i
         bytes: count * span,
         kind: descriptor.kind,
         descriptor,
-        child: child < 0 || level >= 3 ? null : nodeOf(view, world, child, level + 1, first, only),
+        child:
+          child < 0 || level >= 3
+            ? null
+            : isOpen(child)
+              ? nodeOf(view, stage2, child, level + 1, first, only, isOpen)
+              : closedNode(view, stage2, child, level + 1, first),
       });
     }
     slot += count;
   }
-  const state = STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
-  return { table, ipa, level, references: pages.references[table]!, state, slots };
+  return { vmid: stage2.vmid, table, ipa, level, references: pages.references[table]!, state: stateOf(world, table), slots };
 }
 
 /** Slots from `slot` on that go on as it does: equal when invalid, each one span further when leaves; tables stand alone. */
@@ -146,7 +178,11 @@ export function treeLines(trees: readonly TableNode[], most: number): string[] {
       if (run.child !== null) node(run.child, `${indent}    `);
     }
   };
-  for (const tree of trees) node(tree, '');
+  const several = trees.some(({ vmid }) => vmid !== trees[0]!.vmid);
+  for (const [i, tree] of trees.entries()) {
+    if (several && tree.vmid !== trees[i - 1]?.vmid) put(`VMID ${tree.vmid}`);
+    node(tree, '');
+  }
   if (left > 0) lines.push(`… ${left} more lines`);
   return lines;
 }

@@ -99,16 +99,16 @@ test('at every event the actors hold what their events say: locks, sections and 
       view.fold(frame.rows, frame.firstSeq, frame.firstSeq + i);
       if (i % 7 !== 0 || view.world === undefined) continue;
       const all = Array.from({ length: view.vcpus + 2 }, (_, actor) => view.actors.of(actor));
-      const { world } = view;
-      assert.equal(all.filter(({ lock }) => lock?.mode === 1).length, world.readers);
+      const { lock, inSection } = view.world.stage2(1);
+      assert.equal(all.filter(({ lock }) => lock?.mode === 1).length, lock.readers);
       assert.equal(
         all.findIndex(({ lock }) => lock?.mode === 2),
-        world.writer,
+        lock.writer,
       );
-      assert.deepEqual(all.filter(({ waits }) => waits !== null).length, world.waitingCount);
+      assert.deepEqual(all.filter(({ waits }) => waits !== null).length, lock.waitingCount);
       assert.deepEqual(
         all.map(({ section }) => Number(section !== null)),
-        [...world.inSection],
+        [...inSection],
       );
     }
   }

@@ -1,3 +1,5 @@
+import type { LeafFeatures } from '@s2lab/arch';
+import { geometry } from '@s2lab/arch';
 import { Memslot } from '@s2lab/engine';
 import type { ViewShape } from './machine-view.ts';
 import { MachineView, TimelineError } from './machine-view.ts';
@@ -13,6 +15,14 @@ interface StoredArray {
   readonly stored: number;
 }
 
+interface StoredStage2 {
+  readonly vmid: number;
+  readonly ipaBits: number;
+  readonly lpa2: boolean;
+  readonly features: LeafFeatures;
+  readonly memslots: readonly StoredMemslot[];
+}
+
 interface StoredMemslot {
   readonly id: number;
   readonly ipa: number;
@@ -24,7 +34,7 @@ interface StoredMemslot {
 /** The part of a snapshot that is not arrays. */
 interface Head {
   readonly shape: ViewShape;
-  readonly memslots: readonly StoredMemslot[];
+  readonly stage2s: readonly StoredStage2[];
   readonly values: Readonly<Record<string, number | boolean | null>>;
   readonly arrays: readonly StoredArray[];
 }
@@ -61,8 +71,14 @@ export function captureView(view: MachineView): ViewSnapshot {
       parts.push(path === DESCRIPTORS ? differences(array as Int32Array, kept.length) : bytesOf(kept));
     }
   });
-  const memslots = world.memslots.map(({ id, ipa, bytes, pa, readOnly }) => ({ id, ipa, bytes, pa, readOnly }));
-  return { head: JSON.stringify({ shape, memslots, values, arrays } satisfies Head), body: joined(parts) };
+  const stage2s = view.stage2s.map((stage2) => ({
+    vmid: stage2.vmid,
+    ipaBits: stage2.shape.ipaBits,
+    lpa2: stage2.shape.lpa2,
+    features: stage2.features,
+    memslots: stage2.memslots.map(({ id, ipa, bytes, pa, readOnly }) => ({ id, ipa, bytes, pa, readOnly })),
+  }));
+  return { head: JSON.stringify({ shape, stage2s, values, arrays } satisfies Head), body: joined(parts) };
 }
 
 /**
@@ -73,7 +89,10 @@ export function restoreView(snapshot: ViewSnapshot): MachineView {
   const head = JSON.parse(snapshot.head) as Head;
   const view = new MachineView();
   const world = view.build(head.shape);
-  for (const { id, ipa, bytes, pa, readOnly } of head.memslots) world.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
+  for (const { vmid, ipaBits, lpa2, features, memslots } of head.stage2s) {
+    const stage2 = world.prepare(vmid, geometry(head.shape.pageShift, ipaBits, lpa2), features);
+    for (const { id, ipa, bytes, pa, readOnly } of memslots) stage2.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
+  }
   const arrays = new Map(head.arrays.map((array, index) => [array.path, index]));
   const offsets: number[] = [];
   let offset = 0;
@@ -110,7 +129,7 @@ function each(holder: object, path: string, visit: (path: string, holder: Record
     const value = fields[key];
     const at = path === '' ? key : `${path}.${key}`;
     if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) each(value, at, visit);
-    else if (typeof value !== 'function') visit(at, fields, key);
+    else if (typeof value !== 'function' && value !== undefined) visit(at, fields, key);
   }
 }
 

@@ -73,7 +73,7 @@ async function show(log: string, options: ShowOptions): Promise<void> {
       return;
     }
     say(`${machine.run}, machine ${machine.machine}, event ${options.at}, ${(view.at / 1000).toFixed(3)} µs`);
-    say(figuresText(view));
+    for (const line of figuresLines(view)) say(line);
     for (const activity of actors) say(`  ${view.actorName(activity.actor).padEnd(15)} ${activityText(activity)}`);
     for (const { table, level, gracePeriod } of pending)
       say(`  pending free: table ${table} (unlinked below level ${level}) waits for grace period ${gracePeriod}`);
@@ -93,38 +93,52 @@ async function show(log: string, options: ShowOptions): Promise<void> {
   }
 }
 
-/** Retired sub-trees in the order in which they were retired. */
-function pendingFrees({ world }: MachineView): readonly { readonly table: number; readonly level: number; readonly gracePeriod: number }[] {
-  if (world === undefined) return [];
-  return Array.from({ length: world.retiredCount }, (_, i) => {
-    const at = (world.retiredHead + 3 * i) % world.retired.length;
-    return { table: world.retired[at]!, level: world.retired[at + 1]!, gracePeriod: world.retired[at + 2]! };
-  });
+interface PendingFree {
+  readonly vmid: number;
+  readonly table: number;
+  readonly level: number;
+  readonly gracePeriod: number;
 }
 
-function figures({ world }: MachineView) {
+/** Retired sub-trees, those of each stage-2 in the order in which they were retired. */
+function pendingFrees(view: MachineView): readonly PendingFree[] {
+  return view.stage2s.flatMap(({ vmid, retired, retiredHead, retiredCount }) =>
+    Array.from({ length: retiredCount }, (_, i) => {
+      const at = (retiredHead + 3 * i) % retired.length;
+      return { vmid, table: retired[at]!, level: retired[at + 1]!, gracePeriod: retired[at + 2]! };
+    }),
+  );
+}
+
+function figures(view: MachineView) {
   return {
-    stage2: world !== undefined && world.root >= 0,
-    liveTables: world?.pages.live ?? 0,
-    lock: { readers: world?.readers ?? 0, writer: world === undefined || world.writer < 0 ? null : world.writer },
-    waiting: Array.from(world?.waiting.subarray(0, world.waitingCount) ?? []),
-    gracePeriod: { number: world?.gracePeriod ?? 0, open: world?.gracePeriodOpen === 1, awaits: awaited(world) },
+    liveTables: view.world?.pages.live ?? 0,
+    stage2s: view.stage2s.map(({ vmid, root, lock, gracePeriod, gracePeriodOpen, awaited }) => ({
+      vmid,
+      exists: root >= 0,
+      lock: { readers: lock.readers, writer: lock.writer < 0 ? null : lock.writer },
+      waiting: Array.from(lock.waiting.subarray(0, lock.waitingCount)),
+      gracePeriod: {
+        number: gracePeriod,
+        open: gracePeriodOpen === 1,
+        awaits: Array.from(awaited.keys()).filter((actor) => awaited[actor] === 1),
+      },
+    })),
   };
 }
 
-function awaited(world: MachineView['world']): number[] {
-  return world === undefined ? [] : Array.from(world.awaited.keys()).filter((actor) => world.awaited[actor] === 1);
-}
-
-function figuresText(view: MachineView): string {
-  const { stage2, liveTables, lock, waiting, gracePeriod } = figures(view);
+function figuresLines(view: MachineView): string[] {
+  const { liveTables, stage2s } = figures(view);
   const names = (actors: readonly number[]): string => actors.map((actor) => view.actorName(actor)).join(', ');
-  return [
-    stage2 ? `${liveTables} live tables` : `no stage-2, ${liveTables} live tables`,
-    lock.writer === null ? `MMU lock: ${lock.readers} readers` : `MMU lock: written by ${view.actorName(lock.writer)}`,
-    waiting.length === 0 ? '' : `waiting for it: ${names(waiting)}`,
-    gracePeriod.open ? `grace period ${gracePeriod.number} waits for ${names(gracePeriod.awaits) || 'nobody'}` : '',
-  ]
-    .filter((part) => part !== '')
-    .join('; ');
+  const lines = stage2s.map(({ vmid, exists, lock, waiting, gracePeriod }) =>
+    [
+      exists ? `stage-2 of VMID ${vmid}` : `no stage-2 of VMID ${vmid}`,
+      lock.writer === null ? `its lock: ${lock.readers} readers` : `its lock: held by ${view.actorName(lock.writer)} for write`,
+      waiting.length === 0 ? '' : `waiting for it: ${names(waiting)}`,
+      gracePeriod.open ? `grace period ${gracePeriod.number} waits for ${names(gracePeriod.awaits) || 'nobody'}` : '',
+    ]
+      .filter((part) => part !== '')
+      .join('; '),
+  );
+  return [`${liveTables} live tables`, ...lines];
 }

@@ -9,7 +9,7 @@ export interface View {
 }
 
 /** A view that was opened. */
-export interface ShownView {
+interface ShownView {
   /** It is on the screen from now on, with what the address says after `#`. Called again whenever that changes. */
   show?(address: URLSearchParams): void;
   /** It leaves the screen; it goes on in the background. */
@@ -17,7 +17,7 @@ export interface ShownView {
 }
 
 /** A view’s own part of the bar at the top. */
-export interface Bar {
+interface Bar {
   readonly facts: HTMLElement;
   readonly verdict: HTMLElement;
 }

@@ -27,12 +27,13 @@ export const epoch: ReclaimPolicy = {
   guardsWalks: true,
 
   enter(machine: Machine, walker: Walker): number {
-    const { policyWords, world } = machine;
-    const read = readAt(world.actors, walker.actor);
+    const policyWords = machine.policyWords(walker);
+    const stage2 = machine.stage2(walker);
+    const read = readAt(machine.world.actors, walker.actor);
     const seen = policyWords[read]!;
     if (seen === 0) {
-      policyWords[read] = world.gracePeriod + 1;
-      machine.note(walker, K.epochRead, 0, world.gracePeriod, 0);
+      policyWords[read] = stage2.gracePeriod + 1;
+      machine.note(walker, K.epochRead, 0, stage2.gracePeriod, 0);
       return HOOK.again;
     }
     policyWords[read] = 0;
@@ -42,10 +43,10 @@ export const epoch: ReclaimPolicy = {
   },
 
   exit(machine: Machine, walker: Walker): number {
-    const { policyWords, world } = machine;
+    const policyWords = machine.policyWords(walker);
     machine.note(walker, K.epochWithdrawn, 0, policyWords[announcedAt(walker.actor)]! - 1, 0);
     policyWords[announcedAt(walker.actor)] = 0;
-    const awaited = cursorAt(world.actors) + 1;
+    const awaited = cursorAt(machine.world.actors) + 1;
     if (policyWords[awaited] === walker.actor + 1) {
       policyWords[awaited] = 0;
       machine.wake(machine.reclaimActor);
@@ -63,20 +64,22 @@ export const epoch: ReclaimPolicy = {
 
   /** Moves the global epoch on, one announcement read a step, until the oldest sub-tree of the limbo list may be freed. */
   mayReclaim(machine: Machine, worker: Walker): number {
-    const { policyWords, world } = machine;
-    // The world notes of each retired sub-tree the number after the one current then.
-    const retiredIn = world.retired[world.retiredHead + 2]! - 1;
-    if (world.gracePeriod >= retiredIn + EPOCHS_TO_PASS) return HOOK.done;
-    const at = cursorAt(world.actors);
+    const policyWords = machine.policyWords(worker);
+    const stage2 = machine.stage2(worker);
+    const { actors } = machine.world;
+    // The stage-2 notes of each retired sub-tree the number after the one current then.
+    const retiredIn = stage2.retired[stage2.retiredHead + 2]! - 1;
+    if (stage2.gracePeriod >= retiredIn + EPOCHS_TO_PASS) return HOOK.done;
+    const at = cursorAt(actors);
     const cursor = policyWords[at]!;
-    if (cursor === world.actors) {
+    if (cursor === actors) {
       policyWords[at] = 0;
-      machine.note(worker, K.epochAdvanced, 0, world.gracePeriod + 1, 0);
+      machine.note(worker, K.epochAdvanced, 0, stage2.gracePeriod + 1, 0);
       return HOOK.again;
     }
     const announced = policyWords[announcedAt(cursor)]!;
     machine.note(worker, K.epochScanned, 0, announced, cursor);
-    if (announced !== 0 && announced !== world.gracePeriod + 1) {
+    if (announced !== 0 && announced !== stage2.gracePeriod + 1) {
       policyWords[at + 1] = cursor + 1;
       return HOOK.wait;
     }

@@ -16,15 +16,16 @@ export const quietMoment: ReclaimPolicy = {
 
   guardsWalks: true,
   enter(machine: Machine, walker: Walker): number {
-    machine.policyWords[INSIDE]! += 1;
+    machine.policyWords(walker)[INSIDE]! += 1;
     machine.note(walker, K.readSectionEntered, 0, 0, 0);
     return HOOK.done;
   },
   exit(machine: Machine, walker: Walker): number {
-    machine.policyWords[INSIDE]! -= 1;
+    const words = machine.policyWords(walker);
+    words[INSIDE]! -= 1;
     machine.note(walker, K.readSectionLeft, 0, 0, 0);
-    if (machine.policyWords[INSIDE] === 0 && machine.policyWords[WAITS] === 1) {
-      machine.policyWords[WAITS] = 0;
+    if (words[INSIDE] === 0 && words[WAITS] === 1) {
+      words[WAITS] = 0;
       machine.wake(machine.reclaimActor);
     }
     return HOOK.done;
@@ -38,9 +39,10 @@ export const quietMoment: ReclaimPolicy = {
   countsHolders: false,
   locksTeardown: false,
   defersFrees: true,
-  mayReclaim(machine: Machine): number {
-    if (machine.policyWords[INSIDE] === 0) return HOOK.done;
-    machine.policyWords[WAITS] = 1;
+  mayReclaim(machine: Machine, worker: Walker): number {
+    const words = machine.policyWords(worker);
+    if (words[INSIDE] === 0) return HOOK.done;
+    words[WAITS] = 1;
     return HOOK.wait;
   },
 };

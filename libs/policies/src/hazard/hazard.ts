@@ -32,8 +32,8 @@ export const hazard: ReclaimPolicy = {
   tracksTables: true,
 
   descend(machine: Machine, walker: Walker, table: number): number {
-    const { policyWords, world } = machine;
-    const phase = phaseAt(world.actors, walker.actor);
+    const policyWords = machine.policyWords(walker);
+    const phase = phaseAt(machine.world.actors, walker.actor);
     switch (policyWords[phase]) {
       case PHASE.publish:
         policyWords[pointerAt(walker.actor, walker.level)] = table + 1;
@@ -66,13 +66,15 @@ export const hazard: ReclaimPolicy = {
 
   /** Reads one hazard pointer a step; one that protects the sub-tree ends the scan, which starts anew once it is cleared. */
   mayReclaim(machine: Machine, worker: Walker): number {
-    const { policyWords, world } = machine;
-    const at = cursorAt(world.actors);
+    const policyWords = machine.policyWords(worker);
+    const { retired, retiredHead } = machine.stage2(worker);
+    const { actors } = machine.world;
+    const at = cursorAt(actors);
     const cursor = policyWords[at]!;
-    const table = world.retired[world.retiredHead]!;
+    const table = retired[retiredHead]!;
     const found = policyWords[cursor] === table + 1;
     machine.commit(worker, K.hazardScanned, cursor % LEVELS, 0, table, 0, 0, 0, 0, 0, Math.floor(cursor / LEVELS), found ? 1 : 0);
-    const last = cursor + 1 === world.actors * LEVELS;
+    const last = cursor + 1 === actors * LEVELS;
     policyWords[at] = found || last ? 0 : cursor + 1;
     if (!found) return last ? HOOK.done : HOOK.again;
     policyWords[at + 1] = table + 1;
@@ -81,10 +83,10 @@ export const hazard: ReclaimPolicy = {
 };
 
 function clear(machine: Machine, walker: Walker, table: number): void {
-  const { policyWords, world } = machine;
+  const policyWords = machine.policyWords(walker);
   policyWords[pointerAt(walker.actor, walker.level)] = 0;
   machine.commit(walker, K.hazardCleared, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
-  const awaited = cursorAt(world.actors) + 1;
+  const awaited = cursorAt(machine.world.actors) + 1;
   if (policyWords[awaited] !== table + 1) return;
   policyWords[awaited] = 0;
   machine.wake(machine.reclaimActor);

@@ -24,8 +24,8 @@ export const rcu: ReclaimPolicy = {
 
   exit(machine: Machine, walker: Walker): number {
     machine.note(walker, K.readSectionLeft, 0, 0, 0);
-    const { world } = machine;
-    if (world.gracePeriodOpen !== 0 && world.awaitedCount === 0) machine.wake(machine.reclaimActor);
+    const stage2 = machine.stage2(walker);
+    if (stage2.gracePeriodOpen !== 0 && stage2.awaitedCount === 0) machine.wake(machine.reclaimActor);
     return HOOK.done;
   },
 
@@ -37,16 +37,16 @@ export const rcu: ReclaimPolicy = {
 
   /** Begins a grace period that covers the oldest retired sub-tree, waits for the sections it found open, ends it. */
   mayReclaim(machine: Machine, worker: Walker): number {
-    const { world } = machine;
-    const needed = world.retired[world.retiredHead + 2]!;
-    if (world.gracePeriodOpen === 0) {
-      if (world.gracePeriod >= needed) return HOOK.done;
-      machine.note(worker, K.gracePeriodBegan, 0, world.gracePeriod + 1, 0);
+    const stage2 = machine.stage2(worker);
+    const needed = stage2.retired[stage2.retiredHead + 2]!;
+    if (stage2.gracePeriodOpen === 0) {
+      if (stage2.gracePeriod >= needed) return HOOK.done;
+      machine.note(worker, K.gracePeriodBegan, 0, stage2.gracePeriod + 1, 0);
       machine.spend(machine.config.costs.gracePeriodNs);
       return HOOK.again;
     }
-    if (world.awaitedCount > 0) return HOOK.wait;
-    machine.note(worker, K.gracePeriodEnded, 0, world.gracePeriod, 0);
+    if (stage2.awaitedCount > 0) return HOOK.wait;
+    machine.note(worker, K.gracePeriodEnded, 0, stage2.gracePeriod, 0);
     return HOOK.again;
   },
 };

@@ -22,7 +22,7 @@ export const refs: ReclaimPolicy = {
   tracksTables: true,
 
   descend(machine: Machine, walker: Walker, table: number): number {
-    const { policyWords } = machine;
+    const policyWords = machine.policyWords(walker);
     const { actor } = walker;
     switch (policyWords[actor]) {
       case PHASE.take:

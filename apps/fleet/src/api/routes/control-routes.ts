@@ -55,7 +55,7 @@ const options = z
 
 /** Policy, workload, faults, speed and pause of the running lab. */
 export function controlRoutes(lab: ApiLab): FastifyPluginCallbackZod {
-  const present = (): z.input<typeof control> => {
+  const present = (): z.output<typeof control> => {
     const { fleet, because } = lab.runs.run;
     const { faults, ...state } = lab.runs.state;
     return { ...state, faults: faults === null ? null : [...faults], run: fleet.run, startedBy: because === null ? null : told(because) };
@@ -115,7 +115,7 @@ export function controlRoutes(lab: ApiLab): FastifyPluginCallbackZod {
   };
 }
 
-type Told = z.input<typeof record>;
+type Told = z.output<typeof record>;
 
 /** A record as it is answered: its lists are copies. */
 function told(made: ApiLab['runs']['history'][number]): Told {
