@@ -1,17 +1,15 @@
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
-import { curves, heatMap, number } from './panels.ts';
-import { machines, orZero } from './query.ts';
-import { machineVariables } from './variables.ts';
+import type { Panel, View } from '../panel.ts';
+import { curves, heatMap, number } from '../panel.ts';
+import { machines, orZero, ratio } from '../query.ts';
 
 /** The first dashboard: which design collapses how fast, what it leaves pending, and whether the verifier is content. */
-export function reclaimDashboard(): Dashboard {
-  return board({
+export function reclaimView(): View {
+  return {
     name: 'reclaim',
     title: 'Reclaim',
     description: 'Collapses of stage-2 tables into blocks, the frees they leave pending, and what they cost, per reclaim policy.',
-    variables: machineVariables(),
+    about: 'machines',
     marks: machineMarks(),
     headline: headline(),
     rows: [
@@ -19,10 +17,10 @@ export function reclaimDashboard(): Dashboard {
       { title: 'Walkers', panels: walkers() },
       { title: 'Memory', panels: memory() },
     ],
-  });
+  };
 }
 
-function headline() {
+function headline(): Panel[] {
   return [
     number({
       id: 1,
@@ -31,7 +29,7 @@ function headline() {
       width: 4,
       bad: { red: 1 },
       description: 'Violations of invariants that the verifiers found since they started. Anything but 0 refutes a design.',
-      queries: [{ expr: orZero(machines.total('s2lab_violations_total')), legend: 'violations' }],
+      queries: [{ query: orZero(machines.total('s2lab_violations_total')), legend: 'violations' }],
     }),
     number({
       id: 2,
@@ -39,7 +37,7 @@ function headline() {
       unit: 'short',
       width: 4,
       description: 'Unlinked sub-trees whose teardown is not complete, now.',
-      queries: [{ expr: machines.total('s2lab_pending_frees'), legend: 'pending' }],
+      queries: [{ query: machines.total('s2lab_pending_frees'), legend: 'pending' }],
     }),
     number({
       id: 3,
@@ -49,7 +47,7 @@ function headline() {
       decimals: 3,
       bad: { yellow: 0.02, red: 0.1 },
       description: 'Virtual time since the oldest pending free was retired. A design that only ever grows here is falling behind.',
-      queries: [{ expr: machines.largest('s2lab_pending_free_oldest_age_seconds'), legend: 'age' }],
+      queries: [{ query: machines.largest('s2lab_pending_free_oldest_age_seconds'), legend: 'age' }],
     }),
     number({
       id: 4,
@@ -57,7 +55,7 @@ function headline() {
       unit: 'cps',
       width: 4,
       description: 'Tables replaced by one block, per second of wall time.',
-      queries: [{ expr: machines.perSecond('s2lab_collapses_total'), legend: 'collapses' }],
+      queries: [{ query: machines.perSecond('s2lab_collapses_total'), legend: 'collapses' }],
     }),
     number({
       id: 5,
@@ -65,7 +63,7 @@ function headline() {
       unit: 'percentunit',
       width: 4,
       description: 'Share of the mapped memory that pages map and not blocks: what collapse has still to do.',
-      queries: [{ expr: machines.share('s2lab_mapped_memory_bytes', 'size', 'page'), legend: 'share' }],
+      queries: [{ query: machines.share('s2lab_mapped_memory_bytes', 'size', 'page'), legend: 'share' }],
     }),
     number({
       id: 6,
@@ -73,12 +71,12 @@ function headline() {
       unit: 'short',
       width: 4,
       description: 'Machines that started and did not stop.',
-      queries: [{ expr: machines.total('s2lab_machines_running'), legend: 'machines' }],
+      queries: [{ query: machines.total('s2lab_machines_running'), legend: 'machines' }],
     }),
   ];
 }
 
-function reclaim() {
+function reclaim(): Panel[] {
   return [
     curves({
       id: 101,
@@ -89,7 +87,7 @@ function reclaim() {
         'Collapses per machine and virtual second, so that neither the speed of the run nor the number of machines changes the figure.',
       queries: [
         {
-          expr: machines.perMachineSecond('s2lab_collapses_total', ['policy', 'machine_kind']),
+          query: machines.perMachineSecond('s2lab_collapses_total', ['policy', 'machine_kind']),
           legend: '{{policy}} on {{machine_kind}}',
         },
       ],
@@ -101,8 +99,8 @@ function reclaim() {
       width: 12,
       description: 'Unlinked sub-trees handed to the reclaim policy whose teardown is not complete. Policies that free at once stay at 0.',
       queries: [
-        { expr: machines.total('s2lab_pending_frees', ['policy']), legend: '{{policy}}' },
-        { expr: machines.largest('s2lab_pending_frees_peak', ['policy']), legend: '{{policy}}, peak of one machine' },
+        { query: machines.total('s2lab_pending_frees', ['policy']), legend: '{{policy}}' },
+        { query: machines.largest('s2lab_pending_frees_peak', ['policy']), legend: '{{policy}}, peak of one machine' },
       ],
     }),
     curves({
@@ -114,7 +112,7 @@ function reclaim() {
       description:
         'Virtual time since the oldest pending free was retired: how long a grace period, or a stalled reader, holds memory back. ' +
         'Above the red line the alert OldestPendingFreeTooOld is raised.',
-      queries: [{ expr: machines.largest('s2lab_pending_free_oldest_age_seconds', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.largest('s2lab_pending_free_oldest_age_seconds', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 104,
@@ -124,8 +122,8 @@ function reclaim() {
       description:
         'Teardowns completed and collapses per machine and virtual second. Where the second stays above the first, frees pile up.',
       queries: [
-        { expr: machines.perMachineSecond('s2lab_reclaims_total', ['policy']), legend: '{{policy}}, reclaimed' },
-        { expr: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: '{{policy}}, collapsed' },
+        { query: machines.perMachineSecond('s2lab_reclaims_total', ['policy']), legend: '{{policy}}, reclaimed' },
+        { query: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: '{{policy}}, collapsed' },
       ],
     }),
     curves({
@@ -134,12 +132,12 @@ function reclaim() {
       unit: 'short',
       width: 8,
       description: 'Grace periods that ended, per machine and virtual second. Policies without read-side sections have none and stay at 0.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_grace_periods_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_grace_periods_total', ['policy']), legend: '{{policy}}' }],
     }),
   ];
 }
 
-function walkers() {
+function walkers(): Panel[] {
   return [
     heatMap({
       id: 201,
@@ -149,7 +147,7 @@ function walkers() {
       description:
         'How often a walker waited how long (virtual time) for the MMU lock; only acquisitions that had to wait. A bright band at the top ' +
         'is a collapse that keeps faults waiting.',
-      queries: [{ expr: machines.buckets('s2lab_lock_wait_seconds'), legend: '{{le}}' }],
+      queries: [{ query: machines.buckets('s2lab_lock_wait_seconds'), legend: '{{le}}' }],
     }),
     curves({
       id: 206,
@@ -158,7 +156,7 @@ function walkers() {
       width: 6,
       description:
         'Acquisitions of the MMU lock that had to wait, per machine and virtual second. Readers wait for a collapse, a collapse for all readers.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_lock_contended_total', [], ['mode']), legend: '{{mode}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_lock_contended_total', [], ['mode']), legend: '{{mode}}' }],
     }),
     curves({
       id: 202,
@@ -168,7 +166,10 @@ function walkers() {
       description: 'Virtual time that walkers were blocked per virtual second of a machine. With several vCPUs it can exceed 1.',
       queries: [
         {
-          expr: `${machines.observedPerSecond('s2lab_lock_wait_seconds', ['policy'])} / ${machines.perSecond('s2lab_virtual_time_seconds_total', ['policy'])}`,
+          query: ratio(
+            machines.observedPerSecond('s2lab_lock_wait_seconds', ['policy']),
+            machines.perSecond('s2lab_virtual_time_seconds_total', ['policy']),
+          ),
           legend: '{{policy}}',
         },
       ],
@@ -179,7 +180,7 @@ function walkers() {
       unit: 'short',
       width: 8,
       description: 'Restarts of software walks that lost a race, per machine and virtual second: the price of walking in parallel.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_walk_retries_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_walk_retries_total', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 204,
@@ -187,7 +188,7 @@ function walkers() {
       unit: 'short',
       width: 8,
       description: 'Compare-and-exchanges of descriptors that failed because another walker was first, per machine and virtual second.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_swaps_failed_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_swaps_failed_total', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 205,
@@ -196,12 +197,12 @@ function walkers() {
       width: 8,
       description:
         'Loads that found a descriptor locked by another walker, per machine and virtual second: each is one turn of a spin or a way back to the guest.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_locked_descriptors_met_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_locked_descriptors_met_total', ['policy']), legend: '{{policy}}' }],
     }),
   ];
 }
 
-function memory() {
+function memory(): Panel[] {
   return [
     curves({
       id: 301,
@@ -212,7 +213,7 @@ function memory() {
       description:
         'Mapped memory that pages map and not blocks. Dirty logging drives it up; what collapse leaves behind is the residual share. ' +
         'No curve while a policy’s machines map nothing.',
-      queries: [{ expr: machines.share('s2lab_mapped_memory_bytes', 'size', 'page', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.share('s2lab_mapped_memory_bytes', 'size', 'page', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 302,
@@ -221,7 +222,7 @@ function memory() {
       width: 8,
       stacked: true,
       description: 'Memory of the table pages allocated and not freed, the pending ones included.',
-      queries: [{ expr: machines.total('s2lab_table_memory_bytes', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.total('s2lab_table_memory_bytes', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 303,
@@ -230,8 +231,8 @@ function memory() {
       width: 8,
       description: 'Events committed by the machines and events verified, per second of wall time. The two should lie on each other.',
       queries: [
-        { expr: machines.perSecond('s2lab_events_total'), legend: 'committed' },
-        { expr: machines.perSecond('s2lab_verifier_events_total'), legend: 'verified' },
+        { query: machines.perSecond('s2lab_events_total'), legend: 'committed' },
+        { query: machines.perSecond('s2lab_verifier_events_total'), legend: 'verified' },
       ],
     }),
   ];

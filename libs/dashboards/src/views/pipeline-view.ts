@@ -1,20 +1,19 @@
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { board } from './board.ts';
-import { curves, number } from './panels.ts';
-import { services } from './query.ts';
-import { serviceVariables } from './variables.ts';
+import type { Panel, View } from '../panel.ts';
+import { curves, number } from '../panel.ts';
+import { ratio, services, since } from '../query.ts';
 
 /** How events get from the machines to the broker, and how the programs fare. */
-export function pipelineDashboard(): Dashboard {
-  return board({
+export function pipelineView(): View {
+  return {
     name: 'pipeline',
     title: 'Pipeline',
     description: 'Frames on their way to the broker, back-pressure, and the health of the programs.',
-    variables: serviceVariables('process_resident_memory_bytes'),
+    about: { programs: 'process_resident_memory_bytes' },
     marks: [
       {
         name: 'Broker gone',
-        expr: `${services.smallest('s2lab_pipeline_broker_reachable', ['instance'])} == 0`,
+        query: services.smallest('s2lab_pipeline_broker_reachable', ['instance']),
+        when: 'zero',
         text: '{{instance}}',
         color: 'red',
         shown: true,
@@ -26,10 +25,10 @@ export function pipelineDashboard(): Dashboard {
       { title: 'Back-pressure', panels: backPressure() },
       { title: 'Programs', panels: programs() },
     ],
-  });
+  };
 }
 
-function headline() {
+function headline(): Panel[] {
   return [
     number({
       id: 1,
@@ -39,7 +38,7 @@ function headline() {
       description: 'Share of the fleets that reach their broker. While one does not, its simulated time stands still and nothing is lost.',
       queries: [
         {
-          expr: `${services.total('s2lab_pipeline_broker_reachable')} / count(s2lab_pipeline_broker_reachable{job=~"$job", instance=~"$instance"})`,
+          query: ratio(services.total('s2lab_pipeline_broker_reachable'), services.count('s2lab_pipeline_broker_reachable')),
           legend: 'reached',
         },
       ],
@@ -50,7 +49,7 @@ function headline() {
       unit: 'Bps',
       width: 6,
       description: 'Compressed bytes that sinks wrote, per second of wall time.',
-      queries: [{ expr: services.perSecond('s2lab_pipeline_bytes_total'), legend: 'bytes' }],
+      queries: [{ query: services.perSecond('s2lab_pipeline_bytes_total'), legend: 'bytes' }],
     }),
     number({
       id: 3,
@@ -61,7 +60,7 @@ function headline() {
       description: 'Compressed bytes per event on the wire. “–” while nothing is written.',
       queries: [
         {
-          expr: `${services.perSecond('s2lab_pipeline_bytes_total')} / ${services.perSecond('s2lab_pipeline_events_total')}`,
+          query: ratio(services.perSecond('s2lab_pipeline_bytes_total'), services.perSecond('s2lab_pipeline_events_total')),
           legend: 'bytes',
         },
       ],
@@ -73,12 +72,12 @@ function headline() {
       width: 6,
       bad: { red: 1 },
       description: 'Sinks whose last write has taken longer than a second.',
-      queries: [{ expr: services.total('s2lab_pipeline_sink_stalled'), legend: 'stalled' }],
+      queries: [{ query: services.total('s2lab_pipeline_sink_stalled'), legend: 'stalled' }],
     }),
   ];
 }
 
-function frames() {
+function frames(): Panel[] {
   return [
     curves({
       id: 101,
@@ -86,7 +85,7 @@ function frames() {
       unit: 'cps',
       width: 8,
       description: 'Events that sinks accepted, per second of wall time, by fleet and sink.',
-      queries: [{ expr: services.perSecond('s2lab_pipeline_events_total', ['instance', 'sink']), legend: '{{instance}} to {{sink}}' }],
+      queries: [{ query: services.perSecond('s2lab_pipeline_events_total', ['instance', 'sink']), legend: '{{instance}} to {{sink}}' }],
     }),
     curves({
       id: 102,
@@ -94,7 +93,7 @@ function frames() {
       unit: 'Bps',
       width: 8,
       description: 'Compressed bytes that sinks wrote, per second of wall time, by fleet and sink.',
-      queries: [{ expr: services.perSecond('s2lab_pipeline_bytes_total', ['instance', 'sink']), legend: '{{instance}} to {{sink}}' }],
+      queries: [{ query: services.perSecond('s2lab_pipeline_bytes_total', ['instance', 'sink']), legend: '{{instance}} to {{sink}}' }],
     }),
     curves({
       id: 103,
@@ -105,7 +104,10 @@ function frames() {
         'Mean compressed bytes of a frame, which is one message. The broker refuses messages above 1 MiB. No curve while nothing is written.',
       queries: [
         {
-          expr: `${services.perSecond('s2lab_pipeline_bytes_total', ['sink'])} / ${services.perSecond('s2lab_pipeline_frames_total', ['sink'])}`,
+          query: ratio(
+            services.perSecond('s2lab_pipeline_bytes_total', ['sink']),
+            services.perSecond('s2lab_pipeline_frames_total', ['sink']),
+          ),
           legend: '{{sink}}',
         },
       ],
@@ -119,7 +121,10 @@ function frames() {
         'Mean number of events in a frame written. Frames are filled up to 65,536 events; slow runs send smaller ones. No curve while nothing is written.',
       queries: [
         {
-          expr: `${services.perSecond('s2lab_pipeline_events_total', ['sink'])} / ${services.perSecond('s2lab_pipeline_frames_total', ['sink'])}`,
+          query: ratio(
+            services.perSecond('s2lab_pipeline_events_total', ['sink']),
+            services.perSecond('s2lab_pipeline_frames_total', ['sink']),
+          ),
           legend: '{{sink}}',
         },
       ],
@@ -131,14 +136,14 @@ function frames() {
       width: 12,
       description: 'Virtual seconds per wall second. A speed asked for of 0 means as fast as it goes.',
       queries: [
-        { expr: services.largest('s2lab_speed_ratio', ['kind']), legend: '{{kind}}' },
-        { expr: services.perSecond('s2lab_virtual_time_seconds_total', ['instance']), legend: '{{instance}}, over all machines' },
+        { query: services.largest('s2lab_speed_ratio', ['kind']), legend: '{{kind}}' },
+        { query: services.perSecond('s2lab_virtual_time_seconds_total', ['instance']), legend: '{{instance}}, over all machines' },
       ],
     }),
   ];
 }
 
-function backPressure() {
+function backPressure(): Panel[] {
   return [
     curves({
       id: 201,
@@ -149,7 +154,7 @@ function backPressure() {
       description: 'Share of wall time that the simulation waited for its sink. Near 1 the broker, and not the simulation, sets the pace.',
       queries: [
         {
-          expr: services.perSecond('s2lab_pipeline_backpressure_seconds_total', ['instance', 'sink']),
+          query: services.perSecond('s2lab_pipeline_backpressure_seconds_total', ['instance', 'sink']),
           legend: '{{instance}} for {{sink}}',
         },
       ],
@@ -161,7 +166,7 @@ function backPressure() {
       width: 8,
       max: 1,
       description: '1 while the broker acknowledges what the fleet sends.',
-      queries: [{ expr: services.smallest('s2lab_pipeline_broker_reachable', ['instance']), legend: '{{instance}}' }],
+      queries: [{ query: services.smallest('s2lab_pipeline_broker_reachable', ['instance']), legend: '{{instance}}' }],
     }),
     curves({
       id: 203,
@@ -169,12 +174,12 @@ function backPressure() {
       unit: 'short',
       width: 8,
       description: 'Programs that answered Prometheus’ last scrape, by job.',
-      queries: [{ expr: services.total('up', ['job']), legend: '{{job}}' }],
+      queries: [{ query: services.total('up', ['job']), legend: '{{job}}' }],
     }),
   ];
 }
 
-function programs() {
+function programs(): Panel[] {
   return [
     curves({
       id: 301,
@@ -182,7 +187,7 @@ function programs() {
       unit: 'percentunit',
       width: 6,
       description: 'Processor time per second of wall time: 1 is one core.',
-      queries: [{ expr: services.perSecond('process_cpu_seconds_total', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
+      queries: [{ query: services.perSecond('process_cpu_seconds_total', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
     }),
     curves({
       id: 302,
@@ -191,8 +196,8 @@ function programs() {
       width: 6,
       description: 'Resident memory, and the JavaScript heap in use. The containers’ limit is S2LAB_APP_MEMORY.',
       queries: [
-        { expr: services.largest('process_resident_memory_bytes', ['job', 'instance']), legend: '{{job}} {{instance}}' },
-        { expr: services.largest('nodejs_heap_size_used_bytes', ['job', 'instance']), legend: '{{job}} {{instance}}, heap' },
+        { query: services.largest('process_resident_memory_bytes', ['job', 'instance']), legend: '{{job}} {{instance}}' },
+        { query: services.largest('nodejs_heap_size_used_bytes', ['job', 'instance']), legend: '{{job}} {{instance}}, heap' },
       ],
     }),
     curves({
@@ -202,7 +207,7 @@ function programs() {
       width: 6,
       bad: { yellow: 0.1, red: 1 },
       description: '99th percentile of how late timers run. A verifier that folds large frames is late by the time of one frame.',
-      queries: [{ expr: services.largest('nodejs_eventloop_lag_p99_seconds', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
+      queries: [{ query: services.largest('nodejs_eventloop_lag_p99_seconds', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
     }),
     curves({
       id: 304,
@@ -210,7 +215,7 @@ function programs() {
       unit: 'percentunit',
       width: 6,
       description: 'Share of wall time spent in garbage collection, by program.',
-      queries: [{ expr: services.observedPerSecond('nodejs_gc_duration_seconds', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
+      queries: [{ query: services.observedPerSecond('nodejs_gc_duration_seconds', ['job', 'instance']), legend: '{{job}} {{instance}}' }],
     }),
     curves({
       id: 305,
@@ -218,9 +223,7 @@ function programs() {
       unit: 's',
       width: 24,
       description: 'Wall time since the process started. A saw tooth is a program that ends and is started again.',
-      queries: [
-        { expr: `time() - ${services.largest('process_start_time_seconds', ['job', 'instance'])}`, legend: '{{job}} {{instance}}' },
-      ],
+      queries: [{ query: since(services.largest('process_start_time_seconds', ['job', 'instance'])), legend: '{{job}} {{instance}}' }],
     }),
   ];
 }

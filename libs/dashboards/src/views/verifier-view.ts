@@ -1,35 +1,41 @@
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { board } from './board.ts';
-import { curves, number } from './panels.ts';
-import { orZero, services } from './query.ts';
-import { serviceVariables } from './variables.ts';
+import type { Panel, View } from '../panel.ts';
+import { curves, number } from '../panel.ts';
+import { ZERO, orZero, ratio, services } from '../query.ts';
 
 /** Whether the rules hold, and whether the verifiers see everything in time. */
-export function verifierDashboard(): Dashboard {
-  return board({
+export function verifierView(): View {
+  return {
     name: 'verifier',
     title: 'Verifier',
     description: 'Violations of invariants, and whether the verifiers read all events, once, and in time.',
-    variables: serviceVariables('s2lab_verifier_events_total'),
+    about: { programs: 's2lab_verifier_events_total' },
     marks: [
       {
         name: 'Violations',
-        expr: `${services.total('s2lab_violations_total', ['invariant', 'policy'])} > 0`, // no growth: the series is born at 1
+        query: services.total('s2lab_violations_total', ['invariant', 'policy']),
+        when: 'above zero', // no growth: the series is born at 1
         text: '{{invariant}} under {{policy}}',
         color: 'red',
         shown: true,
       },
-      { name: 'Gaps', expr: services.grown('s2lab_verifier_gaps_total', ['instance']), text: '{{instance}}', color: 'orange', shown: true },
+      {
+        name: 'Gaps',
+        query: services.growth('s2lab_verifier_gaps_total', ['instance']),
+        when: 'above zero',
+        text: '{{instance}}',
+        color: 'orange',
+        shown: true,
+      },
     ],
     headline: headline(),
     rows: [
       { title: 'Rules', panels: rules() },
       { title: 'What was read', panels: reading() },
     ],
-  });
+  };
 }
 
-function headline() {
+function headline(): Panel[] {
   return [
     number({
       id: 1,
@@ -38,7 +44,7 @@ function headline() {
       width: 6,
       bad: { red: 1 },
       description: 'Violations found since the verifiers started. Anything but 0 refutes a design, or the model of it.',
-      queries: [{ expr: orZero(services.total('s2lab_violations_total')), legend: 'violations' }],
+      queries: [{ query: orZero(services.total('s2lab_violations_total')), legend: 'violations' }],
     }),
     number({
       id: 2,
@@ -47,7 +53,7 @@ function headline() {
       width: 6,
       bad: { yellow: 50, red: 500 },
       description: 'Frames in the topic that the verifiers have not read yet.',
-      queries: [{ expr: services.total('s2lab_verifier_lag_frames'), legend: 'frames' }],
+      queries: [{ query: services.total('s2lab_verifier_lag_frames'), legend: 'frames' }],
     }),
     number({
       id: 3,
@@ -55,7 +61,7 @@ function headline() {
       unit: 'cps',
       width: 6,
       description: 'Events verified per second of wall time.',
-      queries: [{ expr: services.perSecond('s2lab_verifier_events_total'), legend: 'events' }],
+      queries: [{ query: services.perSecond('s2lab_verifier_events_total'), legend: 'events' }],
     }),
     number({
       id: 4,
@@ -64,12 +70,12 @@ function headline() {
       width: 6,
       bad: { red: 1 },
       description: 'Gaps in the sequence numbers of machines since the verifiers started: events that never arrived.',
-      queries: [{ expr: services.total('s2lab_verifier_gaps_total'), legend: 'gaps' }],
+      queries: [{ query: services.total('s2lab_verifier_gaps_total'), legend: 'gaps' }],
     }),
   ];
 }
 
-function rules() {
+function rules(): Panel[] {
   return [
     curves({
       id: 101,
@@ -80,8 +86,8 @@ function rules() {
       description:
         'Violations found since the verifier started. Only “none” is drawn while every rule holds; `s2lab verify` on the log gives the witness.',
       queries: [
-        { expr: services.total('s2lab_violations_total', ['invariant', 'policy']), legend: '{{invariant}} under {{policy}}' },
-        { expr: 'vector(0)', legend: 'none' },
+        { query: services.total('s2lab_violations_total', ['invariant', 'policy']), legend: '{{invariant}} under {{policy}}' },
+        { query: ZERO, legend: 'none' },
       ],
     }),
     curves({
@@ -91,12 +97,12 @@ function rules() {
       width: 12,
       stacked: true,
       description: 'Events verified per second of wall time, by verifier. Several verifiers share the partitions of the topic.',
-      queries: [{ expr: services.perSecond('s2lab_verifier_events_total', ['instance']), legend: '{{instance}}' }],
+      queries: [{ query: services.perSecond('s2lab_verifier_events_total', ['instance']), legend: '{{instance}}' }],
     }),
   ];
 }
 
-function reading() {
+function reading(): Panel[] {
   return [
     curves({
       id: 201,
@@ -105,7 +111,7 @@ function reading() {
       width: 8,
       bad: { yellow: 50, red: 500 },
       description: 'Frames in the topic that the verifier has not read yet. Above the red line for two minutes VerifierLags is raised.',
-      queries: [{ expr: services.total('s2lab_verifier_lag_frames', ['instance']), legend: '{{instance}}' }],
+      queries: [{ query: services.total('s2lab_verifier_lag_frames', ['instance']), legend: '{{instance}}' }],
     }),
     curves({
       id: 202,
@@ -113,7 +119,7 @@ function reading() {
       unit: 'cps',
       width: 8,
       description: 'Frames verified per second of wall time, by verifier.',
-      queries: [{ expr: services.perSecond('s2lab_verifier_frames_total', ['instance']), legend: '{{instance}}' }],
+      queries: [{ query: services.perSecond('s2lab_verifier_frames_total', ['instance']), legend: '{{instance}}' }],
     }),
     curves({
       id: 203,
@@ -123,7 +129,7 @@ function reading() {
       description: 'Mean number of events in a frame. Small frames cost more per event. No curve while nothing is verified.',
       queries: [
         {
-          expr: `${services.perSecond('s2lab_verifier_events_total')} / ${services.perSecond('s2lab_verifier_frames_total')}`,
+          query: ratio(services.perSecond('s2lab_verifier_events_total'), services.perSecond('s2lab_verifier_frames_total')),
           legend: 'events',
         },
       ],
@@ -136,8 +142,8 @@ function reading() {
       description:
         'Gaps: events that never arrived. Not judged: machines whose first events the topic no longer held when the verifier came. Both since the verifier started; a retention that is too short gives both.',
       queries: [
-        { expr: services.total('s2lab_verifier_gaps_total'), legend: 'gaps' },
-        { expr: services.total('s2lab_verifier_unjudged_machines_total'), legend: 'machines not judged' },
+        { query: services.total('s2lab_verifier_gaps_total'), legend: 'gaps' },
+        { query: services.total('s2lab_verifier_unjudged_machines_total'), legend: 'machines not judged' },
       ],
     }),
     curves({
@@ -147,7 +153,7 @@ function reading() {
       width: 8,
       description:
         'Events that arrived again and were dropped, per second. A producer that tries again after a lost answer causes them; they do no harm.',
-      queries: [{ expr: services.perSecond('s2lab_verifier_duplicate_events_total'), legend: 'duplicates' }],
+      queries: [{ query: services.perSecond('s2lab_verifier_duplicate_events_total'), legend: 'duplicates' }],
     }),
     curves({
       id: 206,
@@ -157,8 +163,8 @@ function reading() {
       description:
         'Messages that were no readable frame, by kind of damage, since the verifier started. Only “none” is drawn while there are none.',
       queries: [
-        { expr: services.total('s2lab_verifier_dead_letters_total', ['damage']), legend: '{{damage}}' },
-        { expr: 'vector(0)', legend: 'none' },
+        { query: services.total('s2lab_verifier_dead_letters_total', ['damage']), legend: '{{damage}}' },
+        { query: ZERO, legend: 'none' },
       ],
     }),
   ];

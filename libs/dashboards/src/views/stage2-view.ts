@@ -1,17 +1,15 @@
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
-import { curves, number } from './panels.ts';
-import { machines } from './query.ts';
-import { machineVariables } from './variables.ts';
+import type { Panel, View } from '../panel.ts';
+import { curves, number } from '../panel.ts';
+import { machines } from '../query.ts';
 
 /** What happens in the tables and TLBs: faults, walks, invalidations, caches of table pages. */
-export function stage2Dashboard(): Dashboard {
-  return board({
+export function stage2View(): View {
+  return {
     name: 'stage2',
     title: 'Stage-2',
     description: 'Faults, walks, invalidations and table pages of the machines. Rates are per machine and virtual second.',
-    variables: machineVariables(),
+    about: 'machines',
     marks: machineMarks(),
     headline: headline(),
     rows: [
@@ -20,10 +18,10 @@ export function stage2Dashboard(): Dashboard {
       { title: 'Table pages', panels: tables() },
       { title: 'Guest', panels: guest() },
     ],
-  });
+  };
 }
 
-function headline() {
+function headline(): Panel[] {
   return [
     number({
       id: 1,
@@ -31,7 +29,7 @@ function headline() {
       unit: 'short',
       width: 6,
       description: 'Stage-2 faults taken per machine and virtual second.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_faults_total'), legend: 'faults' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_faults_total'), legend: 'faults' }],
     }),
     number({
       id: 2,
@@ -40,7 +38,7 @@ function headline() {
       width: 6,
       decimals: 1,
       description: 'Share of the guest accesses that a cached translation served.',
-      queries: [{ expr: machines.share('s2lab_guest_accesses_total', 'tlb', 'hit'), legend: 'hits' }],
+      queries: [{ query: machines.share('s2lab_guest_accesses_total', 'tlb', 'hit'), legend: 'hits' }],
     }),
     number({
       id: 3,
@@ -48,7 +46,7 @@ function headline() {
       unit: 'bytes',
       width: 6,
       description: 'Guest memory that valid leaf descriptors map, summed over machines.',
-      queries: [{ expr: machines.total('s2lab_mapped_memory_bytes'), legend: 'mapped' }],
+      queries: [{ query: machines.total('s2lab_mapped_memory_bytes'), legend: 'mapped' }],
     }),
     number({
       id: 4,
@@ -57,12 +55,12 @@ function headline() {
       width: 6,
       bad: { yellow: 1, red: 100 },
       description: 'Walks that found their cache of table pages empty and ended with -ENOMEM, since the process started.',
-      queries: [{ expr: machines.total('s2lab_cache_exhausted_total'), legend: 'empty' }],
+      queries: [{ query: machines.total('s2lab_cache_exhausted_total'), legend: 'empty' }],
     }),
   ];
 }
 
-function walks() {
+function walks(): Panel[] {
   return [
     curves({
       id: 101,
@@ -71,7 +69,7 @@ function walks() {
       width: 8,
       stacked: true,
       description: 'Faults taken per machine and virtual second. Collapse and write protection show as permission and translation faults.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_faults_total', [], ['fault']), legend: '{{fault}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_faults_total', [], ['fault']), legend: '{{fault}}' }],
     }),
     curves({
       id: 102,
@@ -81,7 +79,7 @@ function walks() {
       stacked: true,
       description:
         'The level is that of the descriptor at which the walk ended: a permission fault at level 2 asks for a split, a translation fault there for a block or a table.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_faults_total', [], ['fault', 'level']), legend: '{{fault}}, level {{level}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_faults_total', [], ['fault', 'level']), legend: '{{fault}}, level {{level}}' }],
     }),
     curves({
       id: 103,
@@ -91,7 +89,7 @@ function walks() {
       stacked: true,
       description:
         'What the fault handler returned, per machine and virtual second. eagain: another walker was first, the guest tries again.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_fault_results_total', [], ['result']), legend: '{{result}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_fault_results_total', [], ['result']), legend: '{{result}}' }],
     }),
     curves({
       id: 104,
@@ -99,7 +97,7 @@ function walks() {
       unit: 'short',
       width: 12,
       description: 'Software walks that ended, per machine and virtual second: map, unmap, wrprotect, relax, age and the rest.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_walks_total', [], ['op']), legend: '{{op}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_walks_total', [], ['op']), legend: '{{op}}' }],
     }),
     curves({
       id: 105,
@@ -108,14 +106,14 @@ function walks() {
       width: 12,
       description: 'Blocks replaced by a table and tables replaced by a block, per machine and virtual second.',
       queries: [
-        { expr: machines.perMachineSecond('s2lab_splits_total', ['policy']), legend: 'split under {{policy}}' },
-        { expr: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: 'collapsed under {{policy}}' },
+        { query: machines.perMachineSecond('s2lab_splits_total', ['policy']), legend: 'split under {{policy}}' },
+        { query: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: 'collapsed under {{policy}}' },
       ],
     }),
   ];
 }
 
-function tlb() {
+function tlb(): Panel[] {
   return [
     curves({
       id: 201,
@@ -124,7 +122,7 @@ function tlb() {
       width: 8,
       stacked: true,
       description: 'TLBI instructions issued per machine and virtual second, by Arm’s name of the operation.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_tlb_invalidations_total', [], ['op']), legend: '{{op}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_tlb_invalidations_total', [], ['op']), legend: '{{op}}' }],
     }),
     curves({
       id: 202,
@@ -134,7 +132,7 @@ function tlb() {
       stacked: true,
       description:
         'Barriers completed per machine and virtual second: each waits until the TLBIs before it have taken effect in its domain.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_barriers_total', [], ['domain']), legend: '{{domain}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_barriers_total', [], ['domain']), legend: '{{domain}}' }],
     }),
     curves({
       id: 203,
@@ -143,12 +141,12 @@ function tlb() {
       width: 8,
       max: 1,
       description: 'Share of the guest accesses that a cached translation served. Invalidations that hit more than they must push it down.',
-      queries: [{ expr: machines.share('s2lab_guest_accesses_total', 'tlb', 'hit', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.share('s2lab_guest_accesses_total', 'tlb', 'hit', ['policy']), legend: '{{policy}}' }],
     }),
   ];
 }
 
-function guest() {
+function guest(): Panel[] {
   return [
     curves({
       id: 401,
@@ -156,7 +154,7 @@ function guest() {
       unit: 'short',
       width: 12,
       description: 'Dirty bits that the fault handler set, per machine and virtual second. 0 outside the phase of dirty logging.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_pages_dirtied_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_pages_dirtied_total', ['policy']), legend: '{{policy}}' }],
     }),
     curves({
       id: 402,
@@ -165,12 +163,12 @@ function guest() {
       width: 12,
       description:
         'Guest accesses to addresses without memory, per machine and virtual second. 0 unless a workload touches such addresses.',
-      queries: [{ expr: machines.perMachineSecond('s2lab_guest_aborts_total', ['policy']), legend: '{{policy}}' }],
+      queries: [{ query: machines.perMachineSecond('s2lab_guest_aborts_total', ['policy']), legend: '{{policy}}' }],
     }),
   ];
 }
 
-function tables() {
+function tables(): Panel[] {
   return [
     curves({
       id: 301,
@@ -179,7 +177,7 @@ function tables() {
       width: 8,
       stacked: true,
       description: 'Guest memory that valid descriptors map, by whether they are pages or blocks.',
-      queries: [{ expr: machines.total('s2lab_mapped_memory_bytes', ['size']), legend: '{{size}}' }],
+      queries: [{ query: machines.total('s2lab_mapped_memory_bytes', ['size']), legend: '{{size}}' }],
     }),
     curves({
       id: 302,
@@ -188,8 +186,8 @@ function tables() {
       width: 8,
       description: 'Table pages allocated and not freed, and pages given back per machine and virtual second.',
       queries: [
-        { expr: machines.total('s2lab_tables_live', ['policy']), legend: 'live under {{policy}}' },
-        { expr: machines.perMachineSecond('s2lab_tables_freed_total', ['policy']), legend: 'freed under {{policy}}, per second' },
+        { query: machines.total('s2lab_tables_live', ['policy']), legend: 'live under {{policy}}' },
+        { query: machines.perMachineSecond('s2lab_tables_freed_total', ['policy']), legend: 'freed under {{policy}}, per second' },
       ],
     }),
     curves({
@@ -201,8 +199,8 @@ function tables() {
         'Refills of the caches of table pages, and walks that found theirs empty, per machine and virtual second. The second stays at 0 ' +
         'unless a scenario injects it.',
       queries: [
-        { expr: machines.perMachineSecond('s2lab_cache_top_ups_total'), legend: 'topped up' },
-        { expr: machines.perMachineSecond('s2lab_cache_exhausted_total'), legend: '-ENOMEM' },
+        { query: machines.perMachineSecond('s2lab_cache_top_ups_total'), legend: 'topped up' },
+        { query: machines.perMachineSecond('s2lab_cache_exhausted_total'), legend: '-ENOMEM' },
       ],
     }),
   ];
