@@ -110,6 +110,7 @@ function walks() {
       queries: [
         { expr: machines.perMachineSecond('s2lab_splits_total', ['policy']), legend: 'split under {{policy}}' },
         { expr: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: 'collapsed under {{policy}}' },
+        { expr: machines.perMachineSecond('s2lab_blocks_returned_total', ['policy']), legend: 'blocks back under {{policy}}' },
       ],
     }),
   ];
