@@ -1,5 +1,5 @@
 export { importGolden, RecordingError } from './golden.ts';
-export type { GoldenOptions } from './golden.ts';
+export type { GoldenOptions } from './golden-options.ts';
 export { GoldenLine } from './golden-line.ts';
 export type { Halves } from './golden-line.ts';
 export { accessCode, walkFlags } from './golden-operations.ts';
