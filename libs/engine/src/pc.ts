@@ -23,6 +23,7 @@ export const GROUP = {
   straight: 15,
   v61: 16,
   pkvm: 17,
+  collapse: 20,
 } as const;
 
 /** Program counters of a walker; see the file of each group. */
@@ -61,6 +62,8 @@ export const PC = {
   mapSoftwareStore: group(2) + 10,
   mapReclaimed: group(2) + 11,
   mapBarrier: group(2) + 12,
+  mapRetireFirst: group(2) + 13,
+  mapReclaimedFirst: group(2) + 14,
 
   unmapClear: group(3),
   unmapPut: group(3) + 1,
@@ -168,6 +171,12 @@ export const PC = {
   pkvmRelease: group(17) + 2,
   pkvmUnlock: group(17) + 3,
   pkvmRecycle: group(17) + 4,
+
+  collapseCount: group(20),
+  collapseBreak: group(20) + 1,
+  collapsePut: group(20) + 2,
+  collapseBroken: group(20) + 3,
+  collapseFlushed: group(20) + 4,
 
   reclaimIdle: group(12),
   reclaimAsk: group(12) + 1,

@@ -3,7 +3,9 @@ import {
   COMPONENT,
   DSB,
   FAULT,
+  HINT,
   INJECTED,
+  INVALIDATION,
   LINK_CAUSE,
   LOCK,
   LOCK_MODE,
@@ -11,7 +13,9 @@ import {
   OPERATION,
   PAGE_STATE,
   PHASE,
+  REGISTER,
   RESULT,
+  STORE_ORDER,
   TLBI,
   UNLINK_CAUSE,
   WALK_FLAG,
@@ -37,6 +41,10 @@ const CODE_TABLES = {
   UNLINK_CAUSE,
   COMPONENT,
   PAGE_STATE,
+  INVALIDATION,
+  STORE_ORDER,
+  REGISTER,
+  HINT,
 };
 
 /** docs/EVENTS.md as it follows from the schema: columns, kinds with their fields, code tables. A test compares the file with it. */
