@@ -30,6 +30,8 @@ export interface CostSet {
   readonly lineTransferNs: number;
   /** Cache maintenance of 4 KiB. */
   readonly cacheMaintenanceNs: number;
+  /** What each other actor that does cache maintenance at the same time adds to that. */
+  readonly cleanBesideNs: number;
   /** A guest access by a cached translation. */
   readonly tlbHitNs: number;
   /** One descriptor read of the hardware walker. */
@@ -71,6 +73,7 @@ export const DEFAULT_COSTS: CostSet = {
   lockNs: 20,
   lineTransferNs: 62,
   cacheMaintenanceNs: 170,
+  cleanBesideNs: 0,
   tlbHitNs: 2,
   hardwareReadNs: 15,
   faultNs: 1200,

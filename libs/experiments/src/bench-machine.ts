@@ -1,6 +1,6 @@
 import type { Command, MachineConfig, ReclaimPolicy, Workload } from '@s2lab/engine';
 import { COMMAND, Machine, machineConfig } from '@s2lab/engine';
-import { EventColumns } from '@s2lab/events';
+import { EventColumns, K, TLBI } from '@s2lab/events';
 import { MachineRun } from '@s2lab/scheduler';
 
 /** Virtual ns between two looks of an actor at whether the next phase has begun; each phase begins that long after the one before. */
@@ -29,6 +29,8 @@ export interface PhaseFigures {
   readonly ns: number;
   /** Events by kind (K). */
   readonly counts: Float64Array;
+  /** Broadcast TLB flushes: calls of the kernel's functions, each of which ends with one invalidation of all combined entries. */
+  readonly flushes: number;
 }
 
 /**
@@ -63,6 +65,7 @@ class PhasedWorkload implements Workload {
   private readonly vcpus: number;
   private readonly columns: EventColumns;
   private counts = new Float64Array(256);
+  private flushes = 0;
   private phase = 0;
   private beginNs = POLL_NS;
   private endNs = 0;
@@ -108,8 +111,9 @@ class PhasedWorkload implements Workload {
 
   private endPhase(phase: Phase): void {
     this.takeCounts();
-    this.figures.set(phase.name, { ns: this.endNs - this.beginNs, counts: this.counts });
+    this.figures.set(phase.name, { ns: this.endNs - this.beginNs, counts: this.counts, flushes: this.flushes });
     this.counts = new Float64Array(256);
+    this.flushes = 0;
     this.beginNs = this.endNs + POLL_NS;
     this.phase += 1;
     this.given.fill(0);
@@ -118,7 +122,11 @@ class PhasedWorkload implements Workload {
 
   /** Adds the rows that are not counted yet to the present phase. */
   takeCounts(): void {
-    for (let row = this.counted; row < this.columns.length; row += 1) this.counts[this.columns.kind[row]!]! += 1;
+    const { kind, arg } = this.columns;
+    for (let row = this.counted; row < this.columns.length; row += 1) {
+      this.counts[kind[row]!]! += 1;
+      if (kind[row] === K.tlbiIssued && (arg[row] === TLBI.vmalle1is || arg[row] === TLBI.vmalls12e1is)) this.flushes += 1;
+    }
     this.counted = this.columns.length;
   }
 }

@@ -1,8 +1,20 @@
+import { eagerSplitExperiment } from './eager-split.ts';
 import type { Experiment } from './experiment.ts';
+import { memslotUnmapExperiment } from './memslot-unmap.ts';
 import { parallelFaultsExperiment } from './parallel-faults.ts';
+import { recoveryCountsExperiment } from './recovery-counts.ts';
+import { relaxUnderRwlockExperiment } from './relax-under-rwlock.ts';
+import { teardownOrderExperiment } from './teardown-order.ts';
 
 /** All experiments that the lab repeats, in the order of docs/findings.md. */
-export const EXPERIMENTS: readonly Experiment[] = [parallelFaultsExperiment];
+export const EXPERIMENTS: readonly Experiment[] = [
+  recoveryCountsExperiment,
+  parallelFaultsExperiment,
+  relaxUnderRwlockExperiment,
+  teardownOrderExperiment,
+  memslotUnmapExperiment,
+  eagerSplitExperiment,
+];
 
 /**
  * The experiment called `name`.
