@@ -22,7 +22,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   pendingPeak: number, pendingIntegral: number, oldestPendingNs: number, pending: { at: number[], pending: number[] }, tablesPeak: number }[] }`,
   reproduce: `{ report: string | null, experiments: { name: string, title: string, source: string, method: string,
   costs: { cost: string, ns: number, fitted: boolean, why: string }[],          // besides the defaults
-  figures: { name: string, published: number, simulated: number, deviation: number,   // simulated / published - 1
+  figures: { name: string, simulated: number,
+    published?: number, deviation: number | null,                               // simulated / published - 1; absent: the lab's own
     tolerance?: number,                                                         // 0: must be equal; absent: not judged
     fitted?: boolean, roundedFrom?: [number, number],                           // what the rounded published figure may stand for
     judgement: 'equal' | 'within' | 'rounding' | 'miss' | 'shown' }[] }[] }`,
@@ -82,6 +83,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
+  'import casemate': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met

@@ -21,6 +21,7 @@ const PAGE_BYTES = 4096;
 export class Contention {
   private readonly costs: CostSet;
   private readonly dic: boolean;
+  private readonly fwb: boolean;
   private readonly vcpus: number;
   /** Line l: the actor that changed it last, -1 nobody, and until when it is on its way. */
   private lineOwner = new Int32Array(FIRST_TABLE_LINE + 64).fill(-1);
@@ -34,6 +35,7 @@ export class Contention {
   constructor(config: MachineConfig, actors: number) {
     this.costs = config.costs;
     this.dic = config.dic;
+    this.fwb = config.fwb;
     this.vcpus = config.vcpus;
     this.zeroingUntilNs = new Float64Array(actors);
     this.cleaningUntilNs = new Float64Array(actors);
@@ -51,7 +53,7 @@ export class Contention {
       case K.icacheInvalidated:
         return this.dic ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
       case K.dcacheCleaned:
-        return this.maintenanceNs(actor, now, oldLo, oldHi);
+        return this.fwb ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
       default:
         return this.lineNs(FIRST_TABLE_LINE + table, actor, now, 1);
     }

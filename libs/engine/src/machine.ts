@@ -67,7 +67,7 @@ export class Machine {
     const actors = this.world.actors;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
-    this.costs = costByKind(config.costs, config.dic);
+    this.costs = costByKind(config.costs, config);
     this.contention = new Contention(config, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);

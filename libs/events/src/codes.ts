@@ -116,3 +116,27 @@ export function codeName(table: Readonly<Record<string, number>>, code: number):
   for (const name in table) if (table[name] === code) return name;
   return `code ${code}`;
 }
+
+/** TLB invalidations of traced programs, `arg` of `invalidation-issued`: those of EL2's own stage 1 too, by Arm's names. */
+export const INVALIDATION = {
+  vmalls12e1: 1,
+  vmalls12e1is: 2,
+  vmalle1: 3,
+  vmalle1is: 4,
+  alle1: 5,
+  alle1is: 6,
+  alle2: 7,
+  alle2is: 8,
+  ipas2e1is: 9,
+  vae2is: 10,
+  vale2is: 11,
+} as const;
+
+/** Order of a store, `arg` of `memory-written`. */
+export const STORE_ORDER = { plain: 1, release: 2 } as const;
+
+/** System registers, `arg` of `register-written`. */
+export const REGISTER = { vttbr: 1, ttbr0: 2, vtcr: 3, hcr: 4, tcr: 5, sctlr: 6, mair: 7 } as const;
+
+/** Hints of a traced program, `arg` of `hint-given`. @source casemate 3.0.2, trace format */
+export const HINT = { setRootLock: 1, setOwnerRoot: 2, releaseTable: 3, setPteThreadOwner: 4 } as const;

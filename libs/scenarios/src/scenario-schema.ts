@@ -83,7 +83,8 @@ function lasting(description: string): z.ZodInt {
     .meta({ description });
 }
 
-const fault = z.discriminatedUnion('kind', [
+/** Schema of one fault that is injected: what `faults` of a scenario may hold. */
+export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('preempted-walkers'),
     durationNs: lasting('How long the vCPU is off the CPU, in the middle of its next walk'),
@@ -115,7 +116,7 @@ export const scenarioSchema = z
     name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, { error: 'expected a name of small letters, digits and hyphens' }),
     description: z.string().max(2000).default(''),
     machines: z.array(machine).min(1).max(256),
-    faults: z.array(fault).default([]).meta({ description: 'Faults injected into every machine' }),
+    faults: z.array(faultSchema).default([]).meta({ description: 'Faults injected into every machine' }),
     costs: costs.prefault({}).meta({ description: 'Virtual nanoseconds of single steps, where they differ from the defaults' }),
     durationNs: nanoseconds(24 * HOUR_NS)
       .min(1)
