@@ -23,6 +23,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
   metrics: ['arch', 'events'],
+  // Views of the metrics: what Grafana and the page draw.
+  dashboards: ['metrics'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
   // A stage-2 as a map: what the page and the panel draw, and what the fleet answers.
@@ -31,7 +33,11 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   survey: ['events', 'timeline', 'invariants', 'frame'],
   seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
-  infra: ['metrics'],
+  // Builds and checks the plugins for Grafana.
+  'grafana-toolkit': [],
+  'stage2-panel': ['stage2-map', 'grafana-toolkit'],
+  'stage2-datasource': ['stage2-map', 'grafana-toolkit'],
+  infra: ['metrics', 'dashboards', 'stage2-panel', 'stage2-datasource'],
   explorer: anyLibraryAnd(),
   fleet: anyLibraryAnd(),
   // As the oracle: nothing that decides what happens.
@@ -87,6 +93,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-file',
     'transport-kafka',
     'metrics',
+    'dashboards',
     'timeline',
     'stage2-map',
     'survey',

@@ -16,6 +16,7 @@ import { addReproduce } from './commands/reproduce.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
 import { addStart } from './commands/start.ts';
+import { addUi } from './commands/ui.ts';
 import { addVerify } from './commands/verify.ts';
 
 const EXAMPLES = `
@@ -26,6 +27,7 @@ Examples:
   s2lab check --scenario S1                          every schedule of a small design: safe, or the shortest counterexample
   s2lab replay run.arrow --from 100 --to 120         print events
   s2lab show run.arrow --at 41250                    the table tree, walkers and locks at event 41250
+  s2lab ui run.arrow                                 the log on a page, forwards and backwards
   s2lab history run.arrow --slot 7/12                who wrote this descriptor, when and why
   s2lab run boot --policy rwlock --json              run without a log, figures as JSON
 
@@ -50,6 +52,7 @@ export function buildProgram(): Command {
     addCheck,
     addReplay,
     addShow,
+    addUi,
     addHistory,
     addDiff,
     addBisect,

@@ -1,6 +1,7 @@
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import type { CostSet } from './costs.ts';
+import type { StateWords } from './state-words.ts';
 
 /** Lines of the locks: a lock is named by its stage-2 and by `arg` of its events, of which there are fewer than this. */
 const LOCKS_PER_STAGE2 = 16;
@@ -91,6 +92,34 @@ export class Contention {
     free.set(this.lineFreeNs);
     this.lineOwner = owner;
     this.lineFreeNs = free;
+  }
+
+  /** Writes who changed which line last, and until when what is served in order is taken. */
+  save(into: StateWords): void {
+    for (let line = 0; line < this.lineOwner.length; line += 1) {
+      if (this.lineOwner[line] === -1) continue;
+      into.put(line);
+      into.put(this.lineOwner[line]!);
+      into.putWide(this.lineFreeNs[line]!);
+    }
+    into.put(-1);
+    into.putWide(this.invalidationFreeNs);
+    into.putWide(this.memoryFreeNs);
+    into.putAllWide(this.zeroingUntilNs);
+  }
+
+  /** Reads what `save` wrote. */
+  load(from: StateWords): void {
+    this.lineOwner.fill(-1);
+    this.lineFreeNs.fill(0);
+    for (let line = from.get(); line >= 0; line = from.get()) {
+      if (line >= this.lineOwner.length) this.growLines(line);
+      this.lineOwner[line] = from.get();
+      this.lineFreeNs[line] = from.getWide();
+    }
+    this.invalidationFreeNs = from.getWide();
+    this.memoryFreeNs = from.getWide();
+    from.getAllWide(this.zeroingUntilNs);
   }
 
   /** Time from `now` until a DSB is over that waits for broadcast TLBIs. */
