@@ -22,7 +22,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   pendingPeak: number, pendingIntegral: number, oldestPendingNs: number, pending: { at: number[], pending: number[] }, tablesPeak: number }[] }`,
   reproduce: `{ report: string | null, experiments: { name: string, title: string, source: string, method: string,
   costs: { cost: string, ns: number, fitted: boolean, why: string }[],          // besides the defaults
-  figures: { name: string, published: number, simulated: number, deviation: number,   // simulated / published - 1
+  figures: { name: string, simulated: number,
+    published?: number, deviation: number | null,                               // simulated / published - 1; absent: the lab's own
     tolerance?: number,                                                         // 0: must be equal; absent: not judged
     fitted?: boolean, roundedFrom?: [number, number],                           // what the rounded published figure may stand for
     judgement: 'equal' | 'within' | 'rounding' | 'miss' | 'shown' }[] }[] }`,
