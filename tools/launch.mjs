@@ -13,6 +13,7 @@ const COMMANDS = {
   start: ['apps/cli/bin/s2lab.mjs', 'start'],
   test: ['tools/check.ts'],
   bench: ['tools/bench.ts'],
+  fuzz: ['apps/cli/src/fuzz/main.ts'],
   lint: ['tools/lint.ts'],
   provision: ['tools/provision.ts'],
   lock: ['tools/lock.ts'],
