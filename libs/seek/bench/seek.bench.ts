@@ -13,7 +13,7 @@ import { LogCursor } from '@s2lab/survey';
 import { FileSink, FileSource } from '@s2lab/transport-file';
 
 const EVENTS = Number(process.env['S2LAB_BENCH_EVENTS'] ?? 10_000_000);
-const SIZE = `10^${Math.log10(EVENTS).toFixed(1).replace('.0', '')} events`;
+const SIZE = EVENTS === 10_000_000 ? '10⁷ events' : EVENTS === 100_000_000 ? '10⁸ events' : `${EVENTS} events`;
 const SEEKS = 40;
 const STEPS = 300;
 
