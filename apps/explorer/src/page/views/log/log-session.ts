@@ -12,6 +12,8 @@ export interface ChosenSlot {
   readonly slot: number;
 }
 
+/** Milliseconds after which a reader is told what is waited for. */
+const PATIENCE_MS = 600;
 /** Milliseconds between two looks at a log that is surveyed or that grows. */
 const LOOK_MS = 400;
 
@@ -252,6 +254,7 @@ export class LogSession {
       while (this.wanted !== undefined && !this.ended) {
         const seq = this.wanted;
         const machine = this.machine;
+        const patience = setTimeout(() => this.complain(`going to event ${seq.toLocaleString('en')} …`), PATIENCE_MS);
         try {
           this.asked = this.range;
           const moment = await this.oracle.ask('moment', {
@@ -273,6 +276,8 @@ export class LogSession {
           this.wanted = undefined;
           this.pause();
           this.complain((error as Error).message);
+        } finally {
+          clearTimeout(patience);
         }
       }
     } finally {
