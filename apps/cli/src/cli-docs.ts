@@ -85,6 +85,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
   bisect: `{ found: null | { run: string, machine: number, seq: number, because: string | null,
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
+  'import trace-cmd': `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
   'import casemate': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
