@@ -1,6 +1,7 @@
 export * from './assert.ts';
 export * from './config.ts';
 export * from './costs.ts';
+export * from './live-registers.ts';
 export * from './lock.ts';
 export * from './machine.ts';
 export * from './machine-state.ts';
