@@ -23,7 +23,11 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   metrics: ['arch', 'events'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
-  seek: ['events', 'timeline', 'transport-file'],
+  // A stage-2 as a map: what the page and the panel draw, and what the fleet answers.
+  'stage2-map': ['arch', 'events', 'engine', 'timeline'],
+  // One pass over a log for verdict, checkpoints and overview, and seeks in it; runs in a browser as well.
+  survey: ['events', 'timeline', 'invariants', 'frame'],
+  seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
   infra: ['metrics'],
   explorer: anyLibraryAnd(),
@@ -52,6 +56,7 @@ export const PURE: readonly string[] = [
   'conformance',
   'checker',
   'timeline',
+  'stage2-map',
 ];
 
 /** Libraries from outside that pure packages may use, being pure themselves. */
@@ -79,6 +84,8 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'transport-kafka',
     'metrics',
     'timeline',
+    'stage2-map',
+    'survey',
     'seek',
     ...apps,
   ];

@@ -89,6 +89,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
+  'import casemate': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met

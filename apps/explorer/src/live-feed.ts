@@ -14,7 +14,8 @@ const LATEST = 20;
 
 /** What the page shows, as the running lab knows it. */
 export interface LabSource {
-  readonly about: Omit<LabAbout, 'periodMs'>;
+  /** The run and its pace, which controls may change. */
+  about(): Omit<LabAbout, 'periodMs'>;
   machines(): Iterable<MachineTally>;
   /** Events verified so far. */
   verified(): number;
@@ -30,44 +31,71 @@ export interface LabSource {
   ended(): boolean;
 }
 
+/** What a listener of the feed hears. */
+export interface LiveListener {
+  /** Another run, or another pace. */
+  about(about: LabAbout): void;
+  sample(sample: LabSample): void;
+}
+
 /** Takes samples of the lab at a steady pace and hands them to whoever listens. */
 export class LiveFeed {
-  readonly about: LabAbout;
+  private present: LabAbout;
   private readonly source: LabSource;
   private readonly kept: LabSample[] = [];
-  private readonly listeners = new Set<(sample: LabSample) => void>();
+  private readonly listeners = new Set<LiveListener>();
   private readonly timer: NodeJS.Timeout;
 
   constructor(source: LabSource) {
     this.source = source;
-    this.about = { ...source.about, periodMs: SAMPLE_PERIOD_MS };
+    this.present = this.ask();
     this.timer = setInterval(() => this.sample(), SAMPLE_PERIOD_MS);
     this.timer.unref();
   }
 
-  /** The samples kept, oldest first. */
+  /** The run and its pace. */
+  get about(): LabAbout {
+    return this.present;
+  }
+
+  /** The samples kept of this run, oldest first. */
   history(): readonly LabSample[] {
     return this.kept;
   }
 
-  /** Calls `listener` with every sample from now on. @returns how to stop that */
-  listen(listener: (sample: LabSample) => void): () => void {
+  /** Tells `listener` of everything from now on. @returns how to stop that */
+  listen(listener: LiveListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
   /** Takes a sample now. */
   sample(): void {
+    this.lookAround();
     const sample = takeSample(this.source, Date.now());
     this.kept.push(sample);
     if (this.kept.length > HISTORY) this.kept.shift();
-    for (const listener of this.listeners) listener(sample);
+    for (const listener of this.listeners) listener.sample(sample);
   }
 
   /** Ends the pace; listeners get nothing more. */
   close(): void {
     clearInterval(this.timer);
     this.listeners.clear();
+  }
+
+  private ask(): LabAbout {
+    return { ...this.source.about(), periodMs: SAMPLE_PERIOD_MS };
+  }
+
+  /** Tells when a control has changed run or pace; samples of another run are forgotten. */
+  private lookAround(): void {
+    const now = this.ask();
+    const before = this.present;
+    if (now.run === before.run && now.speed === before.speed && now.paused === before.paused) return;
+    this.present = now;
+    if (now.run !== before.run) this.kept.length = 0;
+    for (const listener of this.listeners) listener.about(now);
   }
 }
 

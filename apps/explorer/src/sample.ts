@@ -76,13 +76,15 @@ export interface LabSample {
   readonly ended: boolean;
 }
 
-/** What does not change while the lab runs. */
+/** The run that goes on, and its pace. */
 export interface LabAbout {
   readonly run: string;
   readonly scenario: string;
   readonly seed: number;
   /** Virtual seconds per wall second asked for; 0 = unlimited. */
   readonly speed: number;
+  /** Virtual time stands still because somebody wants it so. */
+  readonly paused: boolean;
   /** Milliseconds between samples. */
   readonly periodMs: number;
 }

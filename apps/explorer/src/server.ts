@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
-import type { LabSample } from './sample.ts';
+import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
 const CSP =
@@ -20,6 +20,8 @@ export interface ExplorerOptions {
   readonly feed: LiveFeed;
   /** Text of /metrics, if the lab exposes metrics. */
   readonly metrics?: () => Promise<string>;
+  /** The lab’s API: controls and state. */
+  readonly api?: FastifyPluginAsync;
 }
 
 /** A page that is being served. */
@@ -45,12 +47,14 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
     });
   });
   for (const [path, asset] of await bundlePage()) app.get(path, async (_request, reply) => reply.type(asset.type).send(asset.body));
+  app.get('/site.json', async (): Promise<Site> => ({ live: true, log: null }));
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/api/about', async () => options.feed.about);
   app.get('/api/live', (request, reply) => stream(options.feed, request, reply));
   const { metrics } = options;
   if (metrics !== undefined)
     app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()));
+  if (options.api !== undefined) await app.register(options.api);
   await app.listen({ host: options.host, port: options.port });
   return {
     url: urlOf(app, options.host),
@@ -88,9 +92,12 @@ function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): v
   };
   write('about', feed.about);
   const limit = STREAM_BACKLOG + write('history', feed.history());
-  const stop = feed.listen((sample: LabSample) => {
-    write('sample', sample);
-    if (raw.writableLength > limit) raw.destroy();
+  const stop = feed.listen({
+    about: (about) => write('about', about),
+    sample: (sample) => {
+      write('sample', sample);
+      if (raw.writableLength > limit) raw.destroy();
+    },
   });
   request.raw.on('close', stop);
 }

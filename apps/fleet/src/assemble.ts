@@ -9,8 +9,8 @@ import { FleetRun } from '@s2lab/scheduler';
 /** What a run needs besides its scenario. */
 export interface FleetOptions {
   readonly seed: number;
-  /** Name of the run; without it, it follows from scenario, seed and policy, so that equal runs have equal names. */
-  readonly runId?: string | undefined;
+  /** Name of the run, or what makes it of the default: that follows from scenario, seed and policy, so that equal runs have equal names. */
+  readonly runId?: string | ((derived: string) => string) | undefined;
   /** Policy of all machines, instead of the scenario’s. */
   readonly policy?: string | undefined;
   /** Recordings that the scenario’s workloads name. */
@@ -31,7 +31,8 @@ export interface Fleet {
  * @throws ScenarioError when a machine of the scenario cannot be, or names a policy that does not exist
  */
 export function assembleFleet(scenario: Scenario, options: FleetOptions): Fleet {
-  const run = options.runId ?? runName(scenario, options);
+  const { runId = runName(scenario, options) } = options;
+  const run = typeof runId === 'string' ? runId : runId(runName(scenario, options));
   const setups = plannedMachines(scenario).map(({ index, spec }): MachineSetup => {
     const policy = namedPolicy(scenario, options.policy ?? spec.policy);
     const origin = {

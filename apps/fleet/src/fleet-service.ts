@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
 import type { ServiceHttp } from '@s2lab/metrics';
 import { KafkaSink } from '@s2lab/transport-kafka';
-import type { Fleet } from './assemble.ts';
-import { assembleFleet } from './assemble.ts';
+import type { LabOutput } from './api/api-lab.ts';
+import { labApi } from './api/lab-api.ts';
+import type { RunHooks } from './control/run-keeper.ts';
+import { RunKeeper } from './control/run-keeper.ts';
+import { SpeedGauge } from './control/speed-gauge.ts';
 import { MeteredSink, MetricsSink } from './metered-sink.ts';
-import { pump } from './pump.ts';
 import { loadScenario } from './scenario-source.ts';
 import type { FleetSettings } from './service-settings.ts';
 import { WindowedSink } from './windowed-sink.ts';
@@ -31,18 +33,18 @@ export interface FleetService {
  */
 export async function startFleetService(settings: FleetSettings, signal: AbortSignal, say: (line: string) => void): Promise<FleetService> {
   const loaded = await loadScenario(settings.S2LAB_SCENARIO);
-  const assemble = (seed: number): Fleet =>
-    assembleFleet(loaded.scenario, {
-      seed,
-      runId: `${loaded.scenario.name}-${seed}-${randomBytes(6).toString('hex')}`,
-      policy: settings.S2LAB_POLICY,
-      recordings: loaded.recordings,
-      machineBase: settings.S2LAB_MACHINE_BASE,
-    });
-  const first = assemble(settings.S2LAB_SEED);
+  const runs = new RunKeeper({
+    loaded,
+    policy: settings.S2LAB_POLICY ?? null,
+    seed: settings.S2LAB_SEED,
+    speed: settings.S2LAB_SPEED,
+    machineBase: settings.S2LAB_MACHINE_BASE,
+    repeat: true,
+    // Several fleets, and a fleet that was started again, share a topic: nobody ever writes another one's machine.
+    nameRun: (_derived, scenario, seed) => `${scenario}-${seed}-${randomBytes(6).toString('hex')}`,
+  });
   const events = new EventMetrics();
   const metrics = new LabMetrics(events, ['pipeline']);
-  metrics.gauge('s2lab_speed_ratio').set({ kind: 'asked' }, settings.S2LAB_SPEED);
   const broker = new BrokerState(metrics, say);
   const kafka = new KafkaSink({
     brokers: settings.S2LAB_KAFKA_BROKERS.split(','),
@@ -53,41 +55,31 @@ export async function startFleetService(settings: FleetSettings, signal: AbortSi
     drainMs: PATIENCE_MS,
     onStall: (because) => broker.stalled(because),
   });
-  const state = { run: first.run, seed: settings.S2LAB_SEED, runs: 0, machines: first.machines.length };
+  const output = (): LabOutput => ({ to: 'kafka', where: settings.S2LAB_TOPIC, waitingFor: broker.because ?? null });
   const http = await serveHttp({
     host: settings.S2LAB_HTTP_HOST,
     port: settings.S2LAB_HTTP_PORT,
     registry: metrics.registry,
     unhealthy: () => broker.because,
-    routes: {
-      '/api/state': () => ({
-        ...state,
-        scenario: loaded.scenario.name,
-        speed: settings.S2LAB_SPEED,
-        topic: settings.S2LAB_TOPIC,
-        waitingForBroker: broker.because ?? null,
-        fleet: Array.from(events.machines(), (tally) => ({
-          run: tally.origin.run,
-          machine: tally.origin.machine,
-          policy: tally.origin.policy,
-          running: tally.running,
-          virtualNs: tally.virtualNs,
-          phase: tally.phase,
-          pass: tally.pass,
-          pendingFrees: tally.pendingFrees,
-          tables: tally.tables,
-        })),
-      }),
-    },
+    api: labApi({ runs, events, output }),
   });
-  const sinks = [new MeteredSink(new WindowedSink(kafka, IN_FLIGHT), 'kafka', metrics, () => kafka.byteCount), new MetricsSink(events)];
+  const speed = new SpeedGauge(metrics, runs.pace);
+  const sinks = [
+    new MeteredSink(new WindowedSink(kafka, IN_FLIGHT), 'kafka', metrics, () => kafka.byteCount),
+    new MetricsSink(events),
+    speed,
+  ];
+  const hooks: RunHooks = {
+    begin: async ({ fleet, seed, because }) => {
+      say(
+        `run ${fleet.run}: ${fleet.machines.length} machines, seed ${seed}${because === null ? '' : `, because of ${JSON.stringify(because.change)}`}`,
+      );
+      return sinks;
+    },
+    ended: async () => {},
+  };
   const runAll = async (): Promise<void> => {
-    for (let fleet = first; !signal.aborted; fleet = assemble(state.seed)) {
-      say(`run ${fleet.run}: ${fleet.machines.length} machines, seed ${state.seed}`);
-      Object.assign(state, { run: fleet.run, runs: state.runs + 1 });
-      await pump(fleet.producer, sinks, { speed: settings.S2LAB_SPEED, untilNs: loaded.scenario.durationNs, signal });
-      state.seed = (state.seed + 1) >>> 0;
-    }
+    await runs.keep(hooks, signal);
     await sinks[0]!.close();
   };
   return { http, ended: closing(runAll(), http, kafka, signal) };

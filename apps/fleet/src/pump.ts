@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { EventSink, Frame } from '@s2lab/events';
 import { wide } from '@s2lab/events';
+import { Pace } from './control/pace.ts';
 
 /** What gives frames, up to a limit of virtual time: a FleetRun. The rows of a frame are reused by the next call. */
 export interface FrameProducer {
@@ -8,12 +9,14 @@ export interface FrameProducer {
   /** Stops every machine that still runs: the last events of each, a frame a call. */
   interrupt(): Frame | undefined;
   readonly done: boolean;
+  /** Virtual time of the machine that is furthest behind, ns; Infinity when all have stopped. */
+  readonly nowNs: number;
 }
 
 /** How fast and how long to pump. */
 export interface PumpOptions {
-  /** Virtual seconds per wall second; 0 = as fast as it goes. */
-  readonly speed: number;
+  /** Virtual seconds per wall second, 0 = as fast as it goes; a Pace may be changed while the pump runs. */
+  readonly speed: number | Pace;
   /** Virtual time at which to stop all machines; absent = when all workloads are done. */
   readonly untilNs?: number | undefined;
   /** Stops the pump between two frames. */
@@ -43,7 +46,8 @@ const TURN_MS = 15;
  */
 export async function pump(fleet: FrameProducer, sinks: readonly EventSink[], options: PumpOptions): Promise<PumpOutcome> {
   const untilNs = options.untilNs ?? Infinity;
-  const { signal, speed } = options;
+  const { signal } = options;
+  const pace = typeof options.speed === 'number' ? new Pace(options.speed) : options.speed;
   const total = { frames: 0, events: 0, virtualNs: 0 };
   const turns = new Turns();
   const hand = async (frame: Frame): Promise<void> => {
@@ -53,40 +57,48 @@ export async function pump(fleet: FrameProducer, sinks: readonly EventSink[], op
     total.events += length;
     total.virtualNs = Math.max(total.virtualNs, wide(at, length - 1));
   };
-  const drain = async (limitNs: number): Promise<void> => {
-    for (let frame = nextUnless(signal, fleet, limitNs); frame !== undefined; frame = nextUnless(signal, fleet, limitNs)) {
+  /** Everything before `limitNs`, unless the signal is raised or the pace changes meanwhile. */
+  const drain = async (limitNs: number, changes: number): Promise<void> => {
+    while (signal?.aborted !== true && pace.changes === changes) {
+      const frame = fleet.nextFrame(limitNs);
+      if (frame === undefined) return;
       await hand(frame);
       await turns.take();
     }
   };
-  if (speed === 0) await drain(untilNs);
-  else await paced(fleet, untilNs, speed, signal, drain);
+  await follow(fleet, untilNs, pace, signal, drain);
   const interrupted = signal?.aborted === true && !fleet.done;
   // Machines that were stopped before their end say so in the log.
   for (let frame = fleet.interrupt(); frame !== undefined; frame = fleet.interrupt()) await hand(frame);
   return { ...total, interrupted };
 }
 
-function nextUnless(signal: AbortSignal | undefined, fleet: FrameProducer, limitNs: number): Frame | undefined {
-  return signal?.aborted === true ? undefined : fleet.nextFrame(limitNs);
-}
-
-/** Lets virtual time follow wall time. Time that a slow sink or a busy machine took is not caught up with. */
-async function paced(
+/** Lets virtual time follow wall time at the pace of the moment. Time that a pause, a slow sink or a busy machine took is not caught up with. */
+async function follow(
   fleet: FrameProducer,
   untilNs: number,
-  speed: number,
+  pace: Pace,
   signal: AbortSignal | undefined,
-  drain: (limitNs: number) => Promise<void>,
+  drain: (limitNs: number, changes: number) => Promise<void>,
 ): Promise<void> {
   let limitNs = 0;
   let last = performance.now();
   while (!fleet.done && limitNs < untilNs && signal?.aborted !== true) {
+    const { changes } = pace;
+    if (pace.paused) {
+      await pace.changed(signal);
+      last = performance.now();
+      continue;
+    }
     const now = performance.now();
     const elapsedMs = Math.min(2 * BEAT_MS, Math.max(1, now - last));
     last = now;
-    limitNs = Math.min(untilNs, Math.floor(limitNs + elapsedMs * 1e6 * speed));
-    await drain(limitNs);
+    limitNs = pace.speed === 0 ? untilNs : Math.min(untilNs, Math.floor(limitNs + elapsedMs * 1e6 * pace.speed));
+    await drain(limitNs, changes);
+    if (pace.changes !== changes) {
+      limitNs = Math.min(limitNs, fleet.nowNs); // the old pace may have aimed far ahead
+      continue;
+    }
     if (fleet.done) return;
     const restMs = Math.max(0, BEAT_MS - (performance.now() - now));
     await setTimeout(restMs, undefined, signal === undefined ? {} : { signal }).catch(ignoreAbort);

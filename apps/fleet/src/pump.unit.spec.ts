@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import type { EventSink, Frame } from '@s2lab/events';
 import { EventColumns, MemoryLog } from '@s2lab/events';
 import type { FrameProducer } from './pump.ts';
+import { Pace } from './control/pace.ts';
 import { pump } from './pump.ts';
 
 /** Gives `count` frames of one row, one for each millisecond of virtual time. */
 class Ticker implements FrameProducer {
-  private nowNs = 0;
+  nowNs = 0;
   made = 0;
   private stopped = false;
   private readonly count: number;
@@ -109,4 +110,57 @@ test('the error of a sink ends the run', async () => {
   };
   await assert.rejects(pump(ticker, [new MemoryLog(), broken], { speed: 0 }), /disk full/);
   assert.equal(ticker.made, 1);
+});
+
+test('a pump that is paused makes nothing, goes on where it was, and ends as if it had never stood still', async () => {
+  const pace = new Pace(0);
+  const ticker = new Ticker(200);
+  const log = new MemoryLog();
+  const sink: EventSink = {
+    write: async (frame) => {
+      await log.write(frame);
+      if (log.kept.length === 20) pace.set(0, true);
+    },
+    close: async () => {},
+  };
+  const running = pump(ticker, [sink], { speed: pace });
+  while (!pace.paused)
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  await new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
+  assert.equal(ticker.made, 20);
+  pace.set(0, false);
+  assert.deepEqual(await running, { frames: 200, events: 200, virtualNs: 200e6, interrupted: false });
+  assert.deepEqual(
+    log.kept.map((frame) => frame.firstSeq),
+    Array.from({ length: 200 }, (_, i) => i),
+  );
+});
+
+test('a pace that was too high to reach does not last when it is lowered', async () => {
+  const pace = new Pace(1000); // 200 virtual seconds a beat
+  const stop = new AbortController();
+  const ticker = new Ticker(1_000_000);
+  const log = new MemoryLog();
+  const sink: EventSink = {
+    write: async (frame) => {
+      await log.write(frame);
+      if (log.kept.length === 30) pace.set(0.001, false); // a frame every ten beats
+      if (log.kept.length === 31) stop.abort();
+    },
+    close: async () => {},
+  };
+  const outcome = await pump(ticker, [sink], { speed: pace, signal: stop.signal });
+  assert.equal(outcome.frames, 32, 'thirty, one at the new pace, and the end of the machine');
+});
+
+test('a signal ends a pump that is paused', async () => {
+  const pace = new Pace(1);
+  pace.set(1, true);
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 20);
+  assert.equal((await pump(new Ticker(10), [new MemoryLog()], { speed: pace, signal: stop.signal })).interrupted, true);
 });

@@ -38,6 +38,15 @@ export function stepIdle(machine: Machine, walker: Walker): void {
       walker.preemptNs = command.durationNs;
       walker.preemptLevel = command.level;
       return;
+    case COMMAND.slowTlbi:
+      walker.slowTlbiNs = command.durationNs;
+      return;
+    case COMMAND.emptyCache:
+      walker.starved = 1 + command.cachePages;
+      return;
+    case COMMAND.stallReclaim:
+      machine.walkers[machine.reclaimActor]!.stallNs = command.durationNs;
+      return;
     case COMMAND.map:
     case COMMAND.unmap:
     case COMMAND.wrprotect:

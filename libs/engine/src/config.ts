@@ -1,6 +1,21 @@
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
 
+/**
+ * What the host does about split blocks when the dirty logging of a memslot ends: nothing, so that only faults bring blocks back (KVM on
+ * arm64); unmap the memslot; install the blocks in place of their tables; zap the descriptor of each table that could be a block.
+ */
+export const COLLAPSE_MODES = ['lazy', 'unmap-memslot', 'in-place', 'zap-parent'] as const;
+
+/** A collapse mode by name. */
+export type CollapseMode = (typeof COLLAPSE_MODES)[number];
+
+/** When the sub-tree that a block replaces goes to the reclaim policy: after the block is installed, or while its descriptor is still locked. */
+export const TEARDOWN_ORDERS = ['after', 'before'] as const;
+
+/** A teardown order by name. */
+export type TeardownOrder = (typeof TEARDOWN_ORDERS)[number];
+
 /** Everything that shapes one machine; equal configuration, policy and workload give equal events. */
 export interface MachineConfig {
   /** `kvm`: one guest, managed by the kernel; `pkvm`: the hypervisor at EL2 manages the host's stage-2 and those of its guests. */
@@ -38,6 +53,8 @@ export interface MachineConfig {
   readonly eagerSplitBytes: number;
   /** Manual protect with the dirty log initially all set: logging on write-protects nothing yet. */
   readonly initiallyAllSet: boolean;
+  readonly collapse: CollapseMode;
+  readonly teardown: TeardownOrder;
   /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
   readonly reuseFrames: boolean;
   readonly seed: number;
@@ -64,6 +81,8 @@ export const DEFAULT_CONFIG: MachineConfig = {
   cacheCapacity: 40,
   eagerSplitBytes: 0,
   initiallyAllSet: false,
+  collapse: 'lazy',
+  teardown: 'after',
   reuseFrames: true,
   seed: 1,
   costs: DEFAULT_COSTS,

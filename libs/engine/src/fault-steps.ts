@@ -1,5 +1,6 @@
+import type { Geometry } from '@s2lab/arch';
 import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
-import { ACCESS, FAULT, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
@@ -68,7 +69,26 @@ function taken(machine: Machine, walker: Walker): void {
   const logsWrite = memslot.logsWrites && write;
   const needsPages = walker.faultKind === FAULT.translation || logsWrite || walker.commandResult === RESULT.enomem;
   const minimum = LAST_LEVEL - machine.stage2(walker).shape.startLevel;
-  walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+  if (walker.starved > 0) starve(machine, walker);
+  const runsOut = walker.starved > 0 && needsPages && walker.memcache < minimum;
+  walker.starved = 0;
+  if (runsOut) topUpFailed(machine, walker);
+  else walker.pc = needsPages && walker.memcache < minimum ? PC.faultTopUp : PC.faultSized;
+}
+
+/** Fault injection: memory is short; what the cache still holds is all there is for this fault. */
+function starve(machine: Machine, walker: Walker): void {
+  const pages = walker.starved - 1;
+  machine.note(walker, K.faultInjected, 0, INJECTED.cacheExhausted, pages);
+  walker.memcache = Math.min(walker.memcache, pages);
+}
+
+/** No walk begins without the pages it may need: the fault fails, and the guest takes it again. @source kvm_mmu_topup_memory_cache(): -ENOMEM */
+function topUpFailed(machine: Machine, walker: Walker): void {
+  machine.note(walker, K.cacheExhausted, 0, 0, 0);
+  walker.result = RESULT.enomem;
+  walker.mapShift = machine.world.shape.pageShift;
+  walker.pc = PC.faultHandled;
 }
 
 /** @source kvm_mmu_topup_memory_cache(): to capacity whenever it is below the minimum */
@@ -91,7 +111,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let shift: number = page;
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
-    shift = vmaShift(machine, walker, memslot, backing);
+    shift = vmaShift(shape, memslot, backing, walker.ipa);
     most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
   const bytes = 2 ** shift;
@@ -106,11 +126,10 @@ function chooseSize(machine: Machine, walker: Walker): void {
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
-function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { shape } = machine.world;
+function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
     const shift = spanShift(shape, level);
-    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, walker.ipa, shift)) return shift;
+    if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
 }
@@ -119,8 +138,19 @@ function vmaShift(machine: Machine, walker: Walker, memslot: Memslot, backing: B
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
   const { shape } = machine.world;
   if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(shape, walker.faultLevel);
+  return transparentShift(shape, memslot, backing, walker.ipa);
+}
+
+/** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
+function transparentShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   const block = spanShift(shape, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, walker.ipa, block) && backing.hugePageAt(memslot, walker.ipa, block) ? block : shape.pageShift;
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : shape.pageShift;
+}
+
+/** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */
+export function backedShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const shift = vmaShift(shape, memslot, backing, ipa);
+  return shift === shape.pageShift && backing.vmaShift === shift ? transparentShift(shape, memslot, backing, ipa) : shift;
 }
 
 /** The lock is held: give up if the memory map changed meanwhile, else map, relax or make young. */

@@ -1,5 +1,5 @@
 import { isAligned } from '@s2lab/arch';
-import { DSB, K, TLBI } from '@s2lab/events';
+import { DSB, INJECTED, K, TLBI } from '@s2lab/events';
 import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
@@ -78,7 +78,16 @@ export function stepFlush(machine: Machine, walker: Walker): void {
 function sync(machine: Machine, walker: Walker): void {
   const local = walker.flushKind === FLUSH.ipaLocal;
   machine.note(walker, K.dsbCompleted, 0, local ? DSB.nsh : DSB.ish, 0);
-  machine.spend(local ? 0 : machine.config.costs.dsbAfterTlbiNs);
+  if (!local) awaitCompletion(machine, walker);
+}
+
+/** Every core of the domain must answer. Fault injection: one of them is slow. */
+function awaitCompletion(machine: Machine, walker: Walker): void {
+  machine.spend(machine.config.costs.dsbAfterTlbiNs);
+  if (walker.slowTlbiNs === 0) return;
+  machine.note(walker, K.faultInjected, 0, INJECTED.slowTlbi, walker.slowTlbiNs);
+  machine.spend(walker.slowTlbiNs);
+  walker.slowTlbiNs = 0;
 }
 
 function stageTwo(machine: Machine, walker: Walker): void {

@@ -1,5 +1,5 @@
 import { alignDown, spanBytes } from '@s2lab/arch';
-import { K, LOCK, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { INJECTED, K, LOCK, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { beginWalk } from './control.ts';
 import { acquire, release } from './lock-steps.ts';
@@ -79,6 +79,13 @@ function chunk(machine: Machine, walker: Walker): void {
 
 function topUp(machine: Machine, walker: Walker): void {
   const pages = pagesNeeded(machine);
+  if (walker.memcache < pages && walker.starved > 0) {
+    // Splitting is best effort: what is not split now is split by the faults. @source kvm_mmu_split_huge_pages(): ret of the top-up
+    machine.note(walker, K.faultInjected, 0, INJECTED.cacheExhausted, walker.starved - 1);
+    walker.starved = 0;
+    acquire(walker, LOCK_MODE.write, walker.splitReturn);
+    return;
+  }
   if (walker.memcache < pages) {
     machine.note(walker, K.cacheToppedUp, 0, walker.memcache, pages);
     walker.memcache = pages;

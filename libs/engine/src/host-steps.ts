@@ -2,6 +2,7 @@ import { alignDown, spanBytes } from '@s2lab/arch';
 import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
+import { beginCollapse } from './collapse-steps.ts';
 import { finishCommand } from './control.ts';
 import { FLUSH, flush } from './flush-steps.ts';
 import { acquire, release } from './lock-steps.ts';
@@ -173,6 +174,9 @@ function chunk(machine: Machine, walker: Walker): void {
       return;
     case COMMAND.ageRange:
       begin(OP.age, WALK_FLAG.leaf);
+      return;
+    case COMMAND.dirtyLogOff:
+      beginCollapse(machine, walker, from, to - from);
       return;
     case COMMAND.destroy:
     case COMMAND.destroyVm:

@@ -120,11 +120,13 @@ export function stepMap(machine: Machine, walker: Walker): void {
       make(machine, walker);
       return;
     case PC.mapRetire:
+    case PC.mapRetireFirst:
       retire(machine, walker);
       return;
     case PC.mapReclaimed:
+    case PC.mapReclaimedFirst:
       machine.commit(walker, K.reclaimEnded, 0, 0, machine.oldChild(walker), 0, 0, 0, 0, 0, 0, 0);
-      visitDone(walker, RESULT.ok);
+      retired(machine, walker, walker.pc === PC.mapReclaimedFirst);
       return;
     case PC.mapPutChild:
       putChild(machine, walker);
@@ -173,7 +175,6 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
   }
   const wasTable = machine.oldIsTable(walker);
   if (wasTable) {
-    const cause = walker.annotation !== 0 ? UNLINK_CAUSE.annotate : UNLINK_CAUSE.collapse;
     machine.commit(
       walker,
       K.tableUnlinked,
@@ -186,7 +187,7 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
       0,
       walker.visitAddr,
       walker.table,
-      cause,
+      unlinkCause(walker),
     );
   }
   if (isEmpty(walker.oldLo, walker.oldHi)) {
@@ -201,7 +202,32 @@ function breakDescriptor(machine: Machine, walker: Walker): void {
   }
 }
 
+function unlinkCause(walker: Walker): number {
+  if (walker.op === OP.zap) return UNLINK_CAUSE.zap;
+  return walker.annotation !== 0 ? UNLINK_CAUSE.annotate : UNLINK_CAUSE.collapse;
+}
+
+/** Whether the visit replaces a table: what hung there goes to the policy. In a recovery the locked descriptor remembers it. */
+function replacesTable(walker: Walker): boolean {
+  if (walker.op === OP.recover) return isLocked(walker.oldLo, walker.oldHi);
+  return walker.visit === WALK_FLAG.tablePre && isTable(walker.oldLo, walker.level);
+}
+
+/** Puts a block where the first walk of a recovery left a locked descriptor; the break is flushed. */
+export function installBlock(machine: Machine, walker: Walker): void {
+  const { shape } = machine.stage2(walker);
+  walker.newLo = walker.attrLo | addressLo(shape, physical(walker)) | LO_VALID;
+  walker.newHi = walker.attrHi | addressHi(shape, physical(walker));
+  afterBreak(machine, walker);
+}
+
+/** The descriptor is locked and flushed. What was torn down first delays everybody who wants the new one. */
 function afterBreak(machine: Machine, walker: Walker): void {
+  if (machine.config.teardown === 'before' && replacesTable(walker)) walker.pc = PC.mapRetireFirst;
+  else beforeMake(machine, walker);
+}
+
+function beforeMake(machine: Machine, walker: Walker): void {
   const skip = walker.child >= 0 || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
   if (!skip && isNormalMemory(walker.newLo, machine.stage2(walker).features)) walker.pc = PC.mapClean;
   else if (!skip && executes(walker)) walker.pc = PC.mapInvalidate;
@@ -229,24 +255,30 @@ function make(machine: Machine, walker: Walker): void {
     const cause = inside ? LINK_CAUSE.prebuilt : isValid(walker.oldLo) ? LINK_CAUSE.split : LINK_CAUSE.grow;
     machine.commit(walker, K.tableLinked, walker.level, walker.slot, walker.child, 0, 0, 0, 0, walker.visitAddr, walker.table, cause);
   }
-  if (walker.visit === WALK_FLAG.tablePre && isTable(walker.oldLo, walker.level)) walker.pc = PC.mapRetire;
+  if (machine.config.teardown === 'after' && replacesTable(walker)) walker.pc = PC.mapRetire;
   else visitDone(walker, RESULT.ok);
 }
 
 /** The sub-tree is unlinked: hand it to the policy, or tear it down here and now. @source mm_ops->free_unlinked_table */
 function retire(machine: Machine, walker: Walker): void {
   const child = machine.oldChild(walker);
+  const first = walker.pc === PC.mapRetireFirst;
   const outcome = machine.policyOf(walker).unlinked(machine, walker, child);
   if (outcome === HOOK.again) return;
   if (outcome === HOOK.held || machine.policyOf(walker).defersFrees) {
     const held = outcome === HOOK.held ? 1 : 0;
     machine.commit(walker, K.tableRetired, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, held, 0);
     if (held === 0) machine.wake(machine.reclaimActor);
-    visitDone(walker, RESULT.ok);
+    retired(machine, walker, first);
     return;
   }
   machine.commit(walker, K.reclaimBegan, walker.level, 0, child, 0, 0, 0, 0, walker.visitAddr, 0, 0);
-  beginTeardown(machine, walker, child, walker.level + 1, PC.mapReclaimed);
+  beginTeardown(machine, walker, child, walker.level + 1, first ? PC.mapReclaimedFirst : PC.mapReclaimed);
+}
+
+function retired(machine: Machine, walker: Walker, first: boolean): void {
+  if (first) beforeMake(machine, walker);
+  else visitDone(walker, RESULT.ok);
 }
 
 /** The break lost its race: the page allocated for it is given back unused. */

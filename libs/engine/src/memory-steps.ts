@@ -24,7 +24,8 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
     case COMMAND.dirtyLogOff:
       machine.note(walker, K.dirtyLogStopped, 0, command.memslot, 0);
       releaseCache(machine, walker);
-      return;
+      if (machine.config.collapse === 'lazy') return;
+      break;
     default:
       break;
   }
@@ -38,6 +39,9 @@ export function beginMemoryOperation(machine: Machine, walker: Walker, command: 
       // The memslot is invalid first, so that no new fault finds it; then its range is unmapped.
       machine.note(walker, K.memslotDeleted, 0, command.memslot, 0);
       machine.backings.delete(command.memslot);
+      acquire(walker, LOCK_MODE.write, PC.hostLocked);
+      return;
+    case COMMAND.dirtyLogOff:
       acquire(walker, LOCK_MODE.write, PC.hostLocked);
       return;
     case COMMAND.dirtyLogOn:

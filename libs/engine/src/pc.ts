@@ -22,6 +22,7 @@ export const GROUP = {
   memory: 14,
   straight: 15,
   v61: 16,
+  collapse: 20,
 } as const;
 
 /** Program counters of a walker; see the file of each group. */
@@ -60,6 +61,8 @@ export const PC = {
   mapSoftwareStore: group(2) + 10,
   mapReclaimed: group(2) + 11,
   mapBarrier: group(2) + 12,
+  mapRetireFirst: group(2) + 13,
+  mapReclaimedFirst: group(2) + 14,
 
   unmapClear: group(3),
   unmapPut: group(3) + 1,
@@ -161,6 +164,12 @@ export const PC = {
   v61FreeChild: group(16) + 16,
   v61Executable: group(16) + 17,
   v61Set: group(16) + 18,
+
+  collapseCount: group(20),
+  collapseBreak: group(20) + 1,
+  collapsePut: group(20) + 2,
+  collapseBroken: group(20) + 3,
+  collapseFlushed: group(20) + 4,
 
   reclaimIdle: group(12),
   reclaimAsk: group(12) + 1,

@@ -1,4 +1,4 @@
-import { K } from '@s2lab/events';
+import { INJECTED, K } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { beginTeardown } from './free-steps.ts';
 import type { Machine } from './machine.ts';
@@ -20,7 +20,8 @@ export function stepReclaim(machine: Machine, worker: Walker): void {
       else turnTo(worker, nextRetired(machine, worker.vmid));
       return;
     case PC.reclaimAsk:
-      ask(machine, worker);
+      if (worker.stallNs > 0) stall(machine, worker);
+      else ask(machine, worker);
       return;
     case PC.reclaimBegin: {
       const { retired, retiredHead } = machine.stage2(worker);
@@ -40,6 +41,13 @@ export function stepReclaim(machine: Machine, worker: Walker): void {
     default:
       assert(false, `the reclaim worker has no step at pc ${worker.pc}`);
   }
+}
+
+/** Fault injection: what the worker waits for does not come, or it gets no core; what is retired meanwhile stays pending. */
+function stall(machine: Machine, worker: Walker): void {
+  machine.note(worker, K.faultInjected, 0, INJECTED.gracePeriodStalled, worker.stallNs);
+  machine.spend(worker.stallNs);
+  worker.stallNs = 0;
 }
 
 /** The next stage-2 with something retired, after `vmid` and round to it again; -1 when there is none. */

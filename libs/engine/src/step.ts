@@ -1,5 +1,6 @@
 import { assert } from './assert.ts';
 import { stepAttributes } from './attribute-steps.ts';
+import { stepCollapse } from './collapse-steps.ts';
 import { stepIdle } from './command-steps.ts';
 import { stepFault } from './fault-steps.ts';
 import { stepFlush } from './flush-steps.ts';
@@ -70,6 +71,9 @@ export function step(machine: Machine, walker: Walker): void {
       return;
     case GROUP.v61:
       stepV61(machine, walker);
+      return;
+    case GROUP.collapse:
+      stepCollapse(machine, walker);
       return;
     case GROUP.reclaim:
       stepReclaim(machine, walker);

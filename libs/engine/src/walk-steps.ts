@@ -2,6 +2,7 @@ import { alignDown, isTable, LAST_LEVEL, rootPageOf, slotOf, spanBytes } from '@
 import { INJECTED, K, OP, PROT_SHIFT, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { visitAttributes } from './attribute-steps.ts';
+import { visitCollapse } from './collapse-steps.ts';
 import { beginTeardown, visitFree } from './free-steps.ts';
 import type { Machine } from './machine.ts';
 import { visitMap } from './map-steps.ts';
@@ -218,6 +219,10 @@ function callVisitor(machine: Machine, walker: Walker, kind: number): void {
     case OP.split:
       visitSplit(machine, walker);
       return;
+    case OP.zap:
+    case OP.recover:
+      visitCollapse(machine, walker);
+      return;
     default:
       visitAttributes(machine, walker);
   }
@@ -305,6 +310,9 @@ function endWalk(machine: Machine, walker: Walker): void {
   switch (walker.op) {
     case OP.map:
       walker.pc = PC.mapBarrier;
+      return;
+    case OP.recover:
+      walker.pc = (walker.flags & WALK_FLAG.leaf) !== 0 ? PC.mapBarrier : walker.opReturn;
       return;
     case OP.createUnlinked:
       walker.pc = PC.splitBuilt;

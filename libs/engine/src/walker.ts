@@ -13,9 +13,11 @@ export const WALK_WIDE_FIRST = 7;
 export const WALK_WIDE_COUNT = 10;
 /** Walks that may be nested: a walk, and inside it the building or the teardown of a sub-tree. */
 export const WALK_DEPTH = 2;
-/** Register with the VMID, behind those of the walks. */
-const VMID_AT = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
-/** Integer registers of a walker: commands, the present walk, the pushed walk, the VMID. */
+/** First of the registers for faults to inject, behind those of the walks. */
+const INJECTED_FIRST = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
+/** Register with the VMID. */
+const VMID_AT = INJECTED_FIRST + 3;
+/** Integer registers of a walker: commands, the present walk, the pushed walk, faults to inject, the VMID. */
 export const REGISTER_COUNT = VMID_AT + 1;
 /** Address registers of a walker. */
 export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT;
@@ -177,6 +179,9 @@ export class Walker {
   /** Map as Linux 6.1 did: 1 + level of the table being replaced by a block, 0 none (a map looks at no access flags). */
   get anchor(): number { return this.young; }
   set anchor(value: number) { this.young = value; }
+  /** Tables that the first walk of a recovery in place has broken (it looks at no access flags). */
+  get brokenTables(): number { return this.young; }
+  set brokenTables(value: number) { this.young = value; }
   /** FLUSH to perform. */
   get flushKind(): number { return this.r[45]!; }
   set flushKind(value: number) { this.r[45] = value; }
@@ -204,6 +209,15 @@ export class Walker {
   /** 1: the next fault of the access is to find the memory map changed (a vCPU runs no host operation). */
   get stale(): number { return this.hostPhase; }
   set stale(value: number) { this.hostPhase = value; }
+  /** Virtual time that the next broadcast TLBI of the actor takes longer to complete. */
+  get slowTlbiNs(): number { return this.r[INJECTED_FIRST]!; }
+  set slowTlbiNs(value: number) { this.r[INJECTED_FIRST] = value; }
+  /** 1 + table pages that the cache holds at most at the next need for some, when no more are to be had; 0 = the allocator works. */
+  get starved(): number { return this.r[INJECTED_FIRST + 1]!; }
+  set starved(value: number) { this.r[INJECTED_FIRST + 1] = value; }
+  /** Virtual time for which the reclaim worker is stalled before it next asks whether it may go on. */
+  get stallNs(): number { return this.r[INJECTED_FIRST + 2]!; }
+  set stallNs(value: number) { this.r[INJECTED_FIRST + 2] = value; }
   /** Address of the command. */
   get ipa(): number { return this.a[0]!; }
   set ipa(value: number) { this.a[0] = value; }

@@ -44,6 +44,12 @@ export const COMMAND = {
   phase: 24,
   /** The vCPU is preempted for `durationNs` when a walk of its own next enters a table of `level` or deeper (fault injection). */
   preempt: 25,
+  /** The actor's next broadcast TLBI takes `durationNs` longer to complete (fault injection). */
+  slowTlbi: 40,
+  /** When the actor next needs table pages its cache holds at most `cachePages`, and no more are to be had (fault injection). */
+  emptyCache: 41,
+  /** The reclaim worker is stalled for `durationNs` when it next asks whether it may go on: a grace period that does not end (fault injection). */
+  stallReclaim: 42,
 } as const;
 
 /** Bits of Command.flags that are no WALK_FLAG. */
@@ -66,7 +72,7 @@ export class Command {
   access = 0;
   prot = 0;
   flags = 0;
-  /** Table pages in the cache for this walk; -1 = no cache at all. Only for straight walks. */
+  /** Table pages in the cache for this walk; -1 = no cache at all. Only for straight walks and `emptyCache`. */
   cachePages = 0;
   memslot = 0;
   hva = 0;

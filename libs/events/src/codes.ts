@@ -15,6 +15,10 @@ export const OP = {
   freeUnlinked: 12,
   /** Building of a sub-tree that is not linked yet (kernel: kvm_pgtable_stage2_create_unlinked). */
   createUnlinked: 13,
+  /** Breaks and empties each descriptor whose table could be a block (x86: zap_collapsible_spte_range). */
+  zap: 14,
+  /** Replaces each table that could be a block by that block: one walk breaks, after one flush another makes (x86: recover_huge_pages_range). */
+  recover: 15,
 } as const;
 
 /** Walk flags, bits of `aux` in `walk-began`. @source Linux 7.2 enum kvm_pgtable_walk_flags */
@@ -101,11 +105,38 @@ export const INJECTED = { vcpuPreempted: 1, cacheExhausted: 2, slowTlbi: 3, tran
 /** Why a table was linked, `aux` of `table-linked`: into an empty slot, in place of a block, or inside a sub-tree not linked yet. */
 export const LINK_CAUSE = { grow: 1, split: 2, prebuilt: 3 } as const;
 
-/** Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation. */
-export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4 } as const;
+/**
+ * Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation,
+ * zapped for a fault to build the block.
+ */
+export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4, zap: 5 } as const;
 
 /** The name of `code` in one of the tables above, or `code N`. */
 export function codeName(table: Readonly<Record<string, number>>, code: number): string {
   for (const name in table) if (table[name] === code) return name;
   return `code ${code}`;
 }
+
+/** TLB invalidations of traced programs, `arg` of `invalidation-issued`: those of EL2's own stage 1 too, by Arm's names. */
+export const INVALIDATION = {
+  vmalls12e1: 1,
+  vmalls12e1is: 2,
+  vmalle1: 3,
+  vmalle1is: 4,
+  alle1: 5,
+  alle1is: 6,
+  alle2: 7,
+  alle2is: 8,
+  ipas2e1is: 9,
+  vae2is: 10,
+  vale2is: 11,
+} as const;
+
+/** Order of a store, `arg` of `memory-written`. */
+export const STORE_ORDER = { plain: 1, release: 2 } as const;
+
+/** System registers, `arg` of `register-written`. */
+export const REGISTER = { vttbr: 1, ttbr0: 2, vtcr: 3, hcr: 4, tcr: 5, sctlr: 6, mair: 7 } as const;
+
+/** Hints of a traced program, `arg` of `hint-given`. @source casemate 3.0.2, trace format */
+export const HINT = { setRootLock: 1, setOwnerRoot: 2, releaseTable: 3, setPteThreadOwner: 4 } as const;

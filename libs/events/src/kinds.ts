@@ -335,6 +335,54 @@ export const KINDS = {
     fields: { announced: ['arg', 'count'], owner: ['aux', 'count'] },
   },
   'epoch-advanced': { code: 110, doc: 'The global epoch went up to `epoch`.', fields: { epoch: ['arg', 'count'] } },
+
+  // Traces of other programs that tell plain memory and registers, not tables: addresses and values are all 64 bits.
+  'memory-initialised': {
+    code: 140,
+    doc: 'Imported: the memory at [address, address+bytes) is followed from now on and holds zeros.',
+    fields: { address: ['old', 'descriptor'], bytes: ['new', 'descriptor'] },
+  },
+  'memory-freed': {
+    code: 141,
+    doc: 'Imported: the memory at [address, address+bytes) is not followed any more.',
+    fields: { address: ['old', 'descriptor'], bytes: ['new', 'descriptor'] },
+  },
+  'memory-read': {
+    code: 142,
+    doc: 'Imported: a load of 64 bits.',
+    fields: { address: ['old', 'descriptor'], value: ['new', 'descriptor'] },
+  },
+  'memory-written': {
+    code: 143,
+    doc: 'Imported: a store of 64 bits, in STORE_ORDER.',
+    fields: { address: ['old', 'descriptor'], value: ['new', 'descriptor'], order: ['arg', 'count'] },
+  },
+  'memory-filled': {
+    code: 144,
+    doc: 'Imported: plain stores of the same 64 bits all over [address, address+bytes).',
+    fields: { address: ['old', 'descriptor'], value: ['new', 'descriptor'], bytes: ['ipa', 'bytes'] },
+  },
+  'register-written': {
+    code: 145,
+    doc: 'Imported: the actor wrote a system REGISTER of EL2.',
+    fields: { register: ['arg', 'count'], value: ['new', 'descriptor'] },
+  },
+  'hint-given': {
+    code: 146,
+    doc: 'Imported: what the traced program says about its tables (HINT).',
+    fields: { hint: ['arg', 'count'], location: ['old', 'descriptor'], value: ['new', 'descriptor'] },
+  },
+  'address-locked': {
+    code: 147,
+    doc: 'Imported: the lock at `address` was taken; attempt 1 = by a try that succeeded.',
+    fields: { address: ['old', 'descriptor'], attempt: ['arg', 'count'] },
+  },
+  'address-unlocked': { code: 148, doc: 'Imported: the lock at `address` was released.', fields: { address: ['old', 'descriptor'] } },
+  'invalidation-issued': {
+    code: 149,
+    doc: 'Imported: a TLBI of any regime (INVALIDATION) with its 64-bit operand: bits 43:0 address >> 12, 47:44 TTL, 63:48 ASID.',
+    fields: { op: ['arg', 'count'], operand: ['new', 'descriptor'] },
+  },
 } as const satisfies Readonly<Record<string, KindSpec>>;
 
 /** Name of an event kind. */

@@ -14,7 +14,7 @@ import { SCHEMA_VERSION } from '@s2lab/events';
 import { ARROW_COLUMNS, BYTES_OF, VERSION_KEY } from './arrow-schema.ts';
 import type { FrameCodec } from './frame-codec.ts';
 import { CHECKSUM_DIGITS, checksumPlace, MAX_FRAME_ROWS, MAX_METADATA_BYTES, messageChecksum } from './message-layout.ts';
-import { nodeFrameCodec } from './node-frame-codec.ts';
+import { platformCodec } from '#platform-codec';
 
 /** Below this many bytes a zstd call costs more than the bytes it saves are worth. */
 const COMPRESS_FROM_BYTES = 128;
@@ -132,7 +132,7 @@ function requireEncodable(frame: Frame): void {
  * @throws RangeError when the frame has more than MAX_FRAME_ROWS rows, or its numbers or names do not fit the format.
  * @source Arrow columnar format, "Encapsulated message format" and Message.fbs
  */
-export function encodeFrame(frame: Frame, codec: FrameCodec = nodeFrameCodec): Uint8Array {
+export function encodeFrame(frame: Frame, codec: FrameCodec = platformCodec): Uint8Array {
   requireEncodable(frame);
   const columns = encodeColumns(frame, codec);
   const regions: number[] = [];
@@ -159,6 +159,7 @@ export function encodeFrame(frame: Frame, codec: FrameCodec = nodeFrameCodec): U
     view.setInt32(bodyAt + regions[i]!, size, true);
     view.setInt32(bodyAt + regions[i]! + 4, size < 0 ? -1 : 0, true);
     message.set(stored, bodyAt + regions[i]! + 8);
+    if (size !== STORED_RAW) codec.discard(stored);
   });
   const digits = messageChecksum(message, metadataBytes, codec);
   for (let i = 0; i < CHECKSUM_DIGITS; i += 1) message[checksumPlace(metadataBytes) + i] = digits.charCodeAt(i);

@@ -6,6 +6,10 @@ import { MAX_FRAME_ROWS } from './message-layout.ts';
 export interface FrameHeader {
   readonly run: string;
   readonly machine: number;
+  /** As its writer says; empty when it says nothing. */
+  readonly policy: string;
+  readonly machineKind: string;
+  readonly workload: string;
   readonly firstSeq: number;
   /** Rows. */
   readonly count: number;
@@ -37,7 +41,8 @@ export function readFrameHeader(metadata: Uint8Array): FrameHeader | undefined {
   const firstSeq = numberOf(found.get('first_seq'), Number.MAX_SAFE_INTEGER - MAX_FRAME_ROWS);
   const count = numberOf(found.get('count'), MAX_FRAME_ROWS);
   if (run === undefined || machine === undefined || firstSeq === undefined || count === undefined) return undefined;
-  return { run, machine, firstSeq, count };
+  const [policy = '', machineKind = '', workload = ''] = ['policy', 'machine_kind', 'workload'].map((key) => found.get(key));
+  return { run, machine, policy, machineKind, workload, firstSeq, count };
 }
 
 function numberOf(text: string | undefined, max: number): number | undefined {

@@ -10,8 +10,9 @@ import {
   encodeFrame,
   MAX_FRAME_ROWS,
   messageChecksum,
-  nodeFrameCodec,
+  platformCodec,
   readPrefix,
+  releaseFrame,
   ROW_BYTES,
 } from './index.ts';
 
@@ -26,7 +27,7 @@ function metadataBytesOf(message: Uint8Array): number {
 /** Gives `message` the checksum of what it now holds, as a forger would. */
 function reseal(message: Uint8Array): Uint8Array {
   const metadataBytes = metadataBytesOf(message);
-  const digits = messageChecksum(message, metadataBytes, nodeFrameCodec);
+  const digits = messageChecksum(message, metadataBytes, platformCodec);
   for (let i = 0; i < digits.length; i += 1) message[checksumPlace(metadataBytes) + i] = digits.charCodeAt(i);
   return message;
 }
@@ -90,10 +91,10 @@ test('bytes made to mislead, with a right checksum, end in damage and never in a
   const message = encodeFrame({ origin, firstSeq: 12, rows: randomRows(3, 70) });
   let asked = 0;
   const watching: FrameCodec = {
-    ...nodeFrameCodec,
+    ...platformCodec,
     decompress: (bytes, size) => {
       asked += size;
-      return nodeFrameCodec.decompress(bytes, size);
+      return platformCodec.decompress(bytes, size);
     },
   };
   const flips = fc.array(fc.tuple(fc.nat(message.byteLength - 1), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 6 });
@@ -152,7 +153,7 @@ test('metadata that contradicts the batch is corrupt', () => {
 });
 
 test('a column that unpacks to more than its rows is refused before it is unpacked whole', () => {
-  const bomb: FrameCodec = { ...nodeFrameCodec, compress: () => nodeFrameCodec.compress(new Uint8Array(50_000_000)) };
+  const bomb: FrameCodec = { ...platformCodec, compress: () => platformCodec.compress(new Uint8Array(50_000_000)) };
   const item = decodeFrame(encodeFrame({ origin, firstSeq: 0, rows: randomRows(7, 2000) }, bomb), 'here');
   assert.ok(isDamage(item));
   assert.equal(item.damage, 'corrupt');
@@ -166,4 +167,21 @@ test('a frame that the format cannot hold is refused by the encoder', () => {
   assert.throws(() => encodeFrame({ origin: { ...origin, machine: -1 }, firstSeq: 0, rows }), RangeError);
   assert.throws(() => encodeFrame({ origin: { ...origin, run: 'x'.repeat(70_000) }, firstSeq: 0, rows }), /metadata/);
   assert.throws(() => encodeFrame({ origin, firstSeq: 0, rows: randomRows(1, MAX_FRAME_ROWS + 1) }), /rows/);
+});
+
+test('a released frame has given its memory back; a frame that was never encoded keeps its own, and so does what was stored as it is', () => {
+  const frame = { origin, firstSeq: 0, rows: randomRows(9, MAX_FRAME_ROWS) };
+  const decoded = decodeFrame(encodeFrame(frame), 'here');
+  assert.ok(!isDamage(decoded));
+  releaseFrame(decoded);
+  assert.equal(decoded.rows.kind.length, 0);
+  releaseFrame(decoded);
+  releaseFrame(frame);
+  assert.equal(frame.rows.at.length, 2 * MAX_FRAME_ROWS);
+
+  const message = encodeFrame({ origin, firstSeq: 0, rows: randomRows(10, 3) });
+  const small = decodeFrame(message, 'here');
+  assert.ok(!isDamage(small));
+  releaseFrame(small);
+  assert.equal(small.rows.at.length, 6);
 });

@@ -1,6 +1,9 @@
 export * from './arrow-schema.ts';
 export * from './frame-codec.ts';
-export * from './node-frame-codec.ts';
+export { platformCodec } from '#platform-codec';
+export * from './log-bytes.ts';
+export * from './log-file-error.ts';
+export * from './indexed-log.ts';
 export * from './message-layout.ts';
 export * from './frame-header.ts';
 export * from './encode-frame.ts';

@@ -1,4 +1,4 @@
-export { Verifier } from './verifier.ts';
+export { PROFILES, Verifier } from './verifier.ts';
 export type { VerifierOptions, VerifierProgress } from './verifier.ts';
 export { formatVerdict } from './verdict.ts';
 export type { MachineVerdict, MissingEvents, Verdict, Violation, WitnessLine } from './verdict.ts';

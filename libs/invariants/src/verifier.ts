@@ -3,6 +3,7 @@ import { SequenceGuard } from '@s2lab/events';
 import type { Ledger } from './machine-fold.ts';
 import { MachineFold } from './machine-fold.ts';
 import { brokenSequence, secondWriter } from './rules/i17-log-order.ts';
+import { CASEMATE_PROFILES } from './casemate/profile.ts';
 import type { Rule } from './rule.ts';
 import { RULES } from './rules/index.ts';
 import type { MissingEvents, Verdict } from './verdict.ts';
@@ -12,6 +13,8 @@ import { missingEvents } from './verdict.ts';
 export interface VerifierOptions {
   /** Ids of the rules to check, such as `I3`. Default: all. */
   readonly rules?: readonly string[];
+  /** A set of further rules, for traces of other programs: one of PROFILES. Default: none. */
+  readonly profile?: string;
   /** How many violations to keep with their proofs; all are counted. Default 100. */
   readonly maxViolations?: number;
   /** The log, as the commands that show a violation are to name it: a file or `kafka://…`. Default `LOG`. */
@@ -40,9 +43,10 @@ export class Verifier {
   private cut: string | null = null;
   private duplicates = 0;
 
-  /** @throws RangeError when an option names a rule that does not exist or a negative bound. */
+  /** @throws RangeError when an option names a rule or profile that does not exist or a negative bound. */
   constructor(options: VerifierOptions = {}) {
-    this.rules = options.rules === undefined ? RULES : options.rules.map(ruleById);
+    const rules = options.rules === undefined ? RULES : options.rules.map(ruleById);
+    this.rules = options.profile === undefined ? rules : [...rules, profileByName(options.profile)];
     const maxViolations = options.maxViolations ?? 100;
     if (!Number.isInteger(maxViolations) || maxViolations < 0)
       throw new RangeError(`maxViolations ${maxViolations}: needs a whole number, 0 or more`);
@@ -81,6 +85,13 @@ export class Verifier {
     return { events, violations, machines: this.machines.size, liveTables };
   }
 
+  /** Violations found so far, exact. */
+  get violationCount(): number {
+    let found = 0;
+    for (const count of this.ledger.counts.values()) found += count;
+    return found;
+  }
+
   /** Violations found so far by invariant, exact. */
   counts(): ReadonlyMap<string, number> {
     return this.ledger.counts;
@@ -94,7 +105,7 @@ export class Verifier {
       verdict: violations > 0 ? 'violated' : unreadable ? 'unreadable' : 'holds',
       events,
       violations: [...this.ledger.violations],
-      counts: Object.fromEntries([...this.ledger.counts].toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))),
+      counts: Object.fromEntries([...this.ledger.counts].toSorted(([a], [b]) => this.place(a) - this.place(b))),
       cut: this.cut,
       gaps: [...this.gaps],
       duplicates: this.duplicates,
@@ -109,6 +120,10 @@ export class Verifier {
         liveTables: machine.world?.tables.live ?? 0,
       })),
     };
+  }
+
+  private place(id: string): number {
+    return this.rules.findIndex((rule) => rule.id === id);
   }
 
   private machineOf(frame: Frame): MachineFold {
@@ -133,5 +148,14 @@ export class Verifier {
 function ruleById(id: string): Rule {
   const rule = RULES.find((known) => known.id === id);
   if (rule === undefined) throw new RangeError(`no rule ${id}; there are ${RULES.map((known) => known.id).join(', ')}`);
+  return rule;
+}
+
+/** Sets of rules for traces of other programs, by name. */
+export const PROFILES: readonly string[] = Object.keys(CASEMATE_PROFILES);
+
+function profileByName(name: string): Rule {
+  const rule = CASEMATE_PROFILES[name];
+  if (rule === undefined) throw new RangeError(`no profile ${name}; there are ${PROFILES.join(', ')}`);
   return rule;
 }

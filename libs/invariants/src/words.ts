@@ -1,5 +1,22 @@
 import { hex64, hexAddress, isLocked, isTable, isValid } from '@s2lab/arch';
-import { ACCESS, codeName, decodeEvent, DSB, FAULT, INJECTED, kindName, LOCK, LOCK_MODE, OP, OPERATION, TLBI } from '@s2lab/events';
+import {
+  ACCESS,
+  codeName,
+  decodeEvent,
+  DSB,
+  FAULT,
+  HINT,
+  INJECTED,
+  INVALIDATION,
+  kindName,
+  LOCK,
+  LOCK_MODE,
+  OP,
+  OPERATION,
+  REGISTER,
+  STORE_ORDER,
+  TLBI,
+} from '@s2lab/events';
 import type { EventCursor } from './shadow/event-cursor.ts';
 import type { World } from './shadow/world.ts';
 
@@ -89,6 +106,34 @@ export function eventWords(e: EventCursor, vcpus: number): string {
       return `${who} accessed ${hexAddress(e.ipa)} (${codeName(ACCESS, e.arg)}) at ${hexAddress(e.pa)}`;
     case 'fault-injected':
       return `the scenario injected ${codeName(INJECTED, e.arg)}`;
+    default:
+      return importedWords(e, who);
+  }
+}
+
+/** Events of imported traces of plain memory. */
+function importedWords(e: EventCursor, who: string): string {
+  const address = hex64(e.oldLo, e.oldHi);
+  const value = hex64(e.newLo, e.newHi);
+  switch (kindName(e.kind)) {
+    case 'memory-initialised':
+      return `${who} handed in zeroed memory [${address}, +${value})`;
+    case 'memory-freed':
+      return `${who} gave back memory [${address}, +${value})`;
+    case 'memory-written':
+      return `${who} wrote ${value} to ${address} (${codeName(STORE_ORDER, e.arg)})`;
+    case 'memory-filled':
+      return `${who} filled [${address}, +${hexAddress(e.ipa)}) with ${value}`;
+    case 'register-written':
+      return `${who} wrote ${value} to ${codeName(REGISTER, e.arg)}_el2`;
+    case 'hint-given':
+      return `${who} gave the hint ${codeName(HINT, e.arg)} for ${address}: ${value}`;
+    case 'address-locked':
+      return `${who} took the lock at ${address}`;
+    case 'address-unlocked':
+      return `${who} released the lock at ${address}`;
+    case 'invalidation-issued':
+      return `${who} issued TLBI ${codeName(INVALIDATION, e.arg)} with ${value}`;
     default:
       return fieldWords(e, who);
   }

@@ -1,3 +1,5 @@
+export { importCasemate } from './casemate.ts';
+export type { CasemateOptions } from './casemate.ts';
 export { importGolden, RecordingError } from './golden.ts';
 export type { GoldenOptions } from './golden.ts';
 export { GoldenLine } from './golden-line.ts';

@@ -27,6 +27,13 @@ const MIGRATING = {
 
 const ENDLESS = { ...MIGRATING, workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 0 } } } as const;
 
+/** No notifier calls: they take the lock for write and would make everyone wait for whoever is held up. */
+const UNDISTURBED = {
+  ...MIGRATING,
+  policy: 'rcu',
+  workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 2, notifierNs: 0 } },
+} as const;
+
 const INPUTS: readonly ScenarioInput[] = [
   {
     name: 'demo',
@@ -100,11 +107,28 @@ const INPUTS: readonly ScenarioInput[] = [
     name: 'preempted',
     description:
       'Walkers are taken off the CPU in mid-walk while blocks come back: under RCU the grace period waits and pending frees grow.',
-    // No notifier calls: they take the lock for write and would make everyone wait for the preempted walker.
-    machines: [
-      { ...MIGRATING, policy: 'rcu', workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 2, notifierNs: 0 } } },
-    ],
+    machines: [UNDISTURBED],
     faults: [{ kind: 'preempted-walkers', durationNs: 8_000_000, oneIn: 100, vcpus: 1, phases: ['collapse'] }],
+  },
+  {
+    name: 'stalled-grace-periods',
+    description:
+      'The reclaim worker is held up while blocks come back: what policies that defer their frees have retired stays pending, and grows.',
+    machines: [UNDISTURBED],
+    faults: [{ kind: 'stalled-grace-periods', durationNs: 4_000_000, oneIn: 500, phases: ['collapse'] }],
+  },
+  {
+    name: 'slow-tlbi',
+    description:
+      'Now and then a core answers a broadcast TLBI late: who breaks a descriptor waits, and so does everyone who meets it locked.',
+    machines: [UNDISTURBED],
+    faults: [{ kind: 'slow-tlbi', durationNs: 200_000, oneIn: 20 }],
+  },
+  {
+    name: 'empty-cache',
+    description: 'Now and then no table pages are to be had: faults and splits fail with -ENOMEM and are taken again.',
+    machines: [{ ...UNDISTURBED, eagerSplitBytes: '2MiB' }],
+    faults: [{ kind: 'empty-cache', oneIn: 20 }],
   },
 ];
 

@@ -1,9 +1,9 @@
 import type { MachineConfig, Workload } from '@s2lab/engine';
 import { DEFAULT_COSTS, machineConfig, Prng } from '@s2lab/engine';
 import { BootWorkload } from './boot-workload.ts';
+import { InjectedFaults } from './injected-faults.ts';
 import { MigrationWorkload } from './migration-workload.ts';
 import { ScenarioError } from './parse-scenario.ts';
-import { PreemptedWalkers } from './preempted-walkers.ts';
 import type { Recording } from './recording.ts';
 import { RecordedWorkload } from './recording.ts';
 import type { MachineSpec, Scenario } from './scenario-schema.ts';
@@ -46,6 +46,8 @@ export function machineConfigFor(scenario: Scenario, index: number, seed: number
     lpa2: spec.ipaBits > 48 && spec.pageShift !== 16,
     eagerSplitBytes: spec.eagerSplitBytes,
     initiallyAllSet: spec.initiallyAllSet,
+    collapse: spec.collapse,
+    teardown: spec.teardown,
     ...present({ ...spec.features, cacheCapacity, tlbEntries, walkCacheEntries }),
     ...recordingOf(scenario, spec, recordings)?.machine,
     seed: machineSeed(seed, index),
@@ -68,7 +70,7 @@ export function workloadFor(scenario: Scenario, index: number, seed: number, rec
   const recording = recordingOf(scenario, spec, recordings);
   const vcpus = recording?.machine.vcpus ?? spec.vcpus;
   let workload = recording === undefined ? generated(spec, startNs, own) : new RecordedWorkload(recording);
-  for (const [i, fault] of scenario.faults.entries()) workload = new PreemptedWalkers(workload, fault, vcpus, (own + i + 1) >>> 0);
+  for (const [i, fault] of scenario.faults.entries()) workload = new InjectedFaults(workload, fault, vcpus, (own + i + 1) >>> 0);
   return workload;
 }
 
@@ -87,6 +89,8 @@ export function scenarioOfRecording(recording: Recording, policy: string): Scena
     thp: 1,
     eagerSplitBytes: 0,
     initiallyAllSet: false,
+    collapse: 'lazy',
+    teardown: 'after',
     startAfterNs: 0,
     staggerNs: 0,
     workload: { type: 'recorded', params: { file: recording.name } },

@@ -1,5 +1,6 @@
 export type { FaultSpec, MachineSpec, Scenario, ScenarioInput } from './scenario-schema.ts';
-export { scenarioJsonSchema } from './scenario-schema.ts';
+export { faultSchema, scenarioJsonSchema } from './scenario-schema.ts';
+export { FAULT_KINDS, type FaultKind } from './fault-kinds.ts';
 export { parseScenario, parseScenarioText, ScenarioError } from './parse-scenario.ts';
 export { builtinScenarios } from './builtin-scenarios.ts';
 export type { PlannedMachine, Recordings } from './fleet-plan.ts';

@@ -1,4 +1,4 @@
-import { DEFAULT_COSTS } from '@s2lab/engine';
+import { COLLAPSE_MODES, DEFAULT_COSTS, TEARDOWN_ORDERS } from '@s2lab/engine';
 import { PHASE } from '@s2lab/events';
 import { z } from 'zod';
 import { bootParams, bytes, migrationParams, recordedParams, steadyParams } from './workload-params.ts';
@@ -55,6 +55,11 @@ const machine = z.strictObject({
     .meta({ description: 'Transparent huge pages: 0 none, 1 behind every aligned block, k > 1 behind all blocks but every k-th' }),
   hugetlb: bytes.optional().meta({ description: 'Page size of hugetlbfs behind the memory; absent = ordinary pages' }),
   eagerSplitBytes: bytes.prefault(0).meta({ description: 'Chunk of eager splitting at dirty logging, 0 = off' }),
+  collapse: z.enum(COLLAPSE_MODES).default('lazy').meta({ description: 'What the host does about split blocks when dirty logging ends' }),
+  teardown: z
+    .enum(TEARDOWN_ORDERS)
+    .default('after')
+    .meta({ description: 'Whether the sub-tree that a block replaces goes to the policy before or after the block is installed' }),
   initiallyAllSet: z.boolean().default(false).meta({ description: 'Manual protect, dirty log initially all set' }),
   cacheCapacity: z.int().min(4).max(1024).optional().meta({ description: 'Table pages a vCPU’s cache is topped up to' }),
   tlbEntries: powerOfTwo.optional().meta({ description: 'Cached translations per vCPU' }),
@@ -66,15 +71,41 @@ const machine = z.strictObject({
 
 const phaseName = z.enum(Object.keys(PHASE) as [keyof typeof PHASE, ...(keyof typeof PHASE)[]]);
 
-const preemptedWalkers = z.strictObject({
-  kind: z.literal('preempted-walkers'),
-  durationNs: nanoseconds(10 * SECOND_NS)
-    .min(1)
-    .meta({ description: 'How long the vCPU is off the CPU, in the middle of its next walk' }),
-  oneIn: z.int().min(1).max(0xffff_ffff).meta({ description: 'Chance: one in so many commands of a vCPU' }),
-  vcpus: z.int().min(1).max(512).optional().meta({ description: 'Only the first so many vCPUs' }),
+const whenInjected = {
+  oneIn: z.int().min(1).max(0xffff_ffff).meta({ description: 'Chance: one in so many commands of an actor' }),
+  vcpus: z.int().min(1).max(512).optional().meta({ description: 'Only the first so many vCPUs, and not the VMM thread' }),
   phases: z.array(phaseName).min(1).optional().meta({ description: 'Only in these phases' }),
-});
+};
+
+function lasting(description: string): z.ZodInt {
+  return nanoseconds(2 * SECOND_NS)
+    .min(1)
+    .meta({ description });
+}
+
+/** Schema of one fault that is injected: what `faults` of a scenario may hold. */
+export const faultSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('preempted-walkers'),
+    durationNs: lasting('How long the vCPU is off the CPU, in the middle of its next walk'),
+    ...whenInjected,
+  }),
+  z.strictObject({
+    kind: z.literal('slow-tlbi'),
+    durationNs: lasting('How much longer the next broadcast TLBI of the actor takes to complete'),
+    ...whenInjected,
+  }),
+  z.strictObject({
+    kind: z.literal('empty-cache'),
+    pages: z.int().min(0).max(1024).default(0).meta({ description: 'Table pages that the cache still holds when no more are to be had' }),
+    ...whenInjected,
+  }),
+  z.strictObject({
+    kind: z.literal('stalled-grace-periods'),
+    durationNs: lasting('How long the reclaim worker is stalled before it goes on with what is retired'),
+    ...whenInjected,
+  }),
+]);
 
 const costs = z.strictObject(Object.fromEntries(Object.keys(DEFAULT_COSTS).map((name) => [name, nanoseconds(10 * SECOND_NS).optional()])));
 
@@ -85,10 +116,7 @@ export const scenarioSchema = z
     name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, { error: 'expected a name of small letters, digits and hyphens' }),
     description: z.string().max(2000).default(''),
     machines: z.array(machine).min(1).max(256),
-    faults: z
-      .array(z.discriminatedUnion('kind', [preemptedWalkers]))
-      .default([])
-      .meta({ description: 'Faults injected into every machine' }),
+    faults: z.array(faultSchema).default([]).meta({ description: 'Faults injected into every machine' }),
     costs: costs.prefault({}).meta({ description: 'Virtual nanoseconds of single steps, where they differ from the defaults' }),
     durationNs: nanoseconds(24 * HOUR_NS)
       .min(1)

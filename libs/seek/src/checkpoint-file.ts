@@ -3,34 +3,39 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, rename } from 'node:fs/promises';
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { MachineView } from '@s2lab/timeline';
-import { captureView, restoreView } from '@s2lab/timeline';
+import type { CheckpointPlace, CheckpointStore, PackedView, SurveyRecord } from '@s2lab/survey';
+import { viewFromBytes, viewToBytes } from '@s2lab/survey';
 
 /** Version of the file and of what a snapshot holds; another one is built anew. */
-const VERSION = 1;
+const VERSION = 4;
 const MAGIC = Buffer.from('s2labck\n');
+/** Share of the log's bytes that verdict and overviews may take. */
+const SURVEY_SHARE = 0.009;
 /** After the index: its length, its CRC-32, the magic. */
 const TAIL_BYTES = 8 + MAGIC.byteLength;
 
 /** Which log a checkpoint file belongs to. */
-export interface LogIdentity {
+interface LogIdentity {
   readonly size: number;
   readonly checksum: string;
 }
 
-/** One checkpoint: the view of a machine before event `nextSeq`. */
-export interface CheckpointPlace {
-  readonly run: string;
-  readonly machine: number;
-  readonly nextSeq: number;
+/** Where a block of the file is. */
+interface Block {
   readonly offset: number;
   readonly bytes: number;
   readonly crc: number;
 }
 
+/** One checkpoint of the file. */
+interface StoredPlace extends CheckpointPlace, Block {}
+
 interface Index {
   readonly version: number;
   readonly log: LogIdentity;
-  readonly places: readonly CheckpointPlace[];
+  readonly places: readonly StoredPlace[];
+  /** Verdict and overviews, as compressed JSON; null where they would take too much beside so small a log. */
+  readonly survey: Block | null;
 }
 
 /** Path of the checkpoints of the log at `path`. */
@@ -38,29 +43,18 @@ export function checkpointPath(path: string): string {
   return `${path}.checkpoints`;
 }
 
-/** A view as it is kept: head and arrays, compressed together. */
-export function packView(view: MachineView): Buffer {
-  const { head, body } = captureView(view);
-  const text = Buffer.from(head);
-  const all = Buffer.allocUnsafe(4 + text.byteLength + body.byteLength);
-  all.writeUInt32LE(text.byteLength, 0);
-  all.set(text, 4);
-  all.set(body, 4 + text.byteLength);
-  return zstdCompressSync(all);
-}
+/** Views compressed with zstd. */
+export const ZSTD_VIEWS: PackedView = {
+  pack: async (bytes) => new Uint8Array(zstdCompressSync(bytes)),
+  unpack: async (bytes) => zstdDecompressSync(bytes),
+};
 
-function unpackView(packed: Uint8Array): MachineView {
-  const all = zstdDecompressSync(packed);
-  const bodyAt = 4 + all.readUInt32LE(0);
-  return restoreView({ head: all.toString('utf8', 4, bodyAt), body: all.subarray(bodyAt) });
-}
-
-/** Writes checkpoints beside a log; the file appears under its name only when it is whole. */
-export class CheckpointWriter {
+/** Writes checkpoints beside a log; the file appears under its name only when it is whole. What was written can be read at once. */
+export class CheckpointWriter implements CheckpointStore {
+  readonly places: StoredPlace[] = [];
   private readonly file: FileHandle;
   private readonly path: string;
   private readonly partial: string;
-  private readonly places: CheckpointPlace[] = [];
   private offset = MAGIC.byteLength;
 
   private constructor(file: FileHandle, path: string, partial: string) {
@@ -72,7 +66,7 @@ export class CheckpointWriter {
   /** @throws the operating system's error when the file cannot be made */
   static async create(path: string): Promise<CheckpointWriter> {
     const partial = `${path}.${process.pid}.part`;
-    const file = await open(partial, 'w');
+    const file = await open(partial, 'w+');
     await file.write(MAGIC, 0, MAGIC.byteLength, 0);
     return new CheckpointWriter(file, path, partial);
   }
@@ -81,20 +75,23 @@ export class CheckpointWriter {
     return this.offset;
   }
 
-  get count(): number {
-    return this.places.length;
+  async add(run: string, machine: number, view: MachineView, room: number): Promise<number> {
+    const { nextSeq } = view;
+    const packed = zstdCompressSync(viewToBytes(view));
+    if (packed.byteLength <= room) this.places.push({ run, machine, nextSeq, ...(await this.write(packed)) });
+    return packed.byteLength;
   }
 
-  /** Adds a packed view of `machine`, whose next event is `nextSeq`. */
-  async add(run: string, machine: number, nextSeq: number, packed: Buffer): Promise<void> {
-    await this.file.write(packed, 0, packed.byteLength, this.offset);
-    this.places.push({ run, machine, nextSeq, offset: this.offset, bytes: packed.byteLength, crc: crc32(packed) });
-    this.offset += packed.byteLength;
+  read(place: CheckpointPlace): Promise<MachineView | undefined> {
+    return readView(this.file, place as StoredPlace);
   }
 
   /** Completes the file for the log that `log` identifies and gives it its name. */
-  async close(log: LogIdentity): Promise<void> {
-    const index = Buffer.from(JSON.stringify({ version: VERSION, log, places: this.places } satisfies Index));
+  async close(log: LogIdentity, record: SurveyRecord): Promise<void> {
+    const packed = zstdCompressSync(JSON.stringify(record));
+    const survey = packed.byteLength <= SURVEY_SHARE * log.size ? await this.write(packed) : null;
+    const { size, checksum } = log;
+    const index = Buffer.from(JSON.stringify({ version: VERSION, log: { size, checksum }, places: this.places, survey } satisfies Index));
     const tail = Buffer.alloc(TAIL_BYTES);
     tail.writeUInt32LE(index.byteLength, 0);
     tail.writeUInt32LE(crc32(index), 4);
@@ -110,6 +107,13 @@ export class CheckpointWriter {
     await this.file.close();
     rmSync(this.partial, { force: true });
   }
+
+  private async write(packed: Buffer): Promise<Block> {
+    const block = { offset: this.offset, bytes: packed.byteLength, crc: crc32(packed) };
+    await this.file.write(packed, 0, packed.byteLength, this.offset);
+    this.offset += packed.byteLength;
+    return block;
+  }
 }
 
 /** Why there are no usable checkpoints: no file yet, or one that does not fit the log. */
@@ -119,15 +123,15 @@ export interface NoCheckpoints {
 }
 
 /** Checkpoints of one log, for reading. Nothing in the file is trusted: what does not fit is told, and then built anew. */
-export class CheckpointFile {
-  readonly places: readonly CheckpointPlace[];
-  readonly byteCount: number;
+export class CheckpointFile implements CheckpointStore {
+  readonly places: readonly StoredPlace[];
+  private readonly record: Block | null;
   private readonly file: FileHandle;
 
-  private constructor(file: FileHandle, places: readonly CheckpointPlace[], byteCount: number) {
+  private constructor(file: FileHandle, { places, survey }: Index) {
     this.file = file;
     this.places = places;
-    this.byteCount = byteCount;
+    this.record = survey;
   }
 
   /** Opens the checkpoints at `path`, if they are those of `log`. */
@@ -149,25 +153,46 @@ export class CheckpointFile {
           : index.log.size !== log.size || index.log.checksum !== log.checksum
             ? 'the log has changed since'
             : undefined;
-    if (because === undefined) return new CheckpointFile(file, index!.places, size);
+    if (because === undefined) return new CheckpointFile(file, index!);
     await file.close();
     return { missing: false, because };
   }
 
-  /** The view at a checkpoint; undefined when its bytes are damaged or of another program's making. */
-  async read(place: CheckpointPlace): Promise<MachineView | undefined> {
-    const packed = Buffer.allocUnsafe(place.bytes);
-    const { bytesRead } = await this.file.read(packed, 0, place.bytes, place.offset);
-    if (bytesRead !== place.bytes || crc32(packed) !== place.crc) return undefined;
-    try {
-      return unpackView(packed);
-    } catch {
-      return undefined; // whole, but the engine's world has other fields now
-    }
+  /** A whole file takes no more. */
+  add(): Promise<number> {
+    return Promise.resolve(Infinity);
+  }
+
+  read(place: CheckpointPlace): Promise<MachineView | undefined> {
+    return readView(this.file, place as StoredPlace);
+  }
+
+  /** Verdict and overviews of the log; undefined when they are not kept or damaged. */
+  async survey(): Promise<SurveyRecord | undefined> {
+    if (this.record === null) return undefined;
+    const packed = await readBlock(this.file, this.record);
+    return packed === undefined ? undefined : (JSON.parse(zstdDecompressSync(packed).toString()) as SurveyRecord);
   }
 
   async close(): Promise<void> {
     await this.file.close();
+  }
+}
+
+async function readBlock(file: FileHandle, block: Block): Promise<Buffer | undefined> {
+  const packed = Buffer.allocUnsafe(block.bytes);
+  const { bytesRead } = await file.read(packed, 0, block.bytes, block.offset);
+  return bytesRead === block.bytes && crc32(packed) === block.crc ? packed : undefined;
+}
+
+/** The view in a block; undefined when its bytes are damaged or of another program's making. */
+async function readView(file: FileHandle, block: Block): Promise<MachineView | undefined> {
+  const packed = await readBlock(file, block);
+  if (packed === undefined) return undefined;
+  try {
+    return viewFromBytes(zstdDecompressSync(packed));
+  } catch {
+    return undefined; // whole, but the engine's world has other fields now
   }
 }
 

@@ -1,2 +1,2 @@
-export { CheckpointFile, type CheckpointPlace, checkpointPath } from './checkpoint-file.ts';
-export { type BuiltCheckpoints, type LoggedMachine, LogTimeline } from './log-timeline.ts';
+export { checkpointPath } from './checkpoint-file.ts';
+export { type BuiltCheckpoints, LogTimeline, type RunningSurvey } from './log-timeline.ts';

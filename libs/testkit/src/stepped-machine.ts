@@ -1,4 +1,4 @@
-import type { ReclaimPolicy, Workload } from '@s2lab/engine';
+import type { MachineConfig, ReclaimPolicy, Workload } from '@s2lab/engine';
 import { COMMAND, Machine, machineConfig, step } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
@@ -20,9 +20,9 @@ export class SteppedMachine implements Workload {
   private now = 0;
 
   /** @param sections of each vCPU, then of the VMM thread: lists of requests, opened one after the other */
-  constructor(policy: ReclaimPolicy, sections: readonly (readonly (readonly Request[])[])[]) {
+  constructor(policy: ReclaimPolicy, sections: readonly (readonly (readonly Request[])[])[], overrides: Partial<MachineConfig> = {}) {
     this.todo = sections.map((actor) => actor.map((section) => [...section]));
-    this.machine = new Machine(machineConfig({ vcpus: sections.length - 1 }), policy, this, new EventColumns());
+    this.machine = new Machine(machineConfig({ ...overrides, vcpus: sections.length - 1 }), policy, this, new EventColumns());
   }
 
   next(actor: number, _now: number, _result: number, command: object): void {

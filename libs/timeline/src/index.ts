@@ -1,8 +1,10 @@
 export { activityText, reasonText } from './activity-words.ts';
 export { type Activity, ActorActivity, type OpenWalk } from './actor-activity.ts';
 export { type DescriptorKind, type DescriptorWords, describeDescriptor } from './descriptor-words.ts';
+export { eventText, eventWords } from './event-text.ts';
 export { firstDifference } from './divergence.ts';
 export { actorName, featuresOf, MachineView, TimelineError, type ViewShape } from './machine-view.ts';
+export { type PendingFree, PendingFrees } from './pending-frees.ts';
 export { compilePredicate, type RowPredicate } from './predicate.ts';
 export { type HistoryEntry, historyText, SlotHistory, type SlotQuery } from './slot-history.ts';
 export { type SlotRun, type TableNode, tableTrees, treeLines, treeOf } from './table-tree.ts';

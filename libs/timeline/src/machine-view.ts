@@ -5,6 +5,7 @@ import { K, copyRows, sliceRows, wide } from '@s2lab/events';
 import type { Stage2 } from '@s2lab/engine';
 import { FRAME, World, machineConfig } from '@s2lab/engine';
 import { ActorActivity } from './actor-activity.ts';
+import { PendingFrees } from './pending-frees.ts';
 
 /**
  * TLB sizes of the rebuilt world. A log does not say how large the TLBs were, but it records every eviction, and in a direct-mapped cache
@@ -61,6 +62,7 @@ export class MachineView {
   /** Undefined until the log tells the size of the stage-2. */
   world: World | undefined;
   actors = new ActorActivity(0);
+  readonly pending = new PendingFrees();
   /** The first events of the machine, until its world can be made. */
   private early: (readonly [row: EventRows, seq: number])[] = [];
 
@@ -104,6 +106,7 @@ export class MachineView {
       for (; i < end; i += 1) {
         this.evolve(rows, i, firstSeq + i);
         this.actors.fold(rows, i, firstSeq + i);
+        this.pending.fold(rows, i);
       }
     } catch (cause) {
       if (cause instanceof TimelineError) throw cause;

@@ -38,6 +38,10 @@ export interface TableNode {
 
 const STATES = { [FRAME.live]: 'live', [FRAME.freed]: 'freed', [FRAME.never]: 'never allocated' } as const;
 
+function everyTable(): boolean {
+  return true;
+}
+
 /** The trees from the root pages down; empty when there is no stage-2. With `ipa`, only the descriptors on the way to it. */
 export function tableTrees(view: MachineView, ipa?: Ipa): TableNode[] {
   return view.stage2s.flatMap((stage2) => treesOfStage2(view, stage2, ipa));
@@ -84,7 +88,24 @@ function placeOf(view: MachineView, table: number): { readonly vmid: number; rea
   return undefined;
 }
 
-function nodeOf(view: MachineView, stage2: Stage2, table: number, level: number, ipa: number, only: Ipa | undefined): TableNode {
+function closedNode(view: MachineView, stage2: Stage2, table: number, level: number, ipa: number): TableNode {
+  const world = view.world!;
+  return { vmid: stage2.vmid, table, ipa, level, references: world.pages.references[table]!, state: stateOf(world, table), slots: [] };
+}
+
+function stateOf({ pages }: World, table: number): TableNode['state'] {
+  return STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
+}
+
+function nodeOf(
+  view: MachineView,
+  stage2: Stage2,
+  table: number,
+  level: number,
+  ipa: number,
+  only: Ipa | undefined,
+  isOpen: (table: number) => boolean = everyTable,
+): TableNode {
   const world = view.world!;
   const { pages, shape } = world;
   const from = only === undefined ? 0 : slotOf(shape, only, level);
@@ -109,13 +130,17 @@ function nodeOf(view: MachineView, stage2: Stage2, table: number, level: number,
         bytes: count * span,
         kind: descriptor.kind,
         descriptor,
-        child: child < 0 || level >= 3 ? null : nodeOf(view, stage2, child, level + 1, first, only),
+        child:
+          child < 0 || level >= 3
+            ? null
+            : isOpen(child)
+              ? nodeOf(view, stage2, child, level + 1, first, only, isOpen)
+              : closedNode(view, stage2, child, level + 1, first),
       });
     }
     slot += count;
   }
-  const state = STATES[(pages.state[table] ?? FRAME.never) as keyof typeof STATES];
-  return { vmid: stage2.vmid, table, ipa, level, references: pages.references[table]!, state, slots };
+  return { vmid: stage2.vmid, table, ipa, level, references: pages.references[table]!, state: stateOf(world, table), slots };
 }
 
 /** Slots from `slot` on that go on as it does: equal when invalid, each one span further when leaves; tables stand alone. */

@@ -2,8 +2,17 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import type { EventSink, Frame } from '@s2lab/events';
 import type { BatchPlace } from '@s2lab/frame';
-import { arrowSchema, encodeFileEnd, encodeFrame, encodeSchemaMessage, FILE_MAGIC, PREFIX_BYTES, readPrefix } from '@s2lab/frame';
-import { LogFileError, reasonOf } from './log-file-error.ts';
+import {
+  arrowSchema,
+  encodeFileEnd,
+  encodeFrame,
+  encodeSchemaMessage,
+  FILE_MAGIC,
+  LogFileError,
+  PREFIX_BYTES,
+  readPrefix,
+  reasonOf,
+} from '@s2lab/frame';
 
 /** How a log file is made. */
 export interface FileSinkOptions {

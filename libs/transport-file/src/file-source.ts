@@ -1,18 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import type { Damage, EventSource, Frame } from '@s2lab/events';
-import { LogFileError, reasonOf } from './log-file-error.ts';
-import type { LogHeader } from './scan-log.ts';
-import { readHeader, scanLog } from './scan-log.ts';
-
-/** Opens an existing file. @throws LogFileError when it cannot be opened. */
-export async function openLogFile(path: string, flags: 'r' | 'r+'): Promise<FileHandle> {
-  try {
-    return await open(path, flags);
-  } catch (cause) {
-    throw new LogFileError(`log ${path}: cannot be opened (${reasonOf(cause)})`, { cause });
-  }
-}
+import type { LogHeader } from '@s2lab/frame';
+import { LogFileError, readLogHeader, reasonOf } from '@s2lab/frame';
+import { fileBytes, openLogFile } from './file-bytes.ts';
+import { scanLog } from './scan-log.ts';
 
 /**
  * Reads the frames of a log file in the order in which they were written, with memory for one frame and a window of some MiB. It needs
@@ -31,7 +22,7 @@ export class FileSource implements EventSource {
   static async open(path: string): Promise<FileSource> {
     const file = await openLogFile(path, 'r');
     try {
-      return new FileSource(file, await readHeader(file, path));
+      return new FileSource(file, await readLogHeader(fileBytes(file), path));
     } catch (cause) {
       await file.close();
       throw cause instanceof LogFileError ? cause : new LogFileError(`log ${path}: cannot be read (${reasonOf(cause)})`, { cause });

@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { assertSameStream, interleavedFrames, readAll, transportContract } from '@s2lab/testkit';
-import { FileSink, FileSource, LogFileError } from './index.ts';
+import { LogFileError } from '@s2lab/frame';
+import { FileSink, FileSource } from './index.ts';
 
 async function temporaryLog(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 's2lab-log-'));

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { isDamage } from '@s2lab/events';
 import { assertSameStream, interleavedFrames } from '@s2lab/testkit';
-import { FileSink, IndexedLog } from './index.ts';
+import { FileSink, openIndexedLog } from './index.ts';
 
 const frames = interleavedFrames(3, 4, 50);
 
@@ -21,7 +21,7 @@ async function recorded(t: TestContext): Promise<string> {
 }
 
 test('an indexed log lists all frames as they were written and reads each on its own, in any order', async (t) => {
-  const log = await IndexedLog.open(await recorded(t));
+  const log = await openIndexedLog(await recorded(t));
   t.after(() => log.close());
   assert.deepEqual(
     log.frames.map(({ run, machine, firstSeq, count }) => ({ run, machine, firstSeq, count })),
@@ -37,13 +37,13 @@ test('an indexed log lists all frames as they were written and reads each on its
 
 test('a changed byte in a frame is told when the frame is read', async (t) => {
   const path = await recorded(t);
-  const log = await IndexedLog.open(path);
+  const log = await openIndexedLog(path);
   await log.close();
   const bytes = await readFile(path);
   const body = log.frames[4]!.offset + log.frames[4]!.bytes - 9;
   bytes[body]! ^= 1;
   await writeFile(path, bytes);
-  const changed = await IndexedLog.open(path);
+  const changed = await openIndexedLog(path);
   t.after(() => changed.close());
   const item = await changed.read(changed.frames[4]!);
   assert.ok(isDamage(item) && item.damage === 'corrupt');
@@ -51,13 +51,13 @@ test('a changed byte in a frame is told when the frame is read', async (t) => {
 
 test('a log cut in its last frame has the others in its index, another checksum, and says what was cut', async (t) => {
   const path = await recorded(t);
-  const whole = await IndexedLog.open(path);
+  const whole = await openIndexedLog(path);
   await whole.close();
   const last = whole.frames.at(-1)!;
   const bytes = await readFile(path);
   for (const cut of [1, 9, last.bytes - 1]) {
     await writeFile(path, bytes.subarray(0, last.offset + cut));
-    const log = await IndexedLog.open(path);
+    const log = await openIndexedLog(path);
     assert.equal(log.frames.length, frames.length - 1);
     assert.notEqual(log.checksum, whole.checksum);
     assert.equal(log.damages[0]?.damage, 'torn');

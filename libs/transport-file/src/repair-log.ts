@@ -1,11 +1,10 @@
 import type { Damage } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import type { BatchPlace } from '@s2lab/frame';
-import { encodeFileEnd } from '@s2lab/frame';
-import { openLogFile } from './file-source.ts';
+import { encodeFileEnd, LogFileError, readLogHeader, reasonOf } from '@s2lab/frame';
+import { fileBytes, openLogFile } from './file-bytes.ts';
 import { writeWhole } from './file-sink.ts';
-import { LogFileError, reasonOf } from './log-file-error.ts';
-import { readHeader, scanLog } from './scan-log.ts';
+import { scanLog } from './scan-log.ts';
 
 /** What a repair found and did. */
 export interface Repair {
@@ -24,7 +23,7 @@ export interface Repair {
 export async function repairLog(path: string): Promise<Repair> {
   const file = await openLogFile(path, 'r+');
   try {
-    const header = await readHeader(file, path);
+    const header = await readLogHeader(fileBytes(file), path);
     if (header.content === undefined)
       throw new LogFileError(`log ${path}: it ends within its header, so there is nothing to repair; record again`);
     const places: BatchPlace[] = [];

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Damage, EventSource, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
-import { decodeFrame } from '@s2lab/frame';
+import { decodeFrame, releaseFrame } from '@s2lab/frame';
 import { HandOver } from './hand-over.ts';
 import type { KafkaConnection } from './kafka-client.ts';
 import { ADMIN_RETRIES, kafkaClient, KafkaTransportError, persist, reasonOf } from './kafka-client.ts';
@@ -110,6 +110,7 @@ export class KafkaSource implements EventSource {
       // Told before the item is yielded, so that a reader that has folded it can commit without asking for the next one.
       this.next.set(taken.partition, (BigInt(taken.offset) + 1n).toString());
       yield taken.item;
+      if (!isDamage(taken.item)) releaseFrame(taken.item);
       const range = this.unread.get(taken.partition);
       if (!bounded || range === undefined || BigInt(taken.offset) + 1n < range.end) continue;
       this.unread.delete(taken.partition);

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { WitnessLine } from '@s2lab/invariants';
-import type { LogTimeline, LoggedMachine } from '@s2lab/seek';
+import type { LogTimeline } from '@s2lab/seek';
+import type { LoggedMachine } from '@s2lab/survey';
 import { countArgument } from '../arguments.ts';
-import { eventText } from '../event-text.ts';
+import { eventText } from '@s2lab/timeline';
 import { eventsOf } from '../inspect/logged-events.ts';
 import { openTimeline } from '../inspect/log-machine.ts';
 import { say, sayJson, tell } from '../output.ts';

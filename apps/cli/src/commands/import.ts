@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import type { Frame } from '@s2lab/events';
 import { say, sayJson } from '../output.ts';
 import { byteText, compact } from '../progress.ts';
 import { lines, recordingText } from '../recording-file.ts';
@@ -26,6 +27,18 @@ export function addImport(program: Command): void {
       '\nExample:\n  s2lab import golden testdata/traces/good_split.jsonl.gz -o split.arrow && s2lab verify split.arrow',
     )
     .action(importGoldenFile);
+  command
+    .command('casemate')
+    .description('import a trace of casemate 3.0.2 (text) as events; verify --profile casemate judges it by casemate’s rules')
+    .argument('<file>', 'trace, plain or gzip')
+    .requiredOption('-o, --output <log>', 'log file to make')
+    .option('-f, --force', 'replace the log file if it exists')
+    .option('--json', 'print as JSON: {log, events, frames, bytes}')
+    .addHelpText(
+      'after',
+      '\nRecord N of the trace becomes event N + 1.\n\nExample:\n  s2lab import casemate testdata/casemate/probe.leaf_bbm_ok_vmalls12.trace -o trace.arrow && s2lab verify --profile casemate trace.arrow',
+    )
+    .action(importCasemateFile);
   command.addHelpText(
     'after',
     `
@@ -35,14 +48,23 @@ Run it with: s2lab record --workload trace.txt -o LOG`,
 }
 
 async function importGoldenFile(path: string, options: ImportOptions): Promise<void> {
-  const [{ importGolden }, { FileSink }, text] = await Promise.all([
-    import('@s2lab/recordings'),
-    import('@s2lab/transport-file'),
-    recordingText(path),
-  ]);
+  const [{ importGolden }, text] = await Promise.all([import('@s2lab/recordings'), recordingText(path)]);
   const run = `golden-${basename(path).replace(/\.jsonl(\.gz)?$/, '')}`;
+  await importFile(path, options, () => importGolden(lines(text), { run }));
+}
+
+async function importCasemateFile(path: string, options: ImportOptions): Promise<void> {
+  const [{ importCasemate }, text] = await Promise.all([import('@s2lab/recordings'), recordingText(path)]);
+  const workload = basename(path)
+    .replace(/\.gz$/, '')
+    .replace(/\.(trace|log)$/, '');
+  await importFile(path, options, () => importCasemate(text, { run: `casemate-${workload}`, workload }));
+}
+
+async function importFile(path: string, options: ImportOptions, frames: () => Iterable<Frame>): Promise<void> {
+  const { FileSink } = await import('@s2lab/transport-file');
   try {
-    for (const _frame of importGolden(lines(text), { run })); // to the end once, so that wrong input leaves no log behind
+    for (const _frame of frames()); // to the end once, so that wrong input leaves no log behind
   } catch (cause) {
     if ((cause as Error).name !== 'RecordingError') throw cause;
     throw new UsageError(`${path}: ${(cause as Error).message}`, { cause });
@@ -53,7 +75,7 @@ async function importGoldenFile(path: string, options: ImportOptions): Promise<v
   });
   let events = 0;
   try {
-    for (const frame of importGolden(lines(text), { run })) {
+    for (const frame of frames()) {
       await sink.write(frame);
       events += frame.rows.length;
     }

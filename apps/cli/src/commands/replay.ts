@@ -4,7 +4,7 @@ import { decodeEvent, isDamage, wide } from '@s2lab/events';
 import { speedArgument } from '../arguments.ts';
 import type { EventRange } from '../event-range.ts';
 import { rowsInRange, withEventRange } from '../event-range.ts';
-import { eventText } from '../event-text.ts';
+import { eventText } from '@s2lab/timeline';
 import { openLog } from '../log-argument.ts';
 import { standardOutput, tell } from '../output.ts';
 import { stopSignal } from '../stop-signal.ts';

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { ViolationNote } from '@s2lab/explorer';
-import type { PumpOutcome } from '@s2lab/fleet';
+import type { KeptRun, PumpOutcome } from '@s2lab/fleet';
 import type { Verdict } from '@s2lab/invariants';
 import { bytesArgument, portArgument, speedArgument } from '../arguments.ts';
+import type { EmbeddedLabHooks } from '../lab/embedded-lab.ts';
 import type { LogRecorder } from '../lab/log-recorder.ts';
+import type { LogSeries } from '../lab/log-series.ts';
 import { say, tell } from '../output.ts';
 import { byteText, compact, virtualText } from '../progress.ts';
 import type { RunOptions } from '../run-options.ts';
@@ -57,10 +59,10 @@ Ctrl-C ends the lab and says where the log is and what the verifier found.`,
 
 async function start(options: StartOptions): Promise<void> {
   const stop = stopSignal();
-  const [{ loadScenario }, { EmbeddedLab }, { LogRecorder }, { LiveFeed, startExplorer }] = await Promise.all([
+  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, startExplorer }] = await Promise.all([
     import('@s2lab/fleet'),
     import('../lab/embedded-lab.ts'),
-    import('../lab/log-recorder.ts'),
+    import('../lab/log-series.ts'),
     import('@s2lab/explorer'),
   ]);
   const loaded = await loadScenario(options.scenario);
@@ -68,7 +70,7 @@ async function start(options: StartOptions): Promise<void> {
     seed: options.seed,
     policy: options.policy,
     speed: options.speed,
-    durationNs: options.duration ?? loaded.scenario.durationNs,
+    durationNs: options.duration,
     onViolation: tellViolation,
   });
   const feed = new LiveFeed(lab);
@@ -77,59 +79,75 @@ async function start(options: StartOptions): Promise<void> {
     port: options.port,
     feed,
     metrics: () => lab.metrics.registry.metrics(),
+    api: labApi(lab),
   }).catch((error: unknown) => {
     throw portProblem(error, options);
   });
-  let recorder: LogRecorder | undefined;
+  const logs = options.log
+    ? new LogSeries({
+        path: options.output ?? `runs/${loaded.scenario.name}-${timestamp(new Date())}.arrow`,
+        maxBytes: options.maxLogBytes,
+        overwrite: options.force === true,
+        announce: tell,
+      })
+    : undefined;
+  const total: Total = { events: 0, virtualNs: 0, interrupted: false };
+  const openLog: EmbeddedLabHooks['openLog'] = async (run) => {
+    const recorder = await logs?.next(run);
+    announce(run, recorder, explorer.url, options);
+    return recorder;
+  };
   try {
-    if (options.log) {
-      const path = options.output ?? `runs/${loaded.scenario.name}-${timestamp(new Date())}.arrow`;
-      recorder = await LogRecorder.create(
-        path,
-        JSON.stringify({ ...lab.about, scenario: loaded.scenario }),
-        options.maxLogBytes,
-        options.force === true,
-        tell,
-      );
-    }
-    if (options.json === true)
-      say(JSON.stringify({ event: 'listening', url: explorer.url, run: lab.about.run, log: recorder?.path ?? null }));
-    else {
-      say(`Stage-2 Lab: ${loaded.scenario.name}, seed ${options.seed}, live at ${explorer.url}`);
-      say(`log: ${recorder?.path ?? 'none'}; Ctrl-C ends the lab`);
-    }
-    const outcome = await lab.run(recorder, stop);
+    await lab.run({ openLog, ended: (_run, outcome) => over(outcome, total, stop, options) }, stop);
     feed.sample();
-    if (!stop.aborted) await ended(stop, outcome, options);
-    report(outcome, lab.verdict(), recorder, options);
+    report(total, lab.verdict(), logs, options);
   } finally {
     await explorer.close();
   }
 }
 
-/** The workloads came to their end: the page stays until Ctrl-C. */
-async function ended(stop: AbortSignal, outcome: PumpOutcome, options: StartOptions): Promise<void> {
-  if (options.json !== true) say(`the scenario is over after ${compact(outcome.events)} events; the page stays until Ctrl-C`);
-  await new Promise<void>((resolve) => {
-    const alive = setInterval(() => {}, 60_000);
-    stop.addEventListener(
-      'abort',
-      () => {
-        clearInterval(alive);
-        resolve();
-      },
-      { once: true },
-    );
-  });
+/** What all runs of a lab come to. */
+interface Total {
+  events: number;
+  /** Of the last run. */
+  virtualNs: number;
+  interrupted: boolean;
 }
 
-function report(outcome: PumpOutcome, verdict: Verdict, recorder: LogRecorder | undefined, options: StartOptions): void {
+/** Says which run begins, and where its log is. */
+function announce(run: KeptRun, recorder: LogRecorder | undefined, url: string, options: StartOptions): void {
+  const { fleet, scenario, seed, because, number } = run;
+  const log = recorder?.path ?? null;
+  if (options.json === true)
+    say(
+      JSON.stringify(
+        number === 1
+          ? { event: 'listening', url, run: fleet.run, log }
+          : { event: 'run', run: fleet.run, log, because: because?.change ?? null },
+      ),
+    );
+  else if (number === 1) {
+    say(`Stage-2 Lab: ${scenario.name}, seed ${seed}, live at ${url}`);
+    say(`log: ${log ?? 'none'}; Ctrl-C ends the lab`);
+  } else say(`run ${fleet.run}, because of ${JSON.stringify(because?.change)}; log: ${log ?? 'none'}`);
+}
+
+/** A run is over. When its workloads came to their end, the page stays until Ctrl-C or until a control begins another run. */
+function over(outcome: PumpOutcome, total: Total, stop: AbortSignal, options: StartOptions): void {
+  total.events += outcome.events;
+  total.virtualNs = outcome.virtualNs;
+  total.interrupted = outcome.interrupted;
+  if (!stop.aborted && !outcome.interrupted && options.json !== true)
+    say(`the scenario is over after ${compact(outcome.events)} events; the page stays until Ctrl-C`);
+}
+
+function report(total: Total, verdict: Verdict, logs: LogSeries | undefined, options: StartOptions): void {
   const found = Object.values(verdict.counts).reduce((sum, n) => sum + n, 0);
-  const log = recorder === undefined ? null : { path: recorder.path, bytes: recorder.byteCount, stopped: recorder.failure ?? null };
-  if (options.json === true) say(JSON.stringify({ event: 'ended', ...outcome, log, verdict }));
+  const recorded = logs?.recorded ?? [];
+  if (options.json === true) say(JSON.stringify({ event: 'ended', ...total, log: recorded.at(-1) ?? null, logs: recorded, verdict }));
   else {
-    say(`ended: ${compact(outcome.events)} events, ${virtualText(outcome.virtualNs)} of virtual time`);
-    if (log !== null) say(`log: ${log.path} (${byteText(log.bytes)}); check it again with: npx s2lab verify ${log.path}`);
+    say(`ended: ${compact(total.events)} events, ${virtualText(total.virtualNs)} of virtual time`);
+    for (const { path, bytes } of recorded) say(`log: ${path} (${byteText(bytes)}); check it again with: npx s2lab verify ${path}`);
     say(
       found === 0
         ? `verdict: holds, ${compact(verdict.events)} events checked`

@@ -4,6 +4,7 @@ import { openLog } from '../log-argument.ts';
 import { say, sayJson, tell } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
 import { stopSignal } from '../stop-signal.ts';
+import { UsageError } from '../usage-error.ts';
 
 /** `verify`: checks the events of a log or topic. */
 export function addVerify(program: Command): void {
@@ -11,6 +12,7 @@ export function addVerify(program: Command): void {
     .command('verify')
     .description('check a log or a Kafka topic: exit status 0 holds, 1 violated, 2 unreadable')
     .argument('<log>', 'log file, or kafka://host:port/topic')
+    .option('--profile <name>', 'further rules, for imported traces: casemate, casemate-strict or casemate-3.0.2 (docs/INVARIANTS.md)')
     .option('--json', 'print the verdict as JSON (docs/CLI.md)')
     .addHelpText(
       'after',
@@ -18,15 +20,20 @@ export function addVerify(program: Command): void {
 Examples:
   s2lab verify run.arrow
   s2lab verify kafka://127.0.0.1:9092/s2lab.events --json
+  s2lab verify --profile casemate trace.arrow        a log of s2lab import casemate
 
 A log whose writer was killed is checked up to its last whole frame; what was cut is said.`,
     )
     .action(verify);
 }
 
-async function verify(log: string, options: { json?: boolean }): Promise<void> {
-  const [{ Verifier, formatVerdict }, source] = await Promise.all([import('@s2lab/invariants'), openLog(log)]);
-  const verifier = new Verifier({ log });
+async function verify(log: string, options: { json?: boolean; profile?: string }): Promise<void> {
+  const { Verifier, formatVerdict, PROFILES } = await import('@s2lab/invariants');
+  const { profile } = options;
+  if (profile !== undefined && !PROFILES.includes(profile))
+    throw new UsageError(`verify: there is no profile ${profile}; choose ${PROFILES.join(', ')}`);
+  const source = await openLog(log);
+  const verifier = new Verifier(profile === undefined ? { log } : { log, profile });
   const progress = new Progress(options.json === true);
   const stop = stopSignal();
   try {

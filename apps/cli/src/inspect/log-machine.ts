@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { LogTimeline, LoggedMachine } from '@s2lab/seek';
+import type { LogTimeline } from '@s2lab/seek';
+import type { LoggedMachine } from '@s2lab/survey';
 import { countArgument } from '../arguments.ts';
 import { tell } from '../output.ts';
 import { UsageError } from '../usage-error.ts';

@@ -1,6 +1,7 @@
 import type { LabEvent } from '@s2lab/events';
 import { decodeEvent } from '@s2lab/events';
-import type { LogTimeline, LoggedMachine } from '@s2lab/seek';
+import type { LogTimeline } from '@s2lab/seek';
+import type { LoggedMachine } from '@s2lab/survey';
 
 /** Events [from, to) of a machine, decoded: a few, to be shown. */
 export async function eventsOf(timeline: LogTimeline, machine: LoggedMachine, from: number, to: number): Promise<LabEvent[]> {

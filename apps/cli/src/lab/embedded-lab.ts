@@ -1,7 +1,7 @@
-import type { Frame } from '@s2lab/events';
+import type { EventSink, Frame } from '@s2lab/events';
 import type { LabSource, ViolationNote } from '@s2lab/explorer';
-import type { LoadedScenario, PumpOutcome } from '@s2lab/fleet';
-import { MeteredSink, MetricsSink, assembleFleet, pump } from '@s2lab/fleet';
+import type { ApiLab, KeptRun, LabOutput, LoadedScenario, PumpOutcome } from '@s2lab/fleet';
+import { MeteredSink, MetricsSink, RunKeeper, SpeedGauge } from '@s2lab/fleet';
 import type { Verdict } from '@s2lab/invariants';
 import { EventMetrics, LabMetrics } from '@s2lab/metrics';
 import type { News } from '@s2lab/verifier';
@@ -18,47 +18,68 @@ export interface EmbeddedLabOptions {
   readonly onViolation: (note: ViolationNote) => void;
 }
 
-/** Wall milliseconds over which the speed that is reached is measured. */
-const SPEED_WINDOW_MS = 2_000;
+/** What the embedded lab tells while it runs. */
+export interface EmbeddedLabHooks {
+  /** A run begins: the log of its own that it is recorded into, or undefined for none. */
+  openLog(run: KeptRun): Promise<LogRecorder | undefined>;
+  /** A run came to its end or was ended; its log is closed. */
+  ended(run: KeptRun, outcome: PumpOutcome): void;
+}
 
-/** Fleet, log and verifier in one process: what `npm start` runs. */
-export class EmbeddedLab implements LabSource {
+/** Fleet, logs and verifier in one process: what `npm start` runs. */
+export class EmbeddedLab implements LabSource, ApiLab {
   readonly events = new EventMetrics();
   readonly metrics: LabMetrics;
-  readonly about: LabSource['about'];
-  private readonly fleet: ReturnType<typeof assembleFleet>;
+  readonly runs: RunKeeper;
   private readonly verifier: VerifyingSink;
   private readonly options: EmbeddedLabOptions;
   private readonly notes: ViolationNote[] = [];
-  private readonly perMachine = new Map<number, number>();
+  private readonly perMachine = new Map<string, number>();
+  private readonly gauge: SpeedGauge;
   private recorder: LogRecorder | undefined;
-  private outcome: PumpOutcome | undefined;
-  private reached = { ratio: 0, atMs: 0, virtualNs: 0 };
+  private runEnded = false;
 
   /** @throws ScenarioError when the scenario cannot be run */
   constructor(loaded: LoadedScenario, options: EmbeddedLabOptions) {
     this.options = options;
-    this.fleet = assembleFleet(loaded.scenario, { seed: options.seed, policy: options.policy, recordings: loaded.recordings });
-    this.about = { run: this.fleet.run, scenario: loaded.scenario.name, seed: options.seed, speed: options.speed };
+    this.runs = new RunKeeper({
+      loaded,
+      policy: options.policy ?? null,
+      seed: options.seed,
+      speed: options.speed,
+      durationNs: options.durationNs,
+      repeat: false,
+      // A control may ask for what ran before: the number keeps the two apart.
+      nameRun: (derived, _scenario, _seed, number) => (number === 1 ? derived : `${derived}-${number}`),
+    });
     this.metrics = new LabMetrics(this.events, ['verifier', 'pipeline']);
-    this.metrics.gauge('s2lab_speed_ratio').set({ kind: 'asked' }, options.speed);
+    this.gauge = new SpeedGauge(this.metrics, this.runs.pace);
     this.verifier = new VerifyingSink((news, frame) => this.note(news, frame));
   }
 
-  /** Runs until the end of all workloads, the duration, or the signal. The recorder is closed at the end. */
-  async run(recorder: LogRecorder | undefined, signal: AbortSignal): Promise<PumpOutcome> {
-    this.recorder = recorder;
-    const log = recorder === undefined ? [] : [new MeteredSink(recorder, 'file', this.metrics, () => recorder.byteCount)];
-    const count = { write: async (frame: Frame) => this.count(frame), close: async () => {} };
+  /** Runs until the signal: the run asked for first, and another one whenever a control wants it. */
+  async run(hooks: EmbeddedLabHooks, signal: AbortSignal): Promise<void> {
+    const count: EventSink = { write: async (frame) => this.count(frame), close: async () => {} };
+    const sinks = [new MetricsSink(this.events), this.verifier, this.gauge, count];
     try {
-      this.outcome = await pump(this.fleet.producer, [...log, new MetricsSink(this.events), this.verifier, count], {
-        speed: this.options.speed,
-        untilNs: this.options.durationNs,
+      await this.runs.keep(
+        {
+          begin: async (run) => {
+            const recorder = await hooks.openLog(run);
+            this.recorder = recorder;
+            this.runEnded = false;
+            return recorder === undefined ? sinks : [new MeteredSink(recorder, 'file', this.metrics, () => recorder.byteCount), ...sinks];
+          },
+          ended: async (run, outcome) => {
+            await this.recorder?.close();
+            this.runEnded = true;
+            hooks.ended(run, outcome);
+          },
+        },
         signal,
-      });
-      return this.outcome;
+      );
     } finally {
-      await recorder?.close();
+      await this.recorder?.close();
     }
   }
 
@@ -66,8 +87,21 @@ export class EmbeddedLab implements LabSource {
     return this.verifier.verdict();
   }
 
-  machines(): ReturnType<EventMetrics['machines']> {
-    return this.events.machines();
+  about(): ReturnType<LabSource['about']> {
+    const { fleet, scenario, seed } = this.runs.run;
+    const { speed, paused } = this.runs.state;
+    return { run: fleet.run, scenario: scenario.name, seed, speed, paused };
+  }
+
+  output(): LabOutput {
+    const { state, path, because } = this.recording();
+    return { to: state === 'off' ? 'nowhere' : 'file', where: path, waitingFor: because === '' ? null : because };
+  }
+
+  /** The machines of the present run. */
+  machines(): Iterable<ReturnType<EventMetrics['machines']> extends Iterable<infer T> ? T : never> {
+    const { run } = this.runs.run.fleet;
+    return Array.from(this.events.machines()).filter(({ origin }) => origin.run === run);
   }
 
   verified(): number {
@@ -79,7 +113,7 @@ export class EmbeddedLab implements LabSource {
   }
 
   violationsOf(machine: number): number {
-    return this.perMachine.get(machine) ?? 0;
+    return this.perMachine.get(`${this.runs.run.fleet.run}/${machine}`) ?? 0;
   }
 
   violationNotes(): readonly ViolationNote[] {
@@ -91,18 +125,19 @@ export class EmbeddedLab implements LabSource {
   }
 
   speed(): number {
-    return this.reached.ratio;
+    return this.gauge.reached;
   }
 
   ended(): boolean {
-    return this.outcome !== undefined;
+    return this.runEnded;
   }
 
   private note({ kept, counts }: News, frame: Frame): void {
-    const { machine, policy } = frame.origin;
+    const { run, machine, policy } = frame.origin;
+    const key = `${run}/${machine}`;
     for (const [invariant, count] of counts) {
       this.metrics.counter('s2lab_violations_total').inc({ invariant, policy }, count);
-      this.perMachine.set(machine, (this.perMachine.get(machine) ?? 0) + count);
+      this.perMachine.set(key, (this.perMachine.get(key) ?? 0) + count);
     }
     for (const { invariant, seq, because } of kept) {
       const note = { machine, policy, invariant, seq, because };
@@ -114,12 +149,5 @@ export class EmbeddedLab implements LabSource {
   private count(frame: Frame): void {
     this.metrics.counter('s2lab_verifier_events_total').inc(frame.rows.length);
     this.metrics.counter('s2lab_verifier_frames_total').inc();
-    const now = performance.now();
-    if (now - this.reached.atMs < SPEED_WINDOW_MS) return;
-    let virtualNs = 0;
-    for (const tally of this.events.machines()) virtualNs = Math.max(virtualNs, tally.virtualNs);
-    const ratio = this.reached.atMs === 0 ? 0 : (virtualNs - this.reached.virtualNs) / 1e6 / (now - this.reached.atMs);
-    this.reached = { ratio, atMs: now, virtualNs };
-    this.metrics.gauge('s2lab_speed_ratio').set({ kind: 'reached' }, ratio);
   }
 }

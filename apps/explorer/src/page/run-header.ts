@@ -7,6 +7,7 @@ export class RunHeader {
   private readonly facts: HTMLElement;
   private readonly verdict: HTMLElement;
   private asked = 0;
+  private paused = false;
   private readonly cells = new Map<string, HTMLElement>();
 
   constructor(facts: HTMLElement, verdict: HTMLElement) {
@@ -23,6 +24,7 @@ export class RunHeader {
     this.fact('machines', '–');
     this.fact('virtual time', '–');
     this.asked = about.speed;
+    this.paused = about.paused;
     this.fact('speed', '–');
     this.fact('verified', '–');
     this.fact('log', '–');
@@ -41,6 +43,7 @@ export class RunHeader {
 
   /** The speed asked for, and the speed reached where it differs: a busy machine or a slow disk. */
   private speedText(reached: number): string {
+    if (this.paused) return 'paused';
     const asked = this.asked === 0 ? 'unlimited' : `${this.asked}×`;
     const differs = reached > 0 && (this.asked === 0 || reached < 0.8 * this.asked);
     return differs ? `${asked}, ${Number(reached.toPrecision(2))}× reached` : asked;

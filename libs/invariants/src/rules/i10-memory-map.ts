@@ -73,14 +73,14 @@ function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, spa
   const from = world.pageDown(asked);
   const to = world.pageUp(asked + actors.walkBytes[top]!);
   const expected = world.pageDown(actors.walkPa[top]!) + (ipa - from);
-  if (op === OP.map && ipa >= from && ipa + span <= to && expected === target) return;
+  const maps = op === OP.map || op === OP.recover;
+  if (maps && ipa >= from && ipa + span <= to && expected === target) return;
   report(e, () => ({
-    because:
-      op !== OP.map
-        ? 'a walk that maps nothing made a new mapping'
-        : expected === target
-          ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
-          : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
+    because: !maps
+      ? 'a walk that maps nothing made a new mapping'
+      : expected === target
+        ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
+        : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
     witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
   }));
 }

@@ -121,7 +121,7 @@ function difference(
 /** Whether the permissions of the new block differ from those the walk was asked for. */
 function otherThanAsked({ actors }: World, e: EventCursor): string | undefined {
   const top = actors.top(e.actor);
-  if (top < 0 || actors.walkOp[top] !== OP.map) return undefined;
+  if (top < 0 || (actors.walkOp[top] !== OP.map && actors.walkOp[top] !== OP.recover)) return undefined;
   const prot = actors.walkFlags[top]! >>> PROT_SHIFT;
   const lo = ((prot & PROT.r) !== 0 ? LO_READ : 0) | ((prot & PROT.w) !== 0 ? LO_WRITE : 0);
   return ((e.newLo ^ lo) & (LO_READ | LO_WRITE)) === 0 && ((e.newHi ^ xnField(prot)) & HI_XN) === 0

@@ -31,7 +31,7 @@ export const publication: Rule = {
       if ((e.newLo & 1) === 0) return;
       const top = actors.top(e.actor);
       const op = top < 0 ? OP.map : actors.walkOp[top]!;
-      if (op !== OP.map && op !== OP.split) return;
+      if (op !== OP.map && op !== OP.split && op !== OP.recover) return;
       if (e.place < 0 || (e.wasLo & 1) !== 0 || !tables.reachable(e.place)) return;
       if (e.actor >= openSince.length) openSince = grown(openSince, new Float64Array(2 * (e.actor + 1)).fill(NEVER));
       openSince[e.actor] = e.seq;

@@ -4,24 +4,18 @@ import { EventColumns } from '@s2lab/events';
 const TWO_32 = 0x1_0000_0000;
 
 /**
- * The event under the fold, as plain numbers: the columns of one row, loaded once and read by every rule.
+ * The event under the fold, as plain numbers: what nearly every event uses is loaded once, the rest is read from its column when a rule asks.
  * Descriptor halves are signed 32-bit numbers (`| 0`), addresses doubles. One object per machine; loading allocates nothing.
  */
 export class EventCursor {
   seq = 0;
   kind = 0;
   actor = 0;
-  walk = 0;
-  stage2 = 0;
   level = 0;
   slot = 0;
   table = 0;
   oldLo = 0;
   oldHi = 0;
-  newLo = 0;
-  newHi = 0;
-  arg = 0;
-  aux = 0;
   row = 0;
   /** Place of the live table that a descriptor, table or reference event names; -1 when there is none or it has no such slot. */
   place = -1;
@@ -68,17 +62,35 @@ export class EventCursor {
     this.seq = seq;
     this.kind = this.kinds[i]!;
     this.actor = this.actors[i]!;
-    this.walk = this.walks[i]!;
-    this.stage2 = this.stage2s[i]!;
     this.level = this.levels[i]!;
     this.slot = this.slots[i]!;
     this.table = this.tables[i]!;
     this.oldLo = this.olds[j]! | 0;
     this.oldHi = this.olds[j + 1]! | 0;
-    this.newLo = this.news[j]! | 0;
-    this.newHi = this.news[j + 1]! | 0;
-    this.arg = this.args[i]!;
-    this.aux = this.auxs[i]!;
+  }
+
+  get walk(): number {
+    return this.walks[this.row]!;
+  }
+
+  get stage2(): number {
+    return this.stage2s[this.row]!;
+  }
+
+  get newLo(): number {
+    return this.news[2 * this.row]! | 0;
+  }
+
+  get newHi(): number {
+    return this.news[2 * this.row + 1]! | 0;
+  }
+
+  get arg(): number {
+    return this.args[this.row]!;
+  }
+
+  get aux(): number {
+    return this.auxs[this.row]!;
   }
 
   /** Virtual time of the event, nanoseconds. */

@@ -1,3 +1,4 @@
+import type { FastifyPluginAsync } from 'fastify';
 import type { Registry } from 'prom-client';
 
 /** What a service answers besides /metrics. */
@@ -8,7 +9,9 @@ export interface ServiceHttpOptions {
   /** Why the service is not healthy; undefined when it is. */
   readonly unhealthy: () => string | undefined;
   /** Further GET routes and what they answer as JSON. */
-  readonly routes: Readonly<Record<string, () => unknown>>;
+  readonly routes?: Readonly<Record<string, () => unknown>>;
+  /** An API with routes of its own. */
+  readonly api?: FastifyPluginAsync;
 }
 
 /** A listening server. */
@@ -29,7 +32,8 @@ export async function serveHttp(options: ServiceHttpOptions): Promise<ServiceHtt
     const because = options.unhealthy();
     return because === undefined ? { status: 'ok' } : reply.code(503).send({ status: 'unhealthy', because });
   });
-  for (const [path, answer] of Object.entries(options.routes)) app.get(path, async () => answer());
+  for (const [path, answer] of Object.entries(options.routes ?? {})) app.get(path, async () => answer());
+  if (options.api !== undefined) await app.register(options.api);
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
   return { port: typeof address === 'object' && address !== null ? address.port : options.port, close: () => app.close() };
