@@ -49,8 +49,21 @@ const SHAPES: Readonly<Record<string, string>> = {
   counterexampleSteps: number | null, shortest: boolean,
   counterexample: { kind: 'assertion' | 'deadlock', because: string, steps: { process: string, does: string, changes: string[] }[] } | null,
   unfinishedBecause: string | null,
-  log: null,                                            // small scenarios have no event log
-  seconds: number }`,
+  log: null,                                            // small models have no event log
+  seconds: number }
+With --policy, on the full engine:
+{ verdict: 'safe' | 'violated' | 'unfinished', scenario: string, policy: string,
+  bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean,
+    preemptions: number | null },                       // all schedules with at most so many were seen; null: all schedules
+  except: string[],                                     // rules that were not judged
+  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[],
+  reachedStates: null, executions: null, storedStates: number, transitions: number, judgedPaths: number,
+  counterexampleSteps: number | null,                   // steps of the machine
+  shortest: boolean,                                    // no counterexample has fewer choices
+  counterexample: { kind: 'violation' | 'deadlock' | 'found', invariant: string | null, because: string,
+    schedule: number[] } | null,                        // who has the turn, choice by choice
+  unfinishedBecause: string | null, log: string | null, seconds: number }
+With --all: { seconds: number, cells: (the above without log and seconds)[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   ui: `One JSON object.
 { event: 'listening', url: string, log: string | null }

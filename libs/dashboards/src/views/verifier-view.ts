@@ -181,7 +181,7 @@ function checkpoints() {
       bad: { yellow: 30, red: 120 },
       description:
         'Wall time since the first event was judged that no checkpoint holds yet, by verifier: what would be judged anew after a crash. Above the red line for a minute CheckpointTooOld is raised.',
-      queries: [{ expr: services.total('s2lab_verifier_checkpoint_age_seconds', ['instance']), legend: '{{instance}}' }],
+      queries: [{ query: services.total('s2lab_verifier_checkpoint_age_seconds', ['instance']), legend: '{{instance}}' }],
     }),
     curves({
       id: 302,
@@ -192,7 +192,7 @@ function checkpoints() {
         'Mean bytes of a checkpoint of one partition. They grow with live tables, not with the length of the log. No curve while none is kept.',
       queries: [
         {
-          expr: `${services.perSecond('s2lab_verifier_checkpoint_bytes_total')} / ${services.perSecond('s2lab_verifier_checkpoints_total')}`,
+          query: ratio(services.perSecond('s2lab_verifier_checkpoint_bytes_total'), services.perSecond('s2lab_verifier_checkpoints_total')),
           legend: 'bytes',
         },
       ],
@@ -205,10 +205,10 @@ function checkpoints() {
       description:
         'Partitions of each verifier; how often judging of partitions was taken up from a checkpoint (crashes, restarts, rebalances); checkpoints that could not be kept or taken up.',
       queries: [
-        { expr: services.total('s2lab_verifier_partitions', ['instance']), legend: 'partitions of {{instance}}' },
-        { expr: services.total('s2lab_verifier_restarts'), legend: 'restarts' },
-        { expr: services.total('s2lab_verifier_taken_up_total', ['from']), legend: 'taken up from {{from}}' },
-        { expr: services.total('s2lab_verifier_checkpoint_failures_total'), legend: 'failures' },
+        { query: services.total('s2lab_verifier_partitions', ['instance']), legend: 'partitions of {{instance}}' },
+        { query: services.total('s2lab_verifier_restarts'), legend: 'restarts' },
+        { query: services.total('s2lab_verifier_taken_up_total', ['from']), legend: 'taken up from {{from}}' },
+        { query: services.total('s2lab_verifier_checkpoint_failures_total'), legend: 'failures' },
       ],
     }),
   ];
