@@ -11,6 +11,7 @@ import {
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATA_SOURCE } from './panels.ts';
+import { explorerLink, explorerVariable } from './stage2-map-panel.ts';
 
 /** Tag of all dashboards of the lab, by which they link to each other. */
 const TAG = 'stage2-lab';
@@ -56,9 +57,10 @@ export function board({ name, title, description, variables, marks, headline, ro
     .time({ from: 'now-15m', to: 'now' })
     .refresh('5s')
     .tooltip(DashboardCursorSync.Crosshair)
-    .variables(variables)
+    .variables([...variables, explorerVariable()])
     .annotations(marks.map(annotation))
-    .link(new DashboardLinkBuilder('Stage-2 Lab').type(DashboardLinkType.Dashboards).tags([TAG]).keepTime(true).includeVars(true));
+    .link(new DashboardLinkBuilder('Stage-2 Lab').type(DashboardLinkType.Dashboards).tags([TAG]).keepTime(true).includeVars(true))
+    .link(explorerLink());
   for (const panel of headline) dashboard.withPanel(panel);
   rows.forEach((row, i) => {
     dashboard.withRow(new RowBuilder(row.title).id(100 * (i + 1)));

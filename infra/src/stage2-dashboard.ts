@@ -3,6 +3,7 @@ import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
 import { curves, number } from './panels.ts';
 import { machines } from './query.ts';
+import { machineVariable, stage2Map } from './stage2-map-panel.ts';
 import { machineVariables } from './variables.ts';
 
 /** What happens in the tables and TLBs: faults, walks, invalidations, caches of table pages. */
@@ -11,10 +12,11 @@ export function stage2Dashboard(): Dashboard {
     name: 'stage2',
     title: 'Stage-2',
     description: 'Faults, walks, invalidations and table pages of the machines. Rates are per machine and virtual second.',
-    variables: machineVariables(),
+    variables: [...machineVariables(), machineVariable()],
     marks: machineMarks(),
     headline: headline(),
     rows: [
+      { title: 'Map', panels: map() },
       { title: 'Faults and walks', panels: walks() },
       { title: 'TLB', panels: tlb() },
       { title: 'Table pages', panels: tables() },
@@ -58,6 +60,18 @@ function headline() {
       bad: { yellow: 1, red: 100 },
       description: 'Walks that found their cache of table pages empty and ended with -ENOMEM, since the process started.',
       queries: [{ expr: machines.total('s2lab_cache_exhausted_total'), legend: 'empty' }],
+    }),
+  ];
+}
+
+function map() {
+  return [
+    stage2Map({
+      id: 501,
+      title: 'Stage-2 of one machine',
+      description:
+        'Input addresses across, levels down; colours tell what each slot holds, triangles where walkers stand, hatching which sub-trees wait ' +
+        'to be freed. Wheel zooms, dragging moves, the cursor of any panel winds it back; the link opens the event shown in the explorer.',
     }),
   ];
 }
