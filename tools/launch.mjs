@@ -13,6 +13,8 @@ const COMMANDS = {
   start: ['apps/cli/bin/s2lab.mjs', 'start'],
   test: ['tools/check.ts'],
   bench: ['tools/bench.ts'],
+  drills: ['tools/drills.ts'],
+  images: ['apps/cli/images/take-images.ts'],
   lint: ['tools/lint.ts'],
   provision: ['tools/provision.ts'],
   lock: ['tools/lock.ts'],
