@@ -81,5 +81,7 @@ export function costByKind(costs: CostSet): Float64Array {
   set(costs.faultNs, K.faultTaken);
   set(costs.operationNs, K.operationBegan);
   set(costs.topUpNs, K.cacheToppedUp);
+  set(costs.referenceNs, K.pageStateChanged, K.memcachePushed);
+  set(costs.cacheMaintenanceNs, K.pageWiped);
   return table;
 }

@@ -1,15 +1,15 @@
 import type { Geometry } from '@s2lab/arch';
-import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, PROT, spanBytes, spanShift } from '@s2lab/arch';
 import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
-import { finishCommand } from './control.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import type { Backing, Memslot } from './memslots.ts';
 import { PC } from './pc.ts';
+import { beginHostFault } from './pkvm-steps.ts';
 import type { Walker } from './walker.ts';
-import { beginWalk } from './control.ts';
+import { beginMap, beginWalk, finishCommand } from './control.ts';
 
 /*
  * The fault handler above the page-table library: Linux arch/arm64/kvm/mmu.c kvm_handle_guest_abort(), user_mem_abort(),
@@ -50,6 +50,12 @@ export function stepFault(machine: Machine, walker: Walker): void {
 
 function taken(machine: Machine, walker: Walker): void {
   machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
+  if (machine.hypervisor !== undefined) {
+    if (walker.vmid === 0) beginHostFault(machine, walker);
+    // The core leaves its guest for the host, which decides what the guest is given.
+    else finishCommand(walker, RESULT.efault);
+    return;
+  }
   const stage2 = machine.stage2(walker);
   const memslot = stage2.root < 0 ? undefined : stage2.memslotAt(walker.ipa);
   const write = (walker.access & ACCESS.write) !== 0;
@@ -184,18 +190,6 @@ function locked(machine: Machine, walker: Walker): void {
   walker.phys = memslot.pa + (ipa - memslot.ipa);
   walker.cachePages = walker.memcache;
   beginMap(machine, walker, shared, ipa, bytes, PC.faultWalked);
-}
-
-/** Starts a map walk of the walker's `prot` and `phys`. */
-export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
-  const old = machine.policyOf(walker).visitors === 'v6.1';
-  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
-  if (old) walker.anchor = 0;
-  const { shape, features } = machine.stage2(walker);
-  walker.attrLo = leafAttributesLo(walker.prot, shape, features);
-  walker.attrHi = leafAttributesHi(walker.prot);
-  const force = machine.config.forcePages;
-  walker.forcePages = force === 'all' || (force === 'nonrwx' && walker.prot !== (PROT.r | PROT.w | PROT.x)) ? 1 : 0;
 }
 
 function walked(machine: Machine, walker: Walker): void {

@@ -10,6 +10,7 @@ import type { Machine } from './machine.ts';
 import { beginMemoryOperation } from './memory-steps.ts';
 import { beginHostSplit } from './host-split-steps.ts';
 import { PC } from './pc.ts';
+import { beginHypervisorBoot } from './pkvm-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
 import type { Command } from './workload.ts';
@@ -105,6 +106,10 @@ export function stepHost(machine: Machine, walker: Walker): void {
 /** The VMM thread creates machine and stage-2, one event a step, then lets the vCPUs go. */
 function boot(machine: Machine, walker: Walker): void {
   const { world, config } = machine;
+  if (machine.hypervisor !== undefined) {
+    beginHypervisorBoot(walker);
+    return;
+  }
   if (walker.hostPhase === 0) {
     machine.note(walker, K.machineStarted, 0, config.vcpus, config.pageShift);
   } else if (walker.hostPhase <= world.shape.rootPages) {
@@ -233,9 +238,9 @@ function hostUnlocked(machine: Machine, walker: Walker): void {
 }
 
 function freeRoot(machine: Machine, walker: Walker): void {
-  const { rootPages, startLevel } = machine.world.shape;
+  const { rootPages, startLevel } = machine.stage2(walker).shape;
   // Root pages go back whole, without a look at their counts. @source kvm_pgtable_stage2_destroy_pgd(): free_pages_exact
-  machine.commit(walker, K.tableFreed, startLevel, 0, walker.destroyRoot + walker.hostPhase, 0, 0, 0, 0, 0, 0, 0);
+  machine.freeTable(walker, walker.destroyRoot + walker.hostPhase, startLevel);
   walker.hostPhase += 1;
   if (walker.hostPhase === rootPages) {
     walker.hostPhase = 0;

@@ -3,6 +3,7 @@ import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { costByKind } from './costs.ts';
+import { Hypervisor } from './hypervisor.ts';
 import type { Lock } from './lock.ts';
 import type { Backing } from './memslots.ts';
 import { PC } from './pc.ts';
@@ -35,6 +36,8 @@ export class Machine {
   readonly walkers: readonly Walker[];
   /** Words that belong to the policy of each stage-2, by VMID. */
   private readonly words: Int32Array[] = [];
+  /** Where the table pages of pKVM come from; undefined under KVM, whose allocator has no end. */
+  readonly hypervisor: Hypervisor | undefined;
   readonly prng: Prng;
   readonly command = new Command();
   /** How the host backs each memslot. */
@@ -55,13 +58,15 @@ export class Machine {
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 
-  constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns) {
+  /** @param hostPolicy of the host's stage-2, under pKVM */
+  constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns, hostPolicy = policy) {
     this.config = config;
     this.policy = policy;
     this.workload = workload;
     this.columns = columns;
     this.world = new World(config);
     const actors = this.world.actors;
+    this.hypervisor = config.kind === 'pkvm' ? new Hypervisor(this.world.shape.pageBytes) : undefined;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
     this.costs = costByKind(config.costs);
@@ -72,7 +77,7 @@ export class Machine {
       const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
       return new Walker(actor, r, a);
     });
-    this.seat(firstVmid(config), policy);
+    this.seat(firstVmid(config), config.kind === 'pkvm' ? hostPolicy : policy);
     for (const walker of this.walkers) walker.vmid = firstVmid(config);
     for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
     // The VMM thread creates the stage-2 before any vCPU runs.
@@ -83,7 +88,7 @@ export class Machine {
   }
 
   /** Gives a stage-2 its policy, with fresh state. */
-  private seat(vmid: number, policy: ReclaimPolicy): void {
+  seat(vmid: number, policy: ReclaimPolicy): void {
     while (this.policies.length < vmid) {
       this.policies.push(policy);
       this.words.push(NO_WORDS);
@@ -222,7 +227,13 @@ export class Machine {
   releaseTable(walker: Walker, table: number, level: number): void {
     const held = this.policyOf(walker).countsHolders && this.world.pages.holders[table]! > 0;
     if (held && this.putHolder(walker, table, 1) > 0) return;
+    this.freeTable(walker, table, level);
+  }
+
+  /** The page goes back to its allocator. */
+  freeTable(walker: Walker, table: number, level: number): void {
     this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+    this.hypervisor?.putTablePage(walker.vmid, table);
   }
 
   /** A walker counts itself among those who hold a table page. Returns how many there are. */
@@ -249,10 +260,16 @@ export class Machine {
     return lo === walker.linkLo && hi === walker.linkHi;
   }
 
-  /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */
-  allocateTable(walker: Walker, level: number, root: 0 | 1): number {
-    const frame = this.world.pages.nextFrame();
-    const kind = frame < this.world.pages.used ? K.tableReused : K.tableAllocated;
+  /**
+   * Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame.
+   * @param page address of the page behind it, where the hypervisor gave one
+   */
+  allocateTable(walker: Walker, level: number, root: 0 | 1, page = 0): number {
+    const { pages } = this.world;
+    // Concatenated root pages lie one behind the other, as only frames that were never used do for certain.
+    const frame = root !== 0 && this.stage2(walker).shape.rootPages > 1 ? pages.used : pages.nextFrame();
+    const kind = frame < pages.used ? K.tableReused : K.tableAllocated;
+    if (this.hypervisor !== undefined) this.hypervisor.frameAddresses[frame] = page;
     this.commit(walker, kind, level, 0, frame, 0, 0, 0, 0, 0, root, 0);
     return frame;
   }

@@ -22,6 +22,7 @@ export const GROUP = {
   memory: 14,
   straight: 15,
   v61: 16,
+  pkvm: 17,
   collapse: 20,
 } as const;
 
@@ -164,6 +165,12 @@ export const PC = {
   v61FreeChild: group(16) + 16,
   v61Executable: group(16) + 17,
   v61Set: group(16) + 18,
+
+  pkvmStage: group(17),
+  pkvmWalked: group(17) + 1,
+  pkvmRelease: group(17) + 2,
+  pkvmUnlock: group(17) + 3,
+  pkvmRecycle: group(17) + 4,
 
   collapseCount: group(20),
   collapseBreak: group(20) + 1,

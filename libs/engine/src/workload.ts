@@ -42,6 +42,32 @@ export const COMMAND = {
   phase: 24,
   /** The vCPU is preempted for `durationNs` when a walk of its own next enters a table of `level` or deeper (fault injection). */
   preempt: 25,
+  /** What the host of a pKVM machine asks of the hypervisor: [pa, pa+bytes) or the page at `pa`, guest `vmid`, its address `ipa`, `prot`. */
+  hostFault: 60,
+  hostLeaf: 61,
+  hostShareHyp: 62,
+  hostUnshareHyp: 63,
+  hostDonateHyp: 64,
+  hypDonateHost: 65,
+  hostShareFfa: 66,
+  hostUnshareFfa: 67,
+  /** A guest `vmid` of `ipaBits`, `protected` or not, with root pages at `pa`. */
+  guestInit: 68,
+  /** The guest's cache of table pages is given [pa, pa+bytes). */
+  topUpMemcache: 69,
+  hostDonateGuest: 70,
+  hostShareGuest: 71,
+  hostUnshareGuest: 72,
+  hostReclaim: 73,
+  hostForceReclaim: 74,
+  guestShareHost: 75,
+  guestUnshareHost: 76,
+  relaxGuest: 77,
+  wrprotectGuest: 78,
+  /** `makeOld`: access flags are cleared. */
+  youngGuest: 79,
+  mkyoungGuest: 80,
+  guestDestroy: 81,
   /** The actor's next broadcast TLBI takes `durationNs` longer to complete (fault injection). */
   slowTlbi: 40,
   /** When the actor next needs table pages its cache holds at most `cachePages`, and no more are to be had (fault injection). */
@@ -88,6 +114,12 @@ export class Command {
   phase = 0;
   /** preempt: level of the table, 0 = the first one entered below the root. */
   level = 0;
+  /** Guest of a pKVM machine, or whose stage-2 an access goes through: 0 = the host. */
+  vmid = 0;
+  /** guestInit: bits of the guest's addresses. */
+  ipaBits = 0;
+  /** guestInit: 1 = the host may not see the guest's memory. */
+  protected = 0;
   /** Free argument of `phase`: the pass of a migration. */
   pass = 0;
 }

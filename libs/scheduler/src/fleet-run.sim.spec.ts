@@ -98,6 +98,8 @@ function fold(world: World, rows: EventRows): void {
   }
 }
 
+/** Codes of the kinds that only a machine with a hypervisor makes, first and last. */
+const HYPERVISOR_KINDS = [K.memoryRegionAdded, K.hostAborted] as const;
 const SHARED_WALKS = ['descriptor-swapped'];
 /** Kinds of event that only some policies make; those that are not named make the ones of shared walks. */
 const OWN_KINDS: Readonly<Record<string, readonly string[]>> = {
@@ -159,6 +161,7 @@ for (const { name } of POLICIES) {
     ];
     const own = new Set(OWN_KINDS[name] ?? SHARED_WALKS);
     const absent = Object.values(K)
+      .filter((code) => code < HYPERVISOR_KINDS[0] || code > HYPERVISOR_KINDS[1])
       .map((code) => kindName(code)!)
       .filter((kind) => !seen.has(kind) && !elsewhere.includes(kind) && !KINDS[kind].doc.startsWith('Imported:'));
     const ofOthers = new Set(
