@@ -72,6 +72,7 @@ export class MachineTally {
   /** Bytes that pages and blocks mapped when blocks had last had their time to come back: at the end of a collapse phase, or at the teardown. */
   readonly settled = { pageBytes: 0, blockBytes: 0 };
   pageShift = 12;
+  private indexBits = 0;
   pendingPeak = 0;
   phase = 0;
   pass = 0;
@@ -119,7 +120,7 @@ export class MachineTally {
 
   /** Bytes that valid block descriptors map. */
   get blockBytes(): number {
-    return this.mapped.blockBytes(this.pageShift);
+    return this.mapped.blockBytes(this.pageShift, this.indexBits);
   }
 
   /** Folds consecutive rows of this machine. */
@@ -222,6 +223,7 @@ export class MachineTally {
         break;
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
+        this.indexBits = rows.slot[i]!;
         break;
       case K.machineStopped:
         this.running = false;

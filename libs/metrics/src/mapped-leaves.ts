@@ -49,11 +49,12 @@ export class MappedLeaves {
     return Math.max(0, this.leaves[PAGE_LEVEL]!) * 2 ** pageShift;
   }
 
-  /** Bytes that blocks map. */
-  blockBytes(pageShift: number): number {
+  /** Bytes that blocks map. `indexBits`: log2 of the descriptors in a table, 0 for those of the granule. */
+  blockBytes(pageShift: number, indexBits = 0): number {
+    const bits = indexBits === 0 ? pageShift - 3 : indexBits;
     let bytes = 0;
     for (let level = 0; level < PAGE_LEVEL; level += 1)
-      bytes += Math.max(0, this.leaves[level]!) * 2 ** (pageShift + (PAGE_LEVEL - level) * (pageShift - 3));
+      bytes += Math.max(0, this.leaves[level]!) * 2 ** (pageShift + (PAGE_LEVEL - level) * bits);
     return bytes;
   }
 

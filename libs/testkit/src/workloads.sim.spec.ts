@@ -33,7 +33,7 @@ const operations = (events: readonly LabEvent[], operation: number) =>
 
 for (const { name } of SAFE) {
   test(`${name}: a balloon splits the huge pages it takes parts of, and what comes back is mapped by pages`, () => {
-    const params = { ...ACCESS, chunkNs: 1000, holdNs: 40_000, skew: 1 };
+    const params = { ...ACCESS, chunkNs: 5000, holdNs: 100_000, skew: 1 };
     const events = eventsOf(name, { workload: { type: 'balloon', params } });
     assert.ok(operations(events, OPERATION.unmapRange) > 30);
     const from = events.findIndex((e) => e.kind === 'operation-began' && e.operation === OPERATION.unmapRange);
@@ -43,7 +43,7 @@ for (const { name } of SAFE) {
   });
 
   test(`${name}: ageing swaps out what nobody touched, and the guest faults it in again`, () => {
-    const params = { ...ACCESS, scanNs: 300, windowBytes: '256KiB', driftAccesses: 10 };
+    const params = { ...ACCESS, scanNs: 300, windowBytes: '256KiB', driftAccesses: 5 };
     const events = eventsOf(name, { workload: { type: 'ageing', params } });
     assert.ok(operations(events, OPERATION.ageRange) > 100);
     const swapped = new Set<number>();
