@@ -14,7 +14,7 @@ const KERNEL_BYTES = 2 ** 26;
 const full = process.env.S2LAB_BENCH === 'full';
 const vcpus = full ? 64 : 4;
 const memoryBytes = vcpus * BYTES_PER_VCPU;
-const note = full ? '' : 'all 64 vCPUs: npm run bench -- --only large-migration --full';
+const note = full ? undefined : 'all 64 vCPUs: npm run bench -- --only large-migration --full';
 
 const scenario = parseScenario(
   {

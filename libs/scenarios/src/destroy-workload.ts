@@ -27,13 +27,15 @@ export class DestroyWorkload extends AccessWorkload {
 
   protected override host(nowNs: number, _prng: Prng, command: Command): void {
     if (nowNs < this.dueNs) delay(command, this.dueNs - nowNs);
-    else if (this.gone) delay(command, POLL_NS);
-    else if (!this.warned) {
+    else if (this.gone) {
+      // Asked again: the destruction is complete.
+      this.endAfter(this.params.accessesAfter);
+      delay(command, POLL_NS);
+    } else if (!this.warned) {
       this.warned = true;
       announce(command, PHASE.teardown, 0);
     } else {
       this.gone = true;
-      this.endAfter(this.params.accessesAfter);
       command.kind = COMMAND.destroyVm;
     }
   }

@@ -93,7 +93,12 @@ export const churnParams = z.strictObject({
 export const destroyParams = z.strictObject({
   ...accessFields,
   destroyAfterNs: span.default(2_000_000).meta({ description: 'Time after which the stage-2 is destroyed under the vCPUs' }),
-  accessesAfter: z.int().min(0).max(1e9).default(20).meta({ description: 'Accesses of each vCPU after that; all of them abort' }),
+  accessesAfter: z
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(20)
+    .meta({ description: 'Accesses of each vCPU once that is complete; all of them abort' }),
 });
 
 /** Parameters of the `migration` workload. */
