@@ -34,16 +34,16 @@ export function figureTable({ figures }: Reproduced): string[][] {
       amount(figure.simulated),
       figure.deviation === null ? '' : `${figure.deviation >= 0 ? '+' : '−'}${Math.abs(100 * figure.deviation).toFixed(1)} %`,
       judgementText(figure),
-      figure.fitted === true ? 'fitted' : 'predicted',
+      figure.published === undefined ? '' : figure.fitted === true ? 'fitted' : 'predicted',
     ]),
   ];
 }
 
 function amount(value: number): string {
-  return Number.isInteger(value) ? value.toLocaleString('en-US') : value.toPrecision(3);
+  return Number.isInteger(value) || value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
 }
 
-function judgementText({ judgement, tolerance = 0 }: ReproducedFigure): string {
+function judgementText({ judgement, published, tolerance = 0 }: ReproducedFigure): string {
   const percent = `${Math.round(100 * tolerance)} %`;
   switch (judgement) {
     case 'equal':
@@ -55,7 +55,7 @@ function judgementText({ judgement, tolerance = 0 }: ReproducedFigure): string {
     case 'miss':
       return tolerance === 0 ? 'MISS: should be equal' : `MISS: more than ${percent}`;
     case 'shown':
-      return 'not judged';
+      return published === undefined ? '' : 'not judged';
     default: {
       const never: never = judgement;
       return never;
