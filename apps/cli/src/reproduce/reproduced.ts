@@ -44,14 +44,14 @@ function amount(value: number): string {
 }
 
 function judgementText({ judgement, published, tolerance = 0 }: ReproducedFigure): string {
-  const percent = `${Math.round(100 * tolerance)} %`;
+  const percent = `${Number((100 * tolerance).toPrecision(2))} %`;
   switch (judgement) {
     case 'equal':
       return 'equal';
     case 'within':
       return `within ${percent}`;
     case 'rounding':
-      return `within ${percent} of what the rounded figure may stand for`;
+      return `within ${percent}, given rounding`;
     case 'miss':
       return tolerance === 0 ? 'MISS: should be equal' : `MISS: more than ${percent}`;
     case 'shown':
