@@ -1,6 +1,6 @@
-import type { Command, ReclaimPolicy } from '@s2lab/engine';
+import type { Command, MachineConfig, ReclaimPolicy } from '@s2lab/engine';
 import { COMMAND } from '@s2lab/engine';
-import { ACCESS } from '@s2lab/events';
+import { ACCESS, K } from '@s2lab/events';
 import { policyByName } from '@s2lab/policies';
 import { measurePhases } from './bench-machine.ts';
 import type { Experiment, Size } from './experiment.ts';
@@ -9,6 +9,8 @@ import { BLOCK, MEMORY_IPA, memslot, PAGE } from './guest-memory.ts';
 import type { PhaseFigures } from './phase-tally.ts';
 
 const POLICIES = ['rcu', 'epoch', 'hazard', 'refs', 'eager', 'rwlock', 'hyp-lock', 'v6.1'];
+/** Policies whose teardown may stand before the block in a fault that others walk beside. */
+const BEFORE = ['eager', 'refs'];
 
 /** What bringing blocks back took, and what was pending until all was freed. */
 interface Storm {
@@ -16,17 +18,20 @@ interface Storm {
   readonly longestNs: number;
   readonly pendingPeak: number;
   readonly pendingNs: number;
+  /** Faults and lost exchanges of a collapse: what the others do meanwhile. */
+  readonly faults: number;
+  readonly lost: number;
 }
 
 /** All vCPUs go through the same split blocks in the same order once dirty logging has ended: the first fault in each collapses it. */
-export function collapseStorm(policy: ReclaimPolicy, vcpus: number, blocks: number): Storm {
+export function collapseStorm(policy: ReclaimPolicy, vcpus: number, blocks: number, teardown: MachineConfig['teardown'] = 'after'): Storm {
   const write = (vcpu: number, n: number, command: Command): boolean => {
     command.kind = COMMAND.access;
     command.access = ACCESS.write;
     command.ipa = MEMORY_IPA + n * BLOCK + ((37 * vcpu + n) % 512) * PAGE;
     return n < blocks;
   };
-  const figures = measurePhases({ vcpus, eagerSplitBytes: BLOCK }, policy, [
+  const figures = measurePhases({ vcpus, teardown, eagerSplitBytes: BLOCK }, policy, [
     { name: 'create', vmm: [memslot(blocks * BLOCK, { thp: 1 })] },
     { name: 'populate', vcpus: (vcpu, n, command) => vcpu === 0 && write(vcpu, n, command) },
     {
@@ -45,29 +50,34 @@ export function collapseStorm(policy: ReclaimPolicy, vcpus: number, blocks: numb
     longestNs: of('collapse').longestNs,
     pendingPeak: of('collapse').pendingPeak,
     pendingNs: Math.max(of('collapse').pendingNs, of('drain').pendingNs),
+    faults: of('collapse').counts[K.faultTaken]! / blocks,
+    lost: of('collapse').counts[K.descriptorSwapFailed]! / blocks,
   };
 }
 
 function run(size: Size): readonly Figure[] {
   const [blocks, crowd] = size === 'small' ? [16, 4] : [64, 32];
   const micros = (ns: number): number => Math.round(ns / 100) / 10;
-  const storms = POLICIES.map((name) => ({
-    name,
-    alone: collapseStorm(policyByName(name), 1, blocks),
-    many: collapseStorm(policyByName(name), crowd, blocks),
-  }));
+  const storm = (name: string, label: string, teardown: MachineConfig['teardown']) => ({
+    name: label,
+    alone: collapseStorm(policyByName(name), 1, blocks, teardown),
+    many: collapseStorm(policyByName(name), crowd, blocks, teardown),
+  });
+  const storms = [
+    ...POLICIES.map((name) => storm(name, name, 'after')),
+    ...BEFORE.map((name) => storm(name, `${name}, teardown before the block`, 'before')),
+  ];
+  const tenth = (value: number): number => Math.round(10 * value) / 10;
+  const rows = (what: string, of: (storm: (typeof storms)[number]) => number): Figure[] =>
+    storms.map((one) => ({ name: `${one.name}: ${what}`, simulated: of(one) }));
   return [
-    ...storms.map(({ name, alone }) => ({ name: `${name}: us a collapse, 1 vCPU`, simulated: micros(alone.ns / blocks) })),
-    ...storms.map(({ name, many }) => ({
-      name: `${name}: us a collapse, ${crowd} vCPUs in each other's way`,
-      simulated: micros(many.ns / blocks),
-    })),
-    ...storms.map(({ name, many }) => ({ name: `${name}: longest access, us, ${crowd} vCPUs`, simulated: micros(many.longestNs) })),
-    ...storms.map(({ name, many }) => ({
-      name: `${name}: most sub-trees pending, of ${blocks}, ${crowd} vCPUs`,
-      simulated: many.pendingPeak,
-    })),
-    ...storms.map(({ name, many }) => ({ name: `${name}: longest pending, us, ${crowd} vCPUs`, simulated: micros(many.pendingNs) })),
+    ...rows('us a collapse, 1 vCPU', ({ alone }) => micros(alone.ns / blocks)),
+    ...rows(`us a collapse, ${crowd} vCPUs`, ({ many }) => micros(many.ns / blocks)),
+    ...rows(`longest access, us, ${crowd} vCPUs`, ({ many }) => micros(many.longestNs)),
+    ...rows(`faults a collapse, ${crowd} vCPUs`, ({ many }) => tenth(many.faults)),
+    ...rows(`exchanges lost a collapse, ${crowd} vCPUs`, ({ many }) => tenth(many.lost)),
+    ...rows(`most sub-trees pending, of ${blocks}, ${crowd} vCPUs`, ({ many }) => many.pendingPeak),
+    ...rows(`longest pending, us, ${crowd} vCPUs`, ({ many }) => micros(many.pendingNs)),
   ];
 }
 

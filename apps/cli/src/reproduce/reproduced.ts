@@ -34,28 +34,28 @@ export function figureTable({ figures }: Reproduced): string[][] {
       amount(figure.simulated),
       figure.deviation === null ? '' : `${figure.deviation >= 0 ? '+' : '−'}${Math.abs(100 * figure.deviation).toFixed(1)} %`,
       judgementText(figure),
-      figure.fitted === true ? 'fitted' : 'predicted',
+      figure.published === undefined ? '' : figure.fitted === true ? 'fitted' : 'predicted',
     ]),
   ];
 }
 
 function amount(value: number): string {
-  return Number.isInteger(value) ? value.toLocaleString('en-US') : value.toPrecision(3);
+  return Number.isInteger(value) || value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
 }
 
-function judgementText({ judgement, tolerance = 0 }: ReproducedFigure): string {
-  const percent = `${Math.round(100 * tolerance)} %`;
+function judgementText({ judgement, published, tolerance = 0 }: ReproducedFigure): string {
+  const percent = `${Number((100 * tolerance).toPrecision(2))} %`;
   switch (judgement) {
     case 'equal':
       return 'equal';
     case 'within':
       return `within ${percent}`;
     case 'rounding':
-      return `within ${percent} of what the rounded figure may stand for`;
+      return `within ${percent}, given rounding`;
     case 'miss':
       return tolerance === 0 ? 'MISS: should be equal' : `MISS: more than ${percent}`;
     case 'shown':
-      return 'not judged';
+      return published === undefined ? '' : 'not judged';
     default: {
       const never: never = judgement;
       return never;
