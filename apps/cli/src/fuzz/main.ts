@@ -1,5 +1,5 @@
 /*
- * `npm run fuzz [-- --inputs N] [--target PART] [--seed N] [--write FILE]`: hostile input for everything that reads from outside, each target in a
+ * `npm run fuzz [-- --inputs N] [--target PART] [--seed N] [--jobs N] [--write FILE]`: hostile input for everything that reads from outside, each target in a
  * process of its own that may use little memory and is watched. An input is named by target, seed and number: `--target PART --seed N
  * --only I` runs one alone. Exit status 1: something crashed, hung, took too much memory or failed otherwise.
  */
@@ -132,6 +132,7 @@ async function main(): Promise<void> {
       seed: { type: 'string', default: '1' },
       write: { type: 'string' },
       only: { type: 'string' },
+      jobs: { type: 'string', default: '1' },
       work: { type: 'string' },
     },
   });
@@ -148,11 +149,16 @@ async function main(): Promise<void> {
   const all = TARGETS.reduce((sum, { share }) => sum + share, 0);
   const begun = Date.now();
   const outcomes: Outcome[] = [];
-  for (const { name, share } of chosen) {
-    const outcome = await watch(name, seed, Math.ceil((inputs * share) / all));
-    outcomes.push(outcome);
-    console.log(`${name}: ${outcome.inputs} inputs, ${outcome.failure ?? 'no failure'}`);
-  }
+  const waiting = [...chosen.entries()];
+  const take = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [place, { name, share }] = next;
+      const outcome = await watch(name, seed, Math.ceil((inputs * share) / all));
+      outcomes[place] = outcome;
+      console.log(`${name}: ${outcome.inputs} inputs, ${outcome.failure ?? 'no failure'}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, take));
   const total = outcomes.reduce((sum, outcome) => sum + outcome.inputs, 0);
   const minutes = ((Date.now() - begun) / 60_000).toFixed(1);
   const command = `npm run fuzz -- --inputs ${inputs} --seed ${seed}`;
