@@ -125,18 +125,19 @@ export class MachineFold {
     this.cursor.open(rows);
     this.cursor.load(0, firstSeq);
     const pageShift = this.cursor.aux;
-    const possible = pageShift === 12 || pageShift === 14 || pageShift === 16;
+    const indexBits = this.cursor.slot;
+    const possible = (pageShift === 12 || pageShift === 14 || pageShift === 16) && indexBits <= pageShift - 3;
     if (this.cursor.kind !== K.machineStarted || !possible) {
       this.blind = true;
       const words = eventWords(this.cursor, 0);
       this.accuse(
         'I17',
         firstSeq,
-        this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift) : notStarted(firstSeq, words),
+        this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift, indexBits) : notStarted(firstSeq, words),
       );
       return 0;
     }
-    const world = new World(this.cursor.arg, pageShift);
+    const world = new World(this.cursor.arg, pageShift, indexBits);
     world.actors.see(this.cursor.actor);
     this.attachRules(world);
     return 1;

@@ -127,8 +127,9 @@ export function notStarted(seq: number, words: string): Explanation {
 }
 
 /** `machine-started` with a page size that does not exist. */
-export function impossibleStart(seq: number, words: string, pageShift: number): Explanation {
-  return { because: `the machine started with page shift ${pageShift}; granules are 12, 14 and 16`, witness: [{ seq, text: words }] };
+export function impossibleStart(seq: number, words: string, pageShift: number, indexBits: number): Explanation {
+  const because = `the machine started with page shift ${pageShift} and tables of 2^${indexBits}; granules are 12, 14 and 16, with at most 2^(granule - 3)`;
+  return { because, witness: [{ seq, text: words }] };
 }
 
 /** Events are missing. */

@@ -23,11 +23,11 @@ const PAGE_SHIFT = 12;
 
 /** Classes whose instances are part of a verifier’s state. One that is missing makes every snapshot fail, with its name. */
 export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
-  ['World', () => new World(1, PAGE_SHIFT)],
+  ['World', () => new World(1, PAGE_SHIFT, PAGE_SHIFT - 3)],
   ['Tables', () => new Tables(512)],
   ['Actors', () => new Actors()],
   ['LockedSlots', () => new LockedSlots()],
-  ['TlbShadow', () => new TlbShadow(new World(1, PAGE_SHIFT))],
+  ['TlbShadow', () => new TlbShadow(new World(1, PAGE_SHIFT, PAGE_SHIFT - 3))],
   ['VcpuTlb', () => new VcpuTlb()],
   ['PendingTlbis', () => new PendingTlbis()],
   ['CachedEntries', () => new CachedEntries()],
