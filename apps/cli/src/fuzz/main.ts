@@ -11,7 +11,7 @@ import { FuzzRandom } from './mutation.ts';
 import { TARGETS } from './targets.ts';
 
 /** Silence that is a hang, milliseconds of wall time: the machine may be busy with other things. */
-const HANG_MS = 120_000;
+const HANG_MS = 300_000;
 /** An input that takes more processor time than this, milliseconds, fails the run. */
 const SLOW_MS = 2_000;
 /** Heap of a target's process, MiB, and all memory that it may have, bytes. */
@@ -34,6 +34,7 @@ interface Outcome {
 /** The inputs `from` to `to` of a target, in this process; progress and outcome go to standard output as JSON lines. */
 async function work(name: string, seed: number, from: number, to: number): Promise<void> {
   const target = TARGETS.find((each) => each.name === name)!;
+  say({ n: from - 1, taken: 0, slowestMs: 0, rssMiB: 0, cpuSeconds: 0 });
   const open = await target.open();
   let taken = 0;
   let slowestMs = 0;
@@ -52,7 +53,7 @@ async function work(name: string, seed: number, from: number, to: number): Promi
     told = Date.now();
     rss = Math.max(rss, process.memoryUsage().rss);
     if (rss > RSS_MAX) throw new Error(`input ${n}: the process has ${Math.round(rss / 2 ** 20)} MiB`);
-    console.log(JSON.stringify({ n, taken, slowestMs: Math.round(slowestMs), rssMiB: Math.round(rss / 2 ** 20), cpuSeconds: now / 1e3 }));
+    say({ n, taken, slowestMs: Math.round(slowestMs), rssMiB: Math.round(rss / 2 ** 20), cpuSeconds: now / 1e3 });
   }
   await open.close();
 }
@@ -69,6 +70,10 @@ interface Progress {
   readonly slowestMs: number;
   readonly rssMiB: number;
   readonly cpuSeconds: number;
+}
+
+function say(progress: Progress): void {
+  console.log(JSON.stringify(progress));
 }
 
 /** Runs a target in a process that is watched. */
@@ -128,6 +133,10 @@ function table(outcomes: readonly Outcome[]): string {
   ].join('\n');
 }
 
+function failures(outcomes: readonly Outcome[]): string {
+  return outcomes.flatMap(({ target, failure }) => (failure === undefined ? [] : [`\n${target}: ${failure}\n`])).join('');
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -166,7 +175,7 @@ async function main(): Promise<void> {
   const total = outcomes.reduce((sum, outcome) => sum + outcome.inputs, 0);
   const minutes = ((Date.now() - begun) / 60_000).toFixed(1);
   const command = `npm run fuzz -- --inputs ${inputs} --seed ${seed}`;
-  const summary = `\`${command}\`: ${total.toLocaleString('en')} inputs in ${minutes} minutes on a machine of ${cpus().length} cores that was busy with other work, Node ${process.versions.node}.\n\n${table(outcomes)}\n`;
+  const summary = `\`${command}\`: ${total.toLocaleString('en')} inputs in ${minutes} minutes on a machine of ${cpus().length} cores that was busy with other work, Node ${process.versions.node}.\n\n${table(outcomes)}\n${failures(outcomes)}`;
   console.log(summary);
   if (values.write !== undefined) writeFileSync(values.write, summary);
   if (outcomes.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
