@@ -14,6 +14,8 @@ const COMMANDS = {
   test: ['tools/check.ts'],
   bench: ['tools/bench.ts'],
   fuzz: ['apps/cli/src/fuzz/main.ts'],
+  drills: ['tools/drills.ts'],
+  images: ['apps/cli/images/take-images.ts'],
   lint: ['tools/lint.ts'],
   provision: ['tools/provision.ts'],
   lock: ['tools/lock.ts'],
