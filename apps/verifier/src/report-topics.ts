@@ -7,8 +7,12 @@ import type { Admin, Producer } from 'kafkajs';
 /** Where violations go, as JSON. After a crash some come again, with the same key: run, machine, invariant, event. */
 export const VIOLATIONS_TOPIC = 's2lab.violations';
 
-/** Where messages that are no frame are reported, as JSON with their place in the events topic; the message itself stays there. */
+/** Where messages that are no frame are kept as they were sent, with what is wrong and where they stood as headers. */
 export const DEAD_LETTERS_TOPIC = 's2lab.dead-letters';
+
+/** Most bytes of a dead letter, and of its reason: together they are less than a broker takes. */
+const LETTER_MAX = 1_000_000;
+const BECAUSE_MAX = 4_000;
 
 /** What the reports need to know of the cluster. */
 export interface ReportTopicsOptions {
@@ -52,8 +56,11 @@ export class ReportTopics {
     });
   }
 
-  async deadLetter(damage: Damage): Promise<void> {
-    await this.producer.send({ topic: DEAD_LETTERS_TOPIC, acks: -1, messages: [{ value: JSON.stringify(damage) }] });
+  /** @param message as it was sent; of one that is too large for the topic with its headers, the beginning is kept */
+  async deadLetter({ damage, where, because }: Damage, message: Uint8Array | null): Promise<void> {
+    const bytes = message === null ? null : Buffer.from(message.subarray(0, LETTER_MAX));
+    const headers = { damage, where, because: because.slice(0, BECAUSE_MAX), bytes: String(message?.byteLength ?? 0) };
+    await this.producer.send({ topic: DEAD_LETTERS_TOPIC, acks: -1, messages: [{ key: where, value: bytes, headers }] });
   }
 
   /** Messages of `topic` at or after `positions`, in the partitions of `positions`. */

@@ -177,7 +177,7 @@ class Service {
     this.metrics.gauge('s2lab_verifier_restarts').set(this.judges.restarts());
   }
 
-  private async receive(source: KafkaSource, { item, partition, offset }: PlacedItem): Promise<void> {
+  private async receive(source: KafkaSource, { item, partition, offset, value }: PlacedItem): Promise<void> {
     const place = this.judges.place(partition, offset);
     if (place === 'foreign') return;
     if (place !== 'next') {
@@ -185,7 +185,7 @@ class Service {
       return;
     }
     if (isDamage(item)) {
-      await this.bury(item);
+      await this.bury(item, value);
       this.judges.judge(partition, offset, undefined, Date.now());
     } else await this.check(item, partition, offset);
     this.measureAge();
@@ -230,10 +230,10 @@ class Service {
     await this.reports.violation(violation);
   }
 
-  private async bury(damage: Damage): Promise<void> {
+  private async bury(damage: Damage, message: Uint8Array | null): Promise<void> {
     this.metrics.counter('s2lab_verifier_dead_letters_total').inc({ damage: damage.damage });
     this.say(`no frame at ${damage.where} (${damage.damage}): ${damage.because}`);
-    await this.reports.deadLetter(damage);
+    await this.reports.deadLetter(damage, message);
   }
 
   private measureAge(): void {

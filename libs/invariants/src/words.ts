@@ -17,6 +17,7 @@ import {
   STORE_ORDER,
   TLBI,
 } from '@s2lab/events';
+import type { KindName } from '@s2lab/events';
 import type { EventCursor } from './shadow/event-cursor.ts';
 import type { World } from './shadow/world.ts';
 
@@ -139,8 +140,45 @@ function importedWords(e: EventCursor, who: string): string {
   }
 }
 
+/** What an actor did, for kinds whose columns are best told one by one. */
+const TOLD: Readonly<Partial<Record<KindName, (e: EventCursor, who: string) => string>>> = {
+  'machine-started': (e) => `the machine started with ${e.arg} vCPUs`,
+  'machine-stopped': (e) => `the machine stopped (${e.arg === 0 ? 'its workload is complete' : 'interrupted'})`,
+  'stage2-created': (e) => `stage-2 ${e.stage2} was created with ${e.arg} root page(s) from table ${e.table} on, at level ${e.level}`,
+  'stage2-destroyed': (e) => `stage-2 ${e.stage2} with root ${e.table} was destroyed`,
+  'memslot-created': (e) => `memslot ${e.arg} was created: [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)}) is ${hexAddress(e.pa)}`,
+  'memslot-deleted': (e, who) => `${who} deleted memslot ${e.arg}`,
+  'dirty-log-started': (e, who) => `${who} began to log memslot ${e.arg}`,
+  'dirty-log-stopped': (e, who) => `${who} ended logging of memslot ${e.arg}`,
+  'dirty-log-cleared': (e, who) => `${who} cleared the dirty bits of [${hexAddress(e.ipa)}, +${hexAddress(e.bytes)}) in memslot ${e.arg}`,
+  'page-dirtied': (e, who) => `${who} set the dirty bit of the page at ${hexAddress(e.ipa)} in memslot ${e.arg}`,
+  'reclaim-began': (e, who) => `${who} began to tear down the sub-tree of table ${e.table}`,
+  'reclaim-ended': (e, who) => `${who} ended the teardown of the sub-tree of table ${e.table}`,
+  'lock-contended': (e, who) => `${who} waits for the ${codeName(LOCK, e.arg)} lock to ${codeName(LOCK_MODE, e.aux)}`,
+  'read-section-entered': (_e, who) => `${who} entered a read-side section`,
+  'read-section-left': (_e, who) => `${who} left its read-side section`,
+  'grace-period-began': (e) => `grace period ${e.arg} began`,
+  'grace-period-ended': (e) => `grace period ${e.arg} ended`,
+  'isb-completed': (_e, who) => `${who} completed an ISB`,
+  'hardware-descriptor-read': (e, who) =>
+    `the hardware walker of ${who} read ${slotWords(e.table, e.slot, e.level)}: ${descriptorWords(e.oldLo, e.oldHi, e.level)}`,
+  'tlb-filled': (e, who) => `${who} cached ${descriptorWords(e.newLo, e.newHi, e.level)} for ${hexAddress(e.ipa)} at level ${e.level}`,
+  'walk-cache-filled': (e, who) => `${who} cached that ${hexAddress(e.ipa)} leads to table ${e.arg} at level ${e.level}`,
+  'tlb-evicted': (e, who) => `${who} dropped what it had cached for ${hexAddress(e.ipa)} at level ${e.level}`,
+  'guest-aborted': (e, who) => `the access of ${who} to ${hexAddress(e.ipa)} was aborted`,
+  'cache-exhausted': (_e, who) => `${who} found its cache of table pages empty`,
+  'walker-reference-refused': (e, who) => `${who} was refused a reference on table ${e.table}: nobody held it`,
+  'hazard-published': (e, who) => `${who} published table ${e.table} in its hazard pointer of level ${e.level}`,
+  'hazard-cleared': (e, who) => `${who} cleared its hazard pointer of level ${e.level}`,
+  'epoch-announced': (e, who) => `${who} announced epoch ${e.arg}: a read-side section began`,
+  'epoch-withdrawn': (e, who) => `${who} withdrew epoch ${e.arg}: its read-side section ended`,
+  'epoch-advanced': (e, who) => `${who} advanced the epoch to ${e.arg}`,
+};
+
 function fieldWords(e: EventCursor, who: string): string {
   const name = kindName(e.kind);
+  const told = name === undefined ? undefined : TOLD[name];
+  if (told !== undefined) return told(e, who);
   if (name === undefined) return `an event of unknown kind ${e.kind} by ${who}`;
   const event: Record<string, unknown> = { ...decodeEvent(e.rows, e.row, e.seq, 0) };
   const fields = Object.entries(event).filter(([key]) => !['kind', 'seq', 'machine', 'at', 'actor', 'walk', 'stage2'].includes(key));

@@ -116,3 +116,10 @@ test('any value is a scenario or refused with lines that name a place', () => {
     }),
   );
 });
+
+test('a key with a line break is told on one line', () => {
+  assert.throws(
+    () => parseScenarioText('{"name":"a","machines":[{"i\\ntially":1}]}', 'x.json'),
+    (error: ScenarioError) => error.problems.includes('machines[0]."i\\ntially": this key is not known here'),
+  );
+});

@@ -20,7 +20,13 @@ export function problemLines(error: z.ZodError, value: unknown): string[] {
 /** `machines[0].workload.type` for a path of keys and indices; `(top level)` for the empty path. */
 export function pathText(path: readonly PropertyKey[]): string {
   if (path.length === 0) return '(top level)';
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('');
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${keyText(key)}`)).join('');
+}
+
+/** A key as it stands; in quotes, shortened and with escapes when it is none that a schema would have, so that a problem stays on its line. */
+function keyText(key: PropertyKey): string {
+  const text = String(key);
+  return /^[\w-]{1,64}$/.test(text) ? text : JSON.stringify(text.slice(0, SHOWN_CHARACTERS));
 }
 
 function expectation(issue: z.core.$ZodIssue): string {

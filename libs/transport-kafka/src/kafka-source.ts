@@ -29,6 +29,8 @@ export interface PlacedItem {
   readonly item: Frame | Damage;
   readonly partition: number;
   readonly offset: string;
+  /** The message as it was sent. */
+  readonly value: Uint8Array | null;
 }
 
 /** Most time that a fetch waits at the broker for something new: bounds how long `close` takes. */
@@ -189,7 +191,7 @@ export class KafkaSource implements EventSource {
     for (const { offset, value } of batch.messages) {
       if (!isRunning() || isStale() || this.closing !== undefined) return;
       const where = `topic ${this.options.topic}, partition ${batch.partition}, offset ${offset}`;
-      const handed = this.handOver.put({ item: read(value, where), partition: batch.partition, offset });
+      const handed = this.handOver.put({ item: read(value, where), partition: batch.partition, offset, value });
       // A reader that folds for long must not be thought dead: the group would give its partitions to another.
       while (!(await Promise.race([handed, delay(HEARTBEAT_MS, false, { ref: false })]))) await heartbeat();
       resolveOffset(offset);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isDamage } from '@s2lab/events';
+import { countArgument } from '../arguments.ts';
 import { openLog } from '../log-argument.ts';
 import { say, sayJson, tell } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
@@ -13,6 +14,7 @@ export function addVerify(program: Command): void {
     .description('check a log or a Kafka topic: exit status 0 holds, 1 violated, 2 unreadable')
     .argument('<log>', 'log file, or kafka://host:port/topic')
     .option('--profile <name>', 'further rules, for imported traces: casemate, casemate-strict or casemate-3.0.2 (docs/INVARIANTS.md)')
+    .option('--max-violations <n>', 'violations to show with their proofs; all are counted', countArgument, 100)
     .option('--json', 'print the verdict as JSON (docs/CLI.md)')
     .addHelpText(
       'after',
@@ -27,13 +29,13 @@ A log whose writer was killed is checked up to its last whole frame; what was cu
     .action(verify);
 }
 
-async function verify(log: string, options: { json?: boolean; profile?: string }): Promise<void> {
+async function verify(log: string, options: { json?: boolean; profile?: string; maxViolations: number }): Promise<void> {
   const { Verifier, formatVerdict, PROFILES } = await import('@s2lab/invariants');
-  const { profile } = options;
+  const { profile, maxViolations } = options;
   if (profile !== undefined && !PROFILES.includes(profile))
     throw new UsageError(`verify: there is no profile ${profile}; choose ${PROFILES.join(', ')}`);
   const source = await openLog(log);
-  const verifier = new Verifier(profile === undefined ? { log } : { log, profile });
+  const verifier = new Verifier(profile === undefined ? { log, maxViolations } : { log, profile, maxViolations });
   const progress = new Progress(options.json === true);
   const stop = stopSignal();
   try {

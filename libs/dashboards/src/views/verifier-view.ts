@@ -171,7 +171,7 @@ function reading(): Panel[] {
   ];
 }
 
-function checkpoints() {
+function checkpoints(): Panel[] {
   return [
     curves({
       id: 301,
