@@ -5,7 +5,7 @@ import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard
 import { METRICS } from '@s2lab/metrics';
 import { parse } from 'yaml';
 import { dashboardText, dashboards } from './dashboards.ts';
-import { PROCESS_METRICS } from './process-metrics.ts';
+import { PROCESS_METRICS } from '@s2lab/dashboards';
 import { faultsOf } from './promql.ts';
 
 const FOLDER = new URL('../grafana/dashboards/', import.meta.url);

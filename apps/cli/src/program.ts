@@ -12,6 +12,7 @@ import { addLists } from './commands/lists.ts';
 import { addRecord } from './commands/record.ts';
 import { addRepair } from './commands/repair.ts';
 import { addReplay } from './commands/replay.ts';
+import { addReproduce } from './commands/reproduce.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
 import { addStart } from './commands/start.ts';
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     addStart,
     addRun,
     addCompare,
+    addReproduce,
     addRecord,
     addVerify,
     addCheck,

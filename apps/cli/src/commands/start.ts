@@ -59,12 +59,13 @@ Ctrl-C ends the lab and says where the log is and what the verifier found.`,
 
 async function start(options: StartOptions): Promise<void> {
   const stop = stopSignal();
-  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, LogOnDemand, startExplorer }] = await Promise.all([
-    import('@s2lab/fleet'),
-    import('../lab/embedded-lab.ts'),
-    import('../lab/log-series.ts'),
-    import('@s2lab/explorer'),
-  ]);
+  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, LogOnDemand, MetricFeed, startExplorer }] =
+    await Promise.all([
+      import('@s2lab/fleet'),
+      import('../lab/embedded-lab.ts'),
+      import('../lab/log-series.ts'),
+      import('@s2lab/explorer'),
+    ]);
   const loaded = await loadScenario(options.scenario);
   const lab = new EmbeddedLab(loaded, {
     seed: options.seed,
@@ -87,6 +88,7 @@ async function start(options: StartOptions): Promise<void> {
     host: options.host,
     port: options.port,
     feed,
+    metricFeed: new MetricFeed(lab.metrics.registry),
     ...(log === undefined ? {} : { log }),
     metrics: () => lab.metrics.registry.metrics(),
     api: labApi(lab),
