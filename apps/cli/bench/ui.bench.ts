@@ -1,5 +1,6 @@
 // The page on a log of 10⁷ events in Chromium: from the address to the event on the screen, with and without a survey beside the log, and
-// steps as a reader takes them, from the key to the picture. S2LAB_BENCH_EVENTS sets another number of events.
+// steps as a reader takes them: from the key to the picture, and what CPU time they take in server and browser together, which other load on
+// the machine does not change. S2LAB_BENCH_EVENTS sets another number of events.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,15 @@ async function openPage(browser: Browser, url: string): Promise<{ page: Page; pa
   const shown = await page.evaluate(() => performance.now());
   const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]!.startTime);
   return { page, paint, shown };
+}
+
+/** Milliseconds of CPU that this process and all processes of the browser have used. */
+async function cpuMs(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000 + processInfo.reduce((sum, { cpuTime }) => sum + 1000 * cpuTime, 0);
 }
 
 /** Milliseconds of each step by `key`, from the key to the frame in which the new event is drawn. */
@@ -97,8 +107,11 @@ try {
         for (const [name, key] of [
           ['forwards', 'ArrowRight'],
           ['backwards', 'ArrowLeft'],
-        ] as const)
+        ] as const) {
+          const began = await cpuMs(browser);
           report(`step ${name} on the page, key to drawn`, median(await stepTimes(page, key)), 16);
+          report(`step ${name} on the page, CPU of server and browser`, ((await cpuMs(browser)) - began) / STEPS, 16);
+        }
       } else while (!(await log.ask('about', {})).survey.complete) await new Promise((resolve) => setTimeout(resolve, 200));
       await explorer.close();
       await log.close();

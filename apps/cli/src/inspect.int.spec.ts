@@ -149,3 +149,21 @@ test('bisect finds the first event of a predicate, and the one at which an invar
   assert.equal(wrong.found.seq, trace.events.length - 1);
   assert.equal(wrong.found.witness.at(-1)!.seq, wrong.found.seq);
 });
+
+test('verify --index says what verify says, of whole and of cut logs, and leaves the checkpoints that show goes by', async () => {
+  const bytes = readFileSync(join(dir, 'a.arrow'));
+  writeFileSync(join(dir, 'whole.arrow'), bytes);
+  writeFileSync(join(dir, 'cut.arrow'), bytes.subarray(0, bytes.length - 2000));
+  type Told = { readonly cut: string | null; readonly events: number };
+  for (const log of ['whole.arrow', 'cut.arrow']) {
+    const plain = await json<Told>(['verify', log]);
+    const indexed = await json<Told>(['verify', log, '--index']);
+    assert.deepEqual({ ...indexed, cut: null }, { ...plain, cut: null });
+    assert.equal(indexed.cut === null, plain.cut === null);
+    assert.ok(existsSync(join(dir, `${log}.checkpoints`)));
+  }
+  const shown = await s2lab(['show', 'whole.arrow', '--at', '2000'], dir);
+  assert.equal(shown.stderr, '');
+  const refused = await s2lab(['verify', 'whole.arrow', '--index', '--profile', 'casemate'], dir);
+  assert.equal(refused.status, 2);
+});

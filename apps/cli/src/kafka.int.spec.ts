@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { requireCapability, startKafkaBroker } from '@s2lab/testkit';
 import { s2lab } from './spawned-cli.ts';
+import { StartedPage } from './started-page.ts';
 
 test('a run through Kafka is the run through a file: the same events, the same verdict', async (t) => {
   const java = requireCapability(t, 'java');
@@ -28,6 +29,20 @@ test('a run through Kafka is the run through a file: the same events, the same v
     await s2lab(['export', topic, '-o', 'kafka.jsonl'], dir);
     await s2lab(['export', 'file.arrow', '-o', 'file.jsonl'], dir);
     assert.ok(readFileSync(join(dir, 'kafka.jsonl')).equals(readFileSync(join(dir, 'file.jsonl'))), 'the events differ');
+
+    const page = new StartedPage(['ui', topic, '--port', '0', '--json'], dir);
+    try {
+      const { url } = await page.listening();
+      const { machines } = (await (await fetch(`${url}api/log/about`)).json()) as { machines: { events: number }[] };
+      assert.equal(
+        machines.reduce((sum, { events }) => sum + events, 0),
+        inFile!.events,
+      );
+      const moment = await fetch(`${url}api/log/moment?machine=0&seq=1000`);
+      assert.equal(((await moment.json()) as { seq: number }).seq, 1000);
+    } finally {
+      assert.equal(await page.interrupt(), 0, page.stderr);
+    }
 
     const absent = await s2lab(['verify', `kafka://${broker.address}/no.such.topic`], dir);
     assert.equal(absent.status, 2);

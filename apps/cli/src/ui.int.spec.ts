@@ -181,6 +181,11 @@ test('the log of a running lab grows on the page, and the page goes back in it w
   await isAt(page, 99);
   await page.getByRole('link', { name: 'Live' }).click();
   await page.getByRole('figure', { name: /^Collapse rate/ }).waitFor();
+  const control = { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ policy: 'rwlock' }) };
+  assert.ok((await fetch(`${url}api/control`, control)).ok);
+  await page.getByRole('link', { name: 'Log' }).click();
+  await page.getByText('live-2.arrow').waitFor();
+  await page.getByRole('combobox', { name: 'Machine' }).getByText('rwlock').first().waitFor({ state: 'attached' });
   assert.deepEqual(complaints, []);
   assert.equal(await lab.interrupt(), 0, lab.stderr);
 });

@@ -91,13 +91,16 @@ export class LogTimeline extends LogSeeker {
     return this.survey(writer);
   }
 
-  /** Begins one pass over a log that still grows: its checkpoints stay in memory. */
-  beginGrowingSurvey(): RunningSurvey {
-    return this.survey(undefined);
+  /**
+   * Begins one pass whose checkpoints stay in memory: over a log that still grows, or by further rules.
+   * @param profile further rules
+   */
+  beginSurveyInMemory(profile?: string): RunningSurvey {
+    return this.survey(undefined, profile);
   }
 
-  private survey(writer: CheckpointWriter | undefined): RunningSurvey {
-    const survey = new Survey(this, writer ?? new MemoryCheckpoints(ZSTD_VIEWS), { maxViolations: VIOLATIONS_KEPT });
+  private survey(writer: CheckpointWriter | undefined, profile?: string): RunningSurvey {
+    const survey = new Survey(this, writer ?? new MemoryCheckpoints(ZSTD_VIEWS), { maxViolations: VIOLATIONS_KEPT, profile });
     this.checkpoints = survey.store;
     return {
       survey,

@@ -18,6 +18,8 @@ const BUDGET = 0.04;
 export interface SurveyOptions {
   /** Violations kept with their proofs; all are counted. */
   readonly maxViolations: number;
+  /** Further rules, as those of `s2lab verify --profile`. */
+  readonly profile?: string | undefined;
 }
 
 /** What a survey found, as it is kept beside a log. */
@@ -54,7 +56,9 @@ export class Survey {
   constructor(seeker: LogSeeker, store: CheckpointStore, options: SurveyOptions) {
     this.seeker = seeker;
     this.store = store;
-    this.verifier = new Verifier({ maxViolations: options.maxViolations, log: seeker.log.path });
+    const { maxViolations, profile } = options;
+    const known = { maxViolations, log: seeker.log.path };
+    this.verifier = new Verifier(profile === undefined ? known : { ...known, profile });
   }
 
   /** Events folded so far, all machines. */
@@ -78,14 +82,18 @@ export class Survey {
     return true;
   }
 
-  /** The verdict on what was folded, with what the log's index had to leave out. */
-  verdict(): Verdict {
+  /**
+   * The verdict on what was folded, with what the log's index had to leave out.
+   * @param most violations in it at most; absent = all that are kept
+   */
+  verdict(most: number = Infinity): Verdict {
     const verdict = this.verifier.finish();
     const { damages } = this.seeker.log;
     const torn = damages.find(({ damage }) => damage === 'torn');
     const lost = damages.filter(({ damage }) => damage !== 'torn');
     return {
       ...verdict,
+      violations: verdict.violations.slice(0, most),
       verdict: lost.length > 0 && verdict.verdict === 'holds' ? 'unreadable' : verdict.verdict,
       cut: torn === undefined ? verdict.cut : `${torn.where}: ${torn.because}`,
       damage: [...verdict.damage, ...lost],

@@ -20,6 +20,11 @@ const FRAMES_MAX = 1 << 20;
 /** Most events before the first stage-2. */
 const EARLY_MAX = 10_000;
 
+/** Kinds by which no world evolves while there is no stage-2: those of other programs' traces, and barriers. */
+function isForeign(kind: number): boolean {
+  return (kind >= K.memoryInitialised && kind <= K.invalidationIssued) || kind === K.dsbCompleted || kind === K.isbCompleted;
+}
+
 /** Most vCPUs of a machine. */
 export const VCPUS_MAX = 1024;
 
@@ -156,6 +161,7 @@ export class MachineView {
     } else if (seq === 0) {
       throw new TimelineError('event 0 is no machine-started: the log does not begin with its machine');
     }
+    if (isForeign(kind)) return;
     if (this.early.length === EARLY_MAX)
       throw new TimelineError(`the first ${EARLY_MAX} events create no stage-2: there is nothing to show`);
     this.early.push([copyRows(sliceRows(rows, i, i + 1)), seq]);

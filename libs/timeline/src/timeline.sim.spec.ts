@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Frame } from '@s2lab/events';
-import { K, copyRows, decodeEvent, sliceRows } from '@s2lab/events';
+import { EventColumns, K, copyRows, decodeEvent, encodeEvent, sliceRows } from '@s2lab/events';
 import { assembleFleet } from '@s2lab/fleet';
 import { builtinScenarios } from '@s2lab/scenarios';
 import { ipa } from '@s2lab/arch';
@@ -145,4 +145,15 @@ test('a gap is refused by name', () => {
     () => view.fold(frames[0]!.rows, 105),
     new TimelineError('events 100 to 104 are missing: what follows them cannot be rebuilt; the last event that can is 99'),
   );
+});
+
+test('a machine without a stage-2 has a view at any event, however long its log', () => {
+  const rows = new EventColumns(20_000);
+  encodeEvent(rows, { kind: 'machine-started', vcpus: 2, pageShift: 12 });
+  while (rows.length < rows.capacity) encodeEvent(rows, { kind: 'memory-read', actor: rows.length % 2 });
+  const view = new MachineView();
+  view.fold(rows, 0);
+  assert.equal(view.nextSeq, 20_000);
+  assert.equal(view.world, undefined);
+  assert.equal(view.actors.of(1).last?.seq, 19_999);
 });

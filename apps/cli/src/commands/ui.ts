@@ -14,6 +14,7 @@ import { UsageError } from '../usage-error.ts';
 interface UiOptions {
   readonly host: string;
   readonly port: number;
+  readonly profile?: string;
   readonly export?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -30,6 +31,7 @@ export function addUi(program: Command): void {
     .argument('[log]', 'log file, or kafka://host:port/topic; without one, the page asks for a file')
     .option('--host <address>', 'address the page binds to', '127.0.0.1')
     .option('--port <n>', 'port of the page; 0 = any free one', portArgument, DEFAULT_PORT)
+    .option('--profile <name>', 'further rules, for imported traces (as those of verify)')
     .option('--export <folder>', 'write the page, and the log if one is given, as a static site instead of serving it')
     .option('-f, --force', 'with --export: write into a folder that is not empty')
     .option('--json', 'print as JSON: {event, url, log}')
@@ -53,13 +55,16 @@ async function ui(log: string | undefined, options: UiOptions): Promise<void> {
     await exportSite(log, options.export, options);
     return;
   }
+  const { PROFILES } = await import('@s2lab/invariants');
+  if (options.profile !== undefined && !PROFILES.includes(options.profile))
+    throw new UsageError(`ui: there is no profile ${options.profile}; choose ${PROFILES.join(', ')}`);
   const stop = stopSignal();
   const fromTopic = log?.includes('://') === true;
   const folder = fromTopic ? await mkdtemp(join(tmpdir(), 's2lab-ui-')) : undefined;
   try {
     const path = folder === undefined ? log : await copyTopic(log!, join(folder, 'topic.arrow'), options, stop);
     const { LogFile, startExplorer } = await import('@s2lab/explorer');
-    const file = path === undefined ? undefined : await LogFile.open(path, { tell });
+    const file = path === undefined ? undefined : await LogFile.open(path, { tell, profile: options.profile });
     try {
       const explorer = await startExplorer({ host: options.host, port: options.port, ...(file === undefined ? {} : { log: file }) }).catch(
         (error: unknown) => {

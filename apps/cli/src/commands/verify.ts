@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
 import { isDamage } from '@s2lab/events';
+import type { Verdict } from '@s2lab/invariants';
 import { countArgument } from '../arguments.ts';
+import { openTimeline } from '../inspect/log-machine.ts';
 import { openLog } from '../log-argument.ts';
 import { say, sayJson, tell } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
 import { stopSignal } from '../stop-signal.ts';
 import { UsageError } from '../usage-error.ts';
+
+/** Violations told with their proofs. */
+const VIOLATIONS_SHOWN = 100;
 
 /** `verify`: checks the events of a log or topic. */
 export function addVerify(program: Command): void {
@@ -15,6 +20,7 @@ export function addVerify(program: Command): void {
     .argument('<log>', 'log file, or kafka://host:port/topic')
     .option('--profile <name>', 'further rules, for imported traces: casemate, casemate-strict or casemate-3.0.2 (docs/INVARIANTS.md)')
     .option('--max-violations <n>', 'violations to show with their proofs; all are counted', countArgument, 100)
+    .option('--index', 'in the same pass, build what show and ui go by (LOG.checkpoints)')
     .option('--json', 'print the verdict as JSON (docs/CLI.md)')
     .addHelpText(
       'after',
@@ -22,6 +28,7 @@ export function addVerify(program: Command): void {
 Examples:
   s2lab verify run.arrow
   s2lab verify kafka://127.0.0.1:9092/s2lab.events --json
+  s2lab verify --index run.arrow && s2lab ui run.arrow
   s2lab verify --profile casemate trace.arrow        a log of s2lab import casemate
 
 A log whose writer was killed is checked up to its last whole frame; what was cut is said.`,
@@ -29,15 +36,37 @@ A log whose writer was killed is checked up to its last whole frame; what was cu
     .action(verify);
 }
 
-async function verify(log: string, options: { json?: boolean; profile?: string; maxViolations: number }): Promise<void> {
-  const { Verifier, formatVerdict, PROFILES } = await import('@s2lab/invariants');
-  const { profile, maxViolations } = options;
+interface VerifyOptions {
+  readonly json?: boolean;
+  readonly index?: boolean;
+  readonly profile?: string;
+  readonly maxViolations: number;
+}
+
+async function verify(log: string, options: VerifyOptions): Promise<void> {
+  const { formatVerdict, PROFILES } = await import('@s2lab/invariants');
+  const { profile } = options;
   if (profile !== undefined && !PROFILES.includes(profile))
     throw new UsageError(`verify: there is no profile ${profile}; choose ${PROFILES.join(', ')}`);
-  const source = await openLog(log);
-  const verifier = new Verifier(profile === undefined ? { log, maxViolations } : { log, profile, maxViolations });
-  const progress = new Progress(options.json === true);
+  if (profile !== undefined && options.index === true)
+    throw new UsageError('verify: --index keeps the verdict by the general rules; leave --profile or --index away');
   const stop = stopSignal();
+  const verdict = options.index === true ? await indexed(log, options, stop) : await streamed(log, options, stop);
+  if (options.json === true) sayJson(verdict);
+  else say(formatVerdict(verdict));
+  if (stop.aborted) {
+    tell(`interrupted: the verdict is on the first ${verdict.events} events only`);
+    process.exitCode = 130;
+  } else {
+    process.exitCode = { holds: 0, violated: 1, unreadable: 2 }[verdict.verdict];
+  }
+}
+
+/** The verdict on a log or topic that is read once, from its beginning. */
+async function streamed(log: string, { json, profile, maxViolations }: VerifyOptions, stop: AbortSignal): Promise<Verdict> {
+  const [{ Verifier }, source] = await Promise.all([import('@s2lab/invariants'), openLog(log)]);
+  const verifier = new Verifier(profile === undefined ? { log, maxViolations } : { log, profile, maxViolations });
+  const progress = new Progress(json === true);
   try {
     let events = 0;
     for await (const item of source.frames()) {
@@ -54,13 +83,25 @@ async function verify(log: string, options: { json?: boolean; profile?: string; 
     progress.end();
     await source.close();
   }
-  const verdict = verifier.finish();
-  if (options.json === true) sayJson(verdict);
-  else say(formatVerdict(verdict));
-  if (stop.aborted) {
-    tell(`interrupted: the verdict is on the first ${verdict.events} events only`);
-    process.exitCode = 130;
-  } else {
-    process.exitCode = { holds: 0, violated: 1, unreadable: 2 }[verdict.verdict];
+  return verifier.finish();
+}
+
+/** The verdict on a log file, with checkpoints beside it from the same pass. */
+async function indexed(log: string, { json }: VerifyOptions, stop: AbortSignal): Promise<Verdict> {
+  const timeline = await openTimeline(log, () => {}); // what is damaged is in the verdict
+  const running = await timeline.beginSurvey();
+  const { survey } = running;
+  const progress = new Progress(json === true);
+  try {
+    while (!stop.aborted && (await survey.step())) progress.update(() => `${log}: ${compact(survey.events)} events checked`);
+    if (stop.aborted) await running.abandon();
+    else await running.finish();
+    return survey.verdict(VIOLATIONS_SHOWN);
+  } catch (error) {
+    await running.abandon();
+    throw error;
+  } finally {
+    progress.end();
+    await timeline.close();
   }
 }

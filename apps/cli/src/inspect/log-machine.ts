@@ -19,13 +19,13 @@ export function withMachine(command: Command): Command {
 }
 
 /** Opens a log file for going to any event of it. @throws UsageError, LogFileError */
-export async function openTimeline(log: string): Promise<LogTimeline> {
+export async function openTimeline(log: string, hear: (line: string) => void = tell): Promise<LogTimeline> {
   if (log.includes('://'))
     throw new UsageError(
       `${log}: a topic cannot be gone through backwards; write it to a file with: s2lab export ${log} --format arrow -o FILE`,
     );
   const { LogTimeline } = await import('@s2lab/seek');
-  return LogTimeline.open(log, tell);
+  return LogTimeline.open(log, hear);
 }
 
 /** The machine that was chosen, or the log's only one. @throws UsageError when it is none or not one */

@@ -14,6 +14,8 @@ const LOOK_MS = 400;
 export interface LogFileOptions {
   /** Hears, line by line, of damage and of checkpoints that do not fit. */
   readonly tell: (line: string) => void;
+  /** Further rules to judge it by, as those of `s2lab verify --profile`. */
+  readonly profile?: string | undefined;
   /** Whether a writer still adds to the log; absent = no. */
   readonly growing?: () => boolean;
 }
@@ -37,12 +39,13 @@ export class LogFile implements LogOracle {
   }
 
   /** @throws LogFileError when there is no such log */
-  static async open(path: string, { tell, growing = () => false }: LogFileOptions): Promise<LogFile> {
+  static async open(path: string, { tell, profile, growing = () => false }: LogFileOptions): Promise<LogFile> {
     const timeline = await LogTimeline.open(path, tell);
     const file = new LogFile(timeline, growing);
-    const ready = !growing() && (await timeline.openCheckpoints()) && timeline.record !== undefined;
+    const kept = !growing() && profile === undefined;
+    const ready = kept && (await timeline.openCheckpoints()) && timeline.record !== undefined;
     if (!ready) {
-      file.running = growing() ? timeline.beginGrowingSurvey() : await timeline.beginSurvey();
+      file.running = kept ? await timeline.beginSurvey() : timeline.beginSurveyInMemory(profile);
       file.work = file.survey(file.running).catch((error: unknown) => tell(`${path}: ${(error as Error).message}`));
     }
     return file;

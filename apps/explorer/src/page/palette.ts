@@ -1,9 +1,18 @@
 /** Colours of series, as names of CSS variables: they differ between light and dark, and are told apart by colour-blind readers. */
 const SERIES_COLOURS = 8;
 
+/** Values of CSS variables, until the scheme changes: asking the browser makes it compute the styles of the page. */
+const known = new Map<string, string>();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => known.clear());
+
 /** The value of a CSS variable of the page. */
 export function cssVariable(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  let value = known.get(name);
+  if (value === undefined) {
+    value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    if (value !== '') known.set(name, value); // empty while the style sheet is on its way
+  }
+  return value;
 }
 
 /** The colour of the `i`th series. */

@@ -1,12 +1,19 @@
 import type { LogSession } from './log-session.ts';
 import { make, panel } from './make-element.ts';
 
+interface ActorRow {
+  readonly element: HTMLElement;
+  readonly name: HTMLElement;
+  readonly text: HTMLElement;
+}
+
 /** Who does what at this event; a click chooses the actor whose steps are followed. */
 export class ActorTable {
   readonly element: HTMLElement;
   private readonly session: LogSession;
   private readonly figures = make('p', 'muted');
   private readonly body = make('tbody');
+  private rows: ActorRow[] = [];
 
   constructor(session: LogSession) {
     this.session = session;
@@ -17,8 +24,14 @@ export class ActorTable {
     scroller.append(table);
     this.element.append(this.figures, scroller);
     session.listen((news) => {
+      if (news === 'machine') this.clear();
       if (news === 'moment' || news === 'choice') this.show();
     });
+  }
+
+  private clear(): void {
+    this.rows = [];
+    this.body.replaceChildren();
   }
 
   private show(): void {
@@ -26,20 +39,29 @@ export class ActorTable {
     if (moment === undefined) return;
     const pending = moment.pending.length === 0 ? [] : [`${moment.pending.length} frees pending`];
     this.figures.textContent = [...moment.figures, ...pending].join('; ');
-    this.body.replaceChildren(
-      ...moment.actors.map(({ actor, name, text }) => {
-        const row = make('tr', actor === moment.event.actor ? 'acts' : '');
-        const head = make('th');
-        const choose = make('button', 'plain', name);
-        choose.type = 'button';
-        choose.title = `Follow the steps of ${name}`;
-        choose.setAttribute('aria-pressed', String(actor === this.session.actor));
-        choose.addEventListener('click', () => this.session.chooseActor(actor === this.session.actor ? undefined : actor));
-        head.append(choose);
-        const was = before?.actors.find((known) => known.actor === actor)?.text;
-        row.append(head, make('td', was !== undefined && was !== text ? 'changed' : '', text));
-        return row;
-      }),
-    );
+    for (const { actor, name, text } of moment.actors) {
+      const row = this.rows[actor] ?? this.addRow(actor, name);
+      const was = before?.actors.find((known) => known.actor === actor)?.text;
+      row.element.className = actor === moment.event.actor ? 'acts' : '';
+      row.name.setAttribute('aria-pressed', String(actor === this.session.actor));
+      row.text.className = was !== undefined && was !== text ? 'changed' : '';
+      if (row.text.textContent !== text) row.text.textContent = text;
+    }
+  }
+
+  private addRow(actor: number, name: string): ActorRow {
+    const element = make('tr');
+    const head = make('th');
+    const choose = make('button', 'plain', name);
+    choose.type = 'button';
+    choose.title = `Follow the steps of ${name}`;
+    choose.addEventListener('click', () => this.session.chooseActor(actor === this.session.actor ? undefined : actor));
+    head.append(choose);
+    const text = make('td');
+    element.append(head, text);
+    this.body.append(element);
+    const row = { element, name: choose, text };
+    this.rows[actor] = row;
+    return row;
   }
 }

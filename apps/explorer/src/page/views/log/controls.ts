@@ -8,7 +8,7 @@ const RATES = [2, 5, 20, 100, 1000, 10_000, 100_000];
 
 /** The bar of the log: which machine, where, play and step, search, help. */
 export class Controls {
-  readonly element = make('div', 'toolbar controls');
+  readonly element = make('div', 'toolbar log-controls');
   private readonly session: LogSession;
   private readonly machines = make('select');
   private readonly position = make('input');

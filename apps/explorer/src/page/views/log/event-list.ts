@@ -13,6 +13,8 @@ export class EventList {
   private readonly session: LogSession;
   private readonly list = make('ol', 'events');
   private window: EventWindow | undefined;
+  /** The rows that are shown, by event. */
+  private readonly rows = new Map<number, HTMLElement>();
 
   constructor(session: LogSession, lanes: Lanes) {
     this.session = session;
@@ -23,9 +25,15 @@ export class EventList {
       this.show();
     });
     session.listen((news) => {
-      if (news === 'machine') this.window = undefined;
+      if (news === 'machine') this.clear();
       if (news === 'moment' || news === 'choice') this.show();
     });
+  }
+
+  private clear(): void {
+    this.window = undefined;
+    this.rows.clear();
+    this.list.replaceChildren();
   }
 
   private show(): void {
@@ -34,15 +42,30 @@ export class EventList {
     const { seq } = session;
     const first = Math.max(window.from, seq - AROUND);
     const end = Math.min(window.from + window.kind.length, seq + AROUND + 1);
-    const rows: HTMLElement[] = [];
-    for (let at = first; at < end; at += 1) rows.push(this.row(window, at));
-    this.list.replaceChildren(...rows);
+    for (const [at, row] of this.rows) {
+      if (at >= first && at < end) continue;
+      row.remove();
+      this.rows.delete(at);
+    }
+    let after: HTMLElement | null = null;
+    for (let at = first; at < end; at += 1) {
+      let row = this.rows.get(at);
+      if (row === undefined) {
+        row = this.row(window, at);
+        this.rows.set(at, row);
+        if (after === null) this.list.prepend(row);
+        else after.after(row);
+      }
+      const actor = window.actor[at - window.from];
+      row.className = at === seq ? 'here' : actor === session.actor ? 'same' : '';
+      after = row;
+    }
   }
 
   private row(window: EventWindow, seq: number): HTMLElement {
     const i = seq - window.from;
     const actor = window.actor[i]!;
-    const row = make('li', seq === this.session.seq ? 'here' : actor === this.session.actor ? 'same' : '');
+    const row = make('li');
     const go = make('button', 'plain');
     go.type = 'button';
     const swatch = make('i', 'swatch');

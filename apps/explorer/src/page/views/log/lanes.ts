@@ -29,6 +29,7 @@ export class Lanes {
   private window: EventWindow | undefined;
   private readonly heard = new Set<(window: EventWindow) => void>();
   private shown = 160;
+  private rows = 6;
   private asking = false;
 
   constructor(session: LogSession) {
@@ -117,7 +118,8 @@ export class Lanes {
     if (window === undefined) return;
     const tables = this.tablesShown(window);
     const rows = window.actors.length + tables.length;
-    const wanted = `${Math.max(6, rows) * LANE}px`;
+    this.rows = Math.max(this.rows, rows); // it grows only: another height lays out the page
+    const wanted = `${this.rows * LANE}px`;
     if (canvas.element.style.height !== wanted) {
       canvas.element.style.height = wanted; // its observer draws
       return;

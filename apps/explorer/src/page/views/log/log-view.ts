@@ -21,12 +21,14 @@ export class LogView {
   private readonly session: LogSession;
   private readonly bar: Bar;
   private readonly controls: Controls;
+  private readonly facts = new Map<string, HTMLElement>();
   private shown = false;
   private resting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(root: HTMLElement, bar: Bar, session: LogSession) {
     this.session = session;
     this.bar = bar;
+    bar.facts.replaceChildren(); // those of the log before
     this.controls = new Controls(session);
     const strip = new OverviewStrip(session);
     const map = new MapPanel(session);
@@ -86,18 +88,23 @@ export class LogView {
   }
 
   private refresh(): void {
-    const { session, bar } = this;
-    bar.facts.replaceChildren(
-      ...factsOf(session).map(([name, value, title]) => {
-        const pair = make('div');
-        const cell = make('dd', '', value);
-        cell.title = title;
-        pair.append(make('dt', '', name), cell);
-        return pair;
-      }),
-    );
+    const { session } = this;
+    for (const [name, value, title] of factsOf(session)) {
+      const cell = this.facts.get(name) ?? this.addFact(name);
+      if (cell.textContent !== value) cell.textContent = value;
+      if (cell.title !== title) cell.title = title;
+    }
     this.judge();
     if (this.shown) this.writeSoon();
+  }
+
+  private addFact(name: string): HTMLElement {
+    const pair = make('div');
+    const cell = make('dd');
+    pair.append(make('dt', '', name), cell);
+    this.bar.facts.append(pair);
+    this.facts.set(name, cell);
+    return cell;
   }
 
   private judge(): void {

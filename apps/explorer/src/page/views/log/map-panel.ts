@@ -1,4 +1,4 @@
-import type { MapHit, MapView, Stage2State } from '@s2lab/stage2-map';
+import type { MapHit, MapPalette, MapView, Stage2State } from '@s2lab/stage2-map';
 import {
   DARK_PALETTE,
   drawStage2Map,
@@ -28,6 +28,7 @@ export class MapPanel {
   private readonly tip = make('p', 'note under');
   private readonly choice = make('select');
   private vmid: number | null = null;
+  private explained: MapPalette | undefined;
   private state: Stage2State | undefined;
   private view: MapView | undefined;
   private hover: MapHit | undefined;
@@ -64,6 +65,13 @@ export class MapPanel {
     const context = canvas.begin();
     drawStage2Map(context, state, this.view, { palette, ratio: devicePixelRatio, fontFamily: 'system-ui, sans-serif', hover: this.hover });
     this.frameChange(context, state, this.view);
+    this.explain(palette);
+  }
+
+  /** Says what the colours mean, when they change. */
+  private explain(palette: MapPalette): void {
+    if (this.explained === palette) return;
+    this.explained = palette;
     this.legend.replaceChildren(
       ...mapLegend(palette).map(({ text, colour }) => {
         const item = make('span');
