@@ -46,8 +46,8 @@ test('on the full engine the counterexample is a log that verify, show and repla
     const verified = await s2lab(['verify', 'race.arrow', '--json'], folder);
     const verdict = JSON.parse(verified.stdout) as { verdict: string; counts: object };
     assert.deepEqual([verified.status, verdict.verdict, Object.keys(verdict.counts)], [1, 'violated', ['I7']]);
-    const shown = await s2lab(['show', 'race.arrow', '--json'], folder);
-    assert.equal((JSON.parse(shown.stdout) as { stage2: boolean }).stage2, true);
+    const shown = await s2lab(['show', 'race.arrow', '--at', '50', '--json'], folder);
+    assert.equal((JSON.parse(shown.stdout) as { at: number }).at, 50);
     const replayed = await s2lab(['replay', 'race.arrow', '--json'], folder);
     assert.ok(replayed.stdout.trim().split('\n').length > report.counterexampleSteps!);
     const again = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs-naive', ...small], folder);

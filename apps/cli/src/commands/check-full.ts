@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { FullCheckOptions, FullReport } from '@s2lab/checker';
+import type { FullBounds, FullCheckOptions, FullReport, SamplingOptions } from '@s2lab/checker';
+import type { ReclaimPolicy } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { FileSink } from '@s2lab/transport-file';
 import { say, sayJson } from '../output.ts';
@@ -42,9 +43,46 @@ export async function checkFull(options: FullCheckOptions, output: FullOutput): 
   if (output.json) sayJson({ ...report, log, seconds });
   else {
     say(`${formatFullReport(report)}\n${seconds.toFixed(2)} s`);
-    if (log !== null) say(`its log: ${log} (s2lab verify ${log}; s2lab show ${log}; s2lab replay ${log})`);
+    if (log !== null) say(logText(log, frame!));
   }
   return report.verdict === 'unfinished' && stop.aborted ? 'interrupted' : report.verdict;
+}
+
+function logText(log: string, { rows }: Frame): string {
+  return `its log: ${log} (s2lab verify ${log}; s2lab show ${log} --at ${rows.length - 1}; s2lab replay ${log})`;
+}
+
+/** `check` on the full engine by schedules drawn at random. Returns whether a defect was found. */
+export async function checkSampled(
+  scenario: string,
+  bounds: FullBounds,
+  policy: ReclaimPolicy,
+  options: SamplingOptions,
+  output: FullOutput,
+): Promise<boolean> {
+  const { formatSampling, samplingReport, sampling: begin } = await import('@s2lab/checker');
+  const sampling = begin(scenario, bounds, policy, options);
+  const progress = new Progress(output.json);
+  const stop = stopSignal();
+  const began = performance.now();
+  while (sampling.advance(50) && !stop.aborted) {
+    progress.update(
+      () => `${scenario}, ${policy.name}: ${compact(sampling.executions)} executions, ${compact(sampling.pairs)} pairs of steps`,
+    );
+    await breathe();
+  }
+  progress.end();
+  const report = samplingReport(sampling, scenario, policy.name, bounds, options);
+  const frame = sampling.counterexample()?.frame;
+  const log = frame === undefined ? null : (output.log ?? `check-${scenario}-${policy.name}.arrow`);
+  if (frame !== undefined) await writeLog(log!, frame, output.force || output.log === undefined);
+  const seconds = (performance.now() - began) / 1000;
+  if (output.json) sayJson({ ...report, log, seconds });
+  else {
+    say(`${formatSampling(report)}\n${seconds.toFixed(2)} s`);
+    if (log !== null) say(logText(log, frame!));
+  }
+  return frame !== undefined;
 }
 
 /** Writes the log of a counterexample, as any run's. */

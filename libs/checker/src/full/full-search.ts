@@ -6,6 +6,7 @@ import { StateStore } from '../state-store.ts';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { Judge } from './judge.ts';
+import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { isLocalStep } from './local-steps.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';
@@ -39,12 +40,14 @@ const NOBODY = 0;
 
 /** What went wrong: a broken rule, or actors that wait for ever. */
 export interface FullCounterexample {
-  readonly kind: 'violation' | 'deadlock' | 'found';
+  readonly kind: 'violation' | 'deadlock' | 'livelock' | 'found';
   /** Invariant broken; null for a deadlock. */
   readonly invariant: string | null;
   readonly because: string;
   /** Choices of the search: an actor each. */
   readonly schedule: readonly number[];
+  /** Choices at the end of the schedule that come again and again; only of a livelock. */
+  readonly loop?: number;
   /** Steps that the machine made by them. */
   readonly steps: number;
   /** The log of it, from the start of the machine on. */
@@ -167,6 +170,45 @@ export class FullSearch {
   /** The counterexample, once `ended` says that there is one. */
   counterexample(): FullCounterexample | undefined {
     return this.found;
+  }
+
+  /** The graph of the states, once all have been seen. */
+  graph(): StateGraph {
+    const { store, subject, states, actors } = this;
+    const edges = (id: number): Edge[] => {
+      states.load(store.data, id * store.words);
+      const able: number[] = [];
+      for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) able.push(actor);
+      return able.map((actor) => {
+        states.load(store.data, id * store.words);
+        subject.machine.columns.clear();
+        advance(subject, actor, this.options.reduce);
+        this.stale.fold(subject.machine.columns, 0);
+        states.note();
+        return { actor, to: this.known(actor + 1) };
+      });
+    };
+    return { states: store.size, actors, edges };
+  }
+
+  /** Ends the search with an execution that never ends, which the graph has shown. */
+  stopAtLoop({ state, loop }: Loop): void {
+    const { machine } = this.subject;
+    const names = [...new Set(loop)].map((actor) => actorName(actor, machine.world.vcpus));
+    const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
+    const schedule = [...this.schedule(state), ...loop];
+    this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
+    this.ended = 'counterexample';
+  }
+
+  /** The number of the present state, which was stored before. */
+  private known(turn: number): number {
+    const { store, states, row } = this;
+    row.set(states.present);
+    row[states.words] = this.options.order === 'preemptions' ? turn : NOBODY;
+    const id = store.add(row, 0, store.warm(row, 0), 0);
+    if (id >= 0) throw new Error('a step leads to a state that the search has not seen');
+    return ~id;
   }
 
   /** The words of a state, to compare it with states of another search. */
