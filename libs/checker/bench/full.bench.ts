@@ -21,7 +21,14 @@ function check(...args: string[]): { seconds: number; text: string } {
   return { seconds: (performance.now() - began) / 1000, text: stdout };
 }
 
-const race = ['--scenario', 'collapse-fault', '--policy', 'refs-naive', '--log', join(mkdtempSync(join(tmpdir(), 's2lab-bench-')), 'race.arrow')];
+const race = [
+  '--scenario',
+  'collapse-fault',
+  '--policy',
+  'refs-naive',
+  '--log',
+  join(mkdtempSync(join(tmpdir(), 's2lab-bench-')), 'race.arrow'),
+];
 const found = check(...race);
 const { counterexampleSteps } = JSON.parse(found.text) as { counterexampleSteps: number };
 report('check.full refs-naive in collapse-fault (2,1,1), command to counterexample', found.seconds, 's', 3, 'lower');

@@ -7,6 +7,7 @@ import type { Frame } from '@s2lab/events';
 import { FileSink } from '@s2lab/transport-file';
 import { say, sayJson } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
+import { readSearch, writeSearch } from '../check/saved-search.ts';
 import { stopSignal } from '../stop-signal.ts';
 
 /** States expanded between two looks at the clock and at signals. */
@@ -18,12 +19,16 @@ export interface FullOutput {
   /** Log file for a counterexample; undefined = one named after scenario and policy, where a counterexample is met. */
   readonly log: string | undefined;
   readonly force: boolean;
+  /** File for a search that has not ended; and one to go on from. */
+  readonly save?: string | undefined;
+  readonly resume?: string | undefined;
 }
 
 /** `check` on the full engine: one scenario, one policy. Returns the report's verdict, or `interrupted`. */
 export async function checkFull(options: FullCheckOptions, output: FullOutput): Promise<FullReport['verdict'] | 'interrupted'> {
   const { FullCheck, formatFullReport } = await import('@s2lab/checker');
   const checking = new FullCheck(options);
+  if (output.resume !== undefined) checking.restore(await readSearch(output.resume, checking.identity));
   const progress = new Progress(output.json);
   const stop = stopSignal();
   const began = performance.now();
@@ -37,6 +42,8 @@ export async function checkFull(options: FullCheckOptions, output: FullOutput): 
   progress.end();
   const report = checking.report();
   const frame = checking.log();
+  const saved = report.verdict === 'unfinished' && output.save !== undefined ? checking.save() : undefined;
+  if (saved !== undefined) await writeSearch(output.save!, checking.identity, saved);
   const seconds = (performance.now() - began) / 1000;
   const log = frame === undefined ? null : (output.log ?? `check-${report.scenario}-${report.policy}.arrow`);
   if (frame !== undefined) await writeLog(log!, frame, output.force || output.log === undefined);
@@ -44,6 +51,7 @@ export async function checkFull(options: FullCheckOptions, output: FullOutput): 
   else {
     say(`${formatFullReport(report)}\n${seconds.toFixed(2)} s`);
     if (log !== null) say(logText(log, frame!));
+    if (saved !== undefined) say(`saved: ${output.save} (go on with --resume ${output.save})`);
   }
   return report.verdict === 'unfinished' && stop.aborted ? 'interrupted' : report.verdict;
 }

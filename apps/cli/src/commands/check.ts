@@ -34,6 +34,8 @@ interface Options {
   readonly log?: string;
   readonly force?: boolean;
   readonly liveness?: boolean;
+  readonly save?: string;
+  readonly resume?: string;
   readonly write?: string;
   readonly logs?: string;
   readonly json?: boolean;
@@ -80,6 +82,8 @@ export function addCheck(program: Command): void {
     .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
     .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
     .option('-f, --force', 'replace that log if it exists')
+    .option('--save <file>', 'full engine: where a search that was interrupted, or met a limit, is kept')
+    .option('--resume <file>', 'full engine: go on with a search that was kept')
     .option('--write <file>', 'with --all: write the tables there, in Markdown')
     .option('--logs <folder>', 'with --all: write the log of each counterexample there')
     .option('--json', 'print the report as JSON (docs/CLI.md)')
@@ -128,7 +132,8 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, preemptions, except, maxMemory, maxStates } = options;
   if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
   const bounds = { walkers, collapsers, entries, slots, hardware };
-  const output = { json: options.json === true, log: options.log, force: options.force === true };
+  const { json, log, force, save, resume } = options;
+  const output = { json: json === true, log, force: force === true, save, resume };
   if (strategy === 'random' || strategy === 'pct') {
     const { checkSampled } = await import('./check-full.ts');
     const { executions, seed, depth } = options;

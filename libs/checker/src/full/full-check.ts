@@ -153,6 +153,29 @@ export class FullCheck {
     };
   }
 
+  /** What the check is of: a saved one may be gone on with where this is the same. */
+  get identity(): string {
+    const { policy, bounds, order, reduce, except } = this.options;
+    return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
+  }
+
+  /** What the search knows, to go on another time; undefined when it has found something. */
+  save(): Int32Array | undefined {
+    return this.first === undefined && this.livelocks === undefined ? this.search.save() : undefined;
+  }
+
+  /**
+   * Goes on where a check with the same identity stood when it was saved.
+   * @throws CheckError when the engine has changed since, or the memory does not suffice
+   */
+  restore(words: Int32Array): void {
+    try {
+      this.search.restore(words);
+    } catch (error) {
+      throw new CheckError(`the saved search cannot be gone on with: ${(error as Error).message}`);
+    }
+  }
+
   /** The log of the counterexample, if there is one. */
   log(): Frame | undefined {
     return this.counterexample()?.frame;

@@ -35,6 +35,8 @@ export interface FullSearchOptions {
   readonly maxStates?: number;
 }
 
+/** Added to an actor in a saved search: the state it led to has been expanded. */
+const EXPANDED = 1 << 16;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
@@ -172,6 +174,70 @@ export class FullSearch {
     return this.found;
   }
 
+  /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
+  save(): Int32Array | undefined {
+    if (this.ended === 'counterexample') return undefined;
+    const { store } = this;
+    const into = new StateWords();
+    this.states.save(into);
+    this.seen.save(into);
+    into.put(store.size);
+    into.putAll(store.data, 0, store.size * store.words);
+    for (let id = 0; id < store.size; id += 1) {
+      into.put(store.parent(id));
+      into.put(this.via[id]! + (store.isExpanded(id) ? EXPANDED : 0));
+    }
+    for (const list of [this.stack, this.turn, this.later, this.finalStates]) {
+      into.put(list.length);
+      for (const id of list) into.put(id);
+    }
+    for (const count of [this.head, this.transitions, this.judged, this.preemptionsSeen]) into.putWide(count);
+    return into.copy();
+  }
+
+  /**
+   * Goes on where the search stood that `save` was asked of, which was of the same machine and options, limits apart.
+   * @throws Error when it was not
+   */
+  restore(words: Int32Array): void {
+    const from = new StateWords();
+    from.open(words);
+    this.states.restore(from);
+    this.seen.load(from, this.key);
+    const { store, row } = this;
+    const size = from.get();
+    const rows = new Uint32Array(size * store.words);
+    from.getAll(rows);
+    for (let id = 0; id < size; id += 1) {
+      if (!store.reserve(1)) throw new RangeError('the saved search takes more memory than it may');
+      row.set(rows.subarray(id * store.words, (id + 1) * store.words));
+      const parent = from.get();
+      const via = from.get();
+      const added = store.add(row, 0, store.warm(row, 0), parent);
+      if (added !== id && added !== ~id) throw new Error('the states of a saved search are not those of this one');
+      this.noteVia(id, via & ~EXPANDED);
+      if ((via & EXPANDED) !== 0) store.setExpanded(id);
+    }
+    const lists = [this.stack, this.turn, this.later, this.finalStates];
+    for (const list of lists) {
+      list.length = 0;
+      for (let left = from.get(); left > 0; left -= 1) list.push(from.get());
+    }
+    this.head = from.getWide();
+    this.transitions = from.getWide();
+    this.judged = from.getWide();
+    this.preemptionsSeen = from.getWide();
+  }
+
+  private noteVia(id: number, actor: number): void {
+    if (id >= this.via.length) {
+      const longer = new Uint8Array(2 * this.via.length);
+      longer.set(this.via);
+      this.via = longer;
+    }
+    this.via[id] = actor;
+  }
+
   /** The graph of the states, once all have been seen. */
   graph(): StateGraph {
     const { store, subject, states, actors } = this;
@@ -268,12 +334,7 @@ export class FullSearch {
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
       return;
     }
-    if (id >= this.via.length) {
-      const longer = new Uint8Array(2 * this.via.length);
-      longer.set(this.via);
-      this.via = longer;
-    }
-    this.via[id] = actor;
+    this.noteVia(id, actor);
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
   }
