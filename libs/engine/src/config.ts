@@ -1,5 +1,16 @@
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
+import type { MemoryRegion } from './hyp-memory.ts';
+
+/** Memory of a pKVM machine as its hypervisor finds it. */
+export interface PkvmConfig {
+  /** Memory map, by address; what lies between is MMIO. */
+  readonly regions: readonly MemoryRegion[];
+  /** Pages at the end of the first region that belong to the hypervisor. */
+  readonly carvedPages: number;
+  /** The first of those, which the tables of the host's stage-2 are made of. */
+  readonly poolPages: number;
+}
 
 /**
  * What the host does about split blocks when the dirty logging of a memslot ends: nothing, so that only faults bring blocks back (KVM on
@@ -20,6 +31,8 @@ export type TeardownOrder = (typeof TEARDOWN_ORDERS)[number];
 export interface MachineConfig {
   /** `kvm`: one guest, managed by the kernel; `pkvm`: the hypervisor at EL2 manages the host's stage-2 and those of its guests. */
   readonly kind: 'kvm' | 'pkvm';
+  /** What the hypervisor finds when it boots. Only for pKVM. */
+  readonly pkvm: PkvmConfig;
   /** vCPUs, 1…1024. Actors are the vCPUs, then the VMM thread, then the reclaim worker. */
   readonly vcpus: number;
   /** log2 of the granule: 12, 14 or 16. */
@@ -53,6 +66,8 @@ export interface MachineConfig {
   readonly eagerSplitBytes: number;
   /** Manual protect with the dirty log initially all set: logging on write-protects nothing yet. */
   readonly initiallyAllSet: boolean;
+  /** Without FEAT_S2FWB: a translation fault cleans what it maps before it takes the lock, even if another then maps it first (KVM up to 5.13). */
+  readonly cleansBeforeLock: boolean;
   readonly collapse: CollapseMode;
   readonly teardown: TeardownOrder;
   /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
@@ -64,6 +79,7 @@ export interface MachineConfig {
 /** A small machine with today's common features; override what differs. */
 export const DEFAULT_CONFIG: MachineConfig = {
   kind: 'kvm',
+  pkvm: { regions: [{ base: 0x4000_0000, bytes: 0x4000_0000, nomap: false }], carvedPages: 512, poolPages: 448 },
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,
@@ -81,6 +97,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   cacheCapacity: 40,
   eagerSplitBytes: 0,
   initiallyAllSet: false,
+  cleansBeforeLock: false,
   collapse: 'lazy',
   teardown: 'after',
   reuseFrames: true,

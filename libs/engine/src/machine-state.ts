@@ -147,11 +147,12 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
   into.put(machine.finished);
   machine.savePolicies(into);
   into.put(machine.backings.size);
-  for (const [id, { hva, vmaShift, thp }] of machine.backings) {
+  for (const [id, backing] of machine.backings) {
     into.put(id);
-    into.putWide(hva);
-    into.put(vmaShift);
-    into.put(thp);
+    into.putWide(backing.hva);
+    into.put(backing.vmaShift);
+    into.put(backing.thp);
+    backing.save(into, form === FORM.canonical);
   }
   machine.workload.save?.(into);
   if (form === FORM.canonical) return;
@@ -159,6 +160,7 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
   into.putWide(machine.at);
   into.putAllWide(machine.clock);
   into.putAll(machine.prng.state);
+  machine.contention.save(into);
 }
 
 /** Reads what all actors share. */
@@ -168,7 +170,10 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   machine.loadPolicies(from);
   machine.backings.clear();
   for (let left = from.get(); left > 0; left -= 1) {
-    machine.backings.set(from.get(), new Backing(from.getWide(), from.get(), from.get()));
+    const id = from.get();
+    const backing = new Backing(from.getWide(), from.get(), from.get());
+    backing.load(from, form === FORM.canonical);
+    machine.backings.set(id, backing);
   }
   machine.workload.load?.(from);
   if (form === FORM.canonical) return;
@@ -176,6 +181,7 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   machine.at = from.getWide();
   from.getAllWide(machine.clock);
   from.getAll(machine.prng.state);
+  machine.contention.load(from);
 }
 
 function saveWorld(world: World, into: StateWords, form: number): void {
