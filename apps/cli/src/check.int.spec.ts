@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -46,13 +46,37 @@ test('on the full engine the counterexample is a log that verify, show and repla
     const verified = await s2lab(['verify', 'race.arrow', '--json'], folder);
     const verdict = JSON.parse(verified.stdout) as { verdict: string; counts: object };
     assert.deepEqual([verified.status, verdict.verdict, Object.keys(verdict.counts)], [1, 'violated', ['I7']]);
-    const shown = await s2lab(['show', 'race.arrow', '--json'], folder);
-    assert.equal((JSON.parse(shown.stdout) as { stage2: boolean }).stage2, true);
+    const shown = await s2lab(['show', 'race.arrow', '--at', '50', '--json'], folder);
+    assert.equal((JSON.parse(shown.stdout) as { at: number }).at, 50);
     const replayed = await s2lab(['replay', 'race.arrow', '--json'], folder);
     assert.ok(replayed.stdout.trim().split('\n').length > report.counterexampleSteps!);
     const again = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs-naive', ...small], folder);
     assert.equal(again.status, 2);
     assert.match(again.stderr, /race\.arrow: exists already/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a search that met a limit is kept and gone on with; a file that is damaged, or of another search, is refused', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 's2lab-check-'));
+  const refs = ['check', '--scenario', 'two-collapses', '--policy', 'refs', '--walkers', '1', '--no-hardware'];
+  try {
+    const first = await s2lab([...refs, '--max-states', '300', '--save', 'kept'], folder);
+    assert.equal(first.status, 3);
+    assert.match(first.stdout, /saved: kept \(go on with --resume kept\)/);
+    const second = await s2lab([...refs, '--resume', 'kept', '--json'], folder);
+    const whole = await s2lab([...refs, '--json'], folder);
+    const states = (text: string) => (JSON.parse(text) as FullReport).storedStates;
+    assert.deepEqual([second.status, states(second.stdout)], [0, states(whole.stdout)]);
+    const other = await s2lab([...refs, '--slots', '4', '--resume', 'kept'], folder);
+    assert.equal(other.status, 2);
+    assert.match(other.stderr, /kept is a search of .*"slots":2.*, not of .*"slots":4/);
+    const bytes = readFileSync(join(folder, 'kept'));
+    bytes[bytes.length - 9] = bytes[bytes.length - 9]! ^ 1;
+    writeFileSync(join(folder, 'kept'), bytes);
+    const damaged = await s2lab([...refs, '--resume', 'kept'], folder);
+    assert.deepEqual([damaged.status, damaged.stderr.includes('kept is damaged')], [2, true]);
   } finally {
     rmSync(folder, { recursive: true });
   }

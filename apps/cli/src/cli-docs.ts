@@ -56,13 +56,20 @@ With --policy, on the full engine:
   bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean,
     preemptions: number | null },                       // all schedules with at most so many were seen; null: all schedules
   except: string[],                                     // rules that were not judged
-  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[],
+  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[], liveness: boolean,
   reachedStates: null, executions: null, storedStates: number, transitions: number, judgedPaths: number,
   counterexampleSteps: number | null,                   // steps of the machine
   shortest: boolean,                                    // no counterexample has fewer choices
-  counterexample: { kind: 'violation' | 'deadlock' | 'found', invariant: string | null, because: string,
-    schedule: number[] } | null,                        // who has the turn, choice by choice
+  counterexample: { kind: 'violation' | 'deadlock' | 'livelock' | 'found', invariant: string | null, because: string,
+    schedule: number[],                                 // who has the turn, choice by choice
+    loop: number | null } | null,                       // how many of the last choices come again and again
   unfinishedBecause: string | null, log: string | null, seconds: number }
+With --strategy random or pct:
+{ verdict: 'violated' | 'unfinished', scenario: string, policy: string, bounds: (as above), except: string[], strategy: 'random' | 'pct',
+  seed: number, depth: number, executions: number, transitions: number,
+  unendedExecutions: number,                            // given up after 20,000 steps
+  pairs: number, lastNewPair: number,                   // pairs of steps seen; the execution that brought the last new one
+  counterexampleSteps: number | null, counterexample: (as above), unfinishedBecause: string | null, log: string | null, seconds: number }
 With --all: { seconds: number, cells: (the above without log and seconds)[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   ui: `One JSON object.

@@ -1,8 +1,9 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { FullBounds, FullOrder, FullSearchOptions } from '@s2lab/checker';
-import { FULL_SCENARIOS, FullCheck, FullSearch } from '@s2lab/checker';
+import type { Edge, FullBounds, FullOrder, FullReport, FullSearchOptions, SamplingOptions, StateGraph } from '@s2lab/checker';
+import { FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, shrink } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
+import { HOOK } from '@s2lab/engine';
 import { Verifier } from '@s2lab/invariants';
 import { policyByName } from '@s2lab/policies';
 import { MachineView } from '@s2lab/timeline';
@@ -79,12 +80,12 @@ test('eager lets a walker touch a page that was freed; with walkers in read-side
 
 test('a check under most preemptions says how many it has seen, and never that all is safe', () => {
   const options = { scenario: 'two-collapses', policy: policyByName('rcu'), bounds: SMALL, order: 'preemptions', reduce: true } as const;
-  const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: 500, maxPreemptions: Infinity, except: [] });
+  const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: 500, maxPreemptions: Infinity, except: [], liveness: false });
   while (check.advance(100));
   const report = check.report();
   assert.equal(report.verdict, 'unfinished');
   assert.ok(report.bounds.preemptions! >= 0);
-  const bounded = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: 1, except: [] });
+  const bounded = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: 1, except: [], liveness: false });
   while (bounded.advance(10));
   assert.deepEqual([bounded.report().verdict, bounded.report().bounds.preemptions], ['safe', 1]);
 });
@@ -93,4 +94,120 @@ test('eager holds as well where walkers take references and the last holder retu
   const { descend, ascend, stateWords, unlinked, countsHolders, tracksTables } = policyByName('refs');
   const withReferences = { ...policyByName('eager'), descend, ascend, stateWords, unlinked, countsHolders, tracksTables };
   assert.equal(searched('two-collapses', withReferences, SMALL).ended, 'complete');
+});
+
+function sampled(policy: string, options: Partial<SamplingOptions> = {}): Sampling {
+  const { build } = FULL_SCENARIOS.find(({ name }) => name === 'two-collapses')!;
+  const all = { draw: 'pct', seed: 1, executions: 300, depth: 3, except: [], ...options } as const;
+  const sampling = new Sampling(build({ ...SMALL, walkers: 2 }), policyByName(policy), 'two-collapses', all);
+  while (sampling.advance(100));
+  return sampling;
+}
+
+test('schedules drawn by priorities find the races, the same ones for a seed, and what is found is shrunk until no turn can be left out', () => {
+  for (const [policy, invariant] of [
+    ['refs-naive', 'I7'],
+    ['eager', 'I1'],
+  ] as const) {
+    const found = sampled(policy).counterexample()!;
+    assert.equal(found.invariant, invariant);
+    assert.deepEqual(sampled(policy).counterexample()!.schedule, found.schedule);
+    const verifier = new Verifier();
+    verifier.fold(found.frame);
+    assert.ok(Object.keys(verifier.finish().counts).includes(invariant));
+    assert.ok(found.schedule.length < 60);
+  }
+});
+
+test('sampling a design that holds finds nothing, and says how many pairs of steps it has seen', () => {
+  const { ended, executions, pairs, unended } = sampled('rcu', { draw: 'random', executions: 100 });
+  assert.deepEqual([ended, executions, unended], ['sampled', 100, 0]);
+  assert.ok(pairs > 300);
+});
+
+test('shrinking leaves out all that a failure does not need', () => {
+  const needs = (schedule: readonly number[]): boolean => /1.*2.*1.*2/.test(schedule.join(''));
+  const shrunk = shrink([0, 1, 3, 3, 2, 0, 0, 1, 1, 0, 2, 2, 0, 3], needs);
+  assert.deepEqual(shrunk, [1, 2, 1, 2]);
+});
+
+function checkedForLife(policy: ReclaimPolicy, order: FullOrder): FullReport {
+  const check = new FullCheck({
+    scenario: 'two-collapses',
+    policy,
+    bounds: { ...SMALL, walkers: 1 },
+    order,
+    reduce: true,
+    maxBytes: 2 ** 29,
+    maxStates: Infinity,
+    maxPreemptions: Infinity,
+    except: [],
+    liveness: true,
+  });
+  while (check.advance(1000));
+  return check.report();
+}
+
+test('a walker that spins for ever is a livelock, shown with the choices that come again and again', () => {
+  const refs = policyByName('refs');
+  // Refused a reference, the walker asks again for the same table, which will never have one.
+  const spins: ReclaimPolicy = {
+    ...refs,
+    descend(machine, walker, table) {
+      const refused = machine.world.pages.holders[table] === 0;
+      const outcome = refs.descend(machine, walker, table);
+      return refused && outcome === HOOK.restart ? HOOK.again : outcome;
+    },
+  };
+  for (const order of ['bfs', 'preemptions'] satisfies FullOrder[]) {
+    const report = checkedForLife(spins, order);
+    assert.deepEqual([report.verdict, report.counterexample!.kind, report.counterexample!.loop], ['violated', 'livelock', 1]);
+    assert.match(report.counterexample!.because, /vCPU 0 can go on for ever by one choice/);
+    assert.deepEqual([checkedForLife(refs, order).verdict, checkedForLife(refs, order).liveness], ['safe', true]);
+  }
+});
+
+test('a loop that starves an actor which could always step is no livelock', () => {
+  const graph = (edges: readonly (readonly Edge[])[]): StateGraph => ({ states: edges.length, actors: 2, edges: (state) => edges[state]! });
+  const searchedGraph = (edges: readonly (readonly Edge[])[]): Livelocks => {
+    const livelocks = new Livelocks(graph(edges));
+    while (livelocks.advance(1));
+    return livelocks;
+  };
+  const spin = { actor: 0, to: 0 };
+  assert.equal(searchedGraph([[spin, { actor: 1, to: 1 }], []]).ended, 'none');
+  assert.deepEqual(searchedGraph([[{ actor: 1, to: 1 }], [{ actor: 0, to: 1 }]]).found, { state: 1, loop: [0] });
+  const both = searchedGraph([
+    [
+      { actor: 0, to: 1 },
+      { actor: 1, to: 1 },
+    ],
+    [{ actor: 0, to: 0 }],
+  ]);
+  assert.deepEqual([both.ended, both.found!.loop.length], ['livelock', 2]);
+});
+
+test('a search that was saved and goes on in another process ends as it would have', () => {
+  const { build } = FULL_SCENARIOS.find(({ name }) => name === 'two-collapses')!;
+  const policy = policyByName('refs');
+  const begin = (order: FullOrder): FullSearch =>
+    new FullSearch(build(SMALL), policy, 'two-collapses', { order, reduce: true, maxBytes: 2 ** 29 });
+  for (const order of ['bfs', 'dfs', 'preemptions'] satisfies FullOrder[]) {
+    const whole = begin(order);
+    while (whole.advance(1000));
+    const first = begin(order);
+    first.advance(whole.storedStates >> 2);
+    const second = begin(order);
+    second.restore(first.save()!);
+    while (second.advance(1000));
+    const counts = ({ storedStates, transitions, judged, preemptionsSeen, ended }: FullSearch) => ({
+      storedStates,
+      transitions,
+      judged,
+      preemptionsSeen,
+      ended,
+    });
+    assert.deepEqual(counts(second), counts(whole));
+    assert.deepEqual(second.finalStates, whole.finalStates);
+  }
 });

@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { bytesArgument, countArgument } from '../arguments.ts';
+import { bytesArgument, countArgument, seedArgument } from '../arguments.ts';
 import { say, sayJson } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
 import { stopSignal } from '../stop-signal.ts';
@@ -19,7 +19,10 @@ interface Options {
   readonly entries: number;
   readonly slots: number;
   readonly mappers?: number;
-  readonly strategy?: 'bfs' | 'dfs' | 'dpor' | 'preemptions';
+  readonly strategy?: 'bfs' | 'dfs' | 'dpor' | 'preemptions' | 'random' | 'pct';
+  readonly executions: number;
+  readonly seed: number;
+  readonly depth: number;
   readonly preemptions: number;
   readonly except: readonly string[];
   readonly plain?: boolean;
@@ -30,6 +33,9 @@ interface Options {
   readonly hardware: boolean;
   readonly log?: string;
   readonly force?: boolean;
+  readonly liveness?: boolean;
+  readonly save?: string;
+  readonly resume?: string;
   readonly write?: string;
   readonly logs?: string;
   readonly json?: boolean;
@@ -55,9 +61,12 @@ export function addCheck(program: Command): void {
     .addOption(
       new Option(
         '--strategy <strategy>',
-        'order: breadth-first, depth-first, fewest preemptions first (full engine, its default), or one execution of each class of equivalent ones (small models)',
-      ).choices(['bfs', 'dfs', 'preemptions', 'dpor']),
+        'order: breadth-first, depth-first, fewest preemptions first (full engine, its default), one execution of each class of equivalent ones (small models), or schedules drawn by chance (full engine)',
+      ).choices(['bfs', 'dfs', 'preemptions', 'dpor', 'random', 'pct']),
     )
+    .option('--executions <n>', 'random, pct: schedules to draw', countArgument, 10_000)
+    .option('--seed <n>', 'random, pct: the seed', seedArgument, 1)
+    .option('--depth <n>', 'pct: steps whose order a defect may need', countArgument, 3)
     .option('--preemptions <n>', 'full engine: see schedules with at most so many preemptions', countArgument, Infinity)
     .addOption(new Option('--except <rules...>', 'full engine: rules that are not judged, such as I12').default([], 'none'))
     .addOption(
@@ -65,6 +74,7 @@ export function addCheck(program: Command): void {
         .choices(['all', 'symmetry', 'partial-order'])
         .default('all'),
     )
+    .option('--liveness', 'full engine: look for executions that never end, too')
     .option('--plain', 'leave nothing out')
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
     .option('--max-states <n>', 'full engine: states stored before the search ends', countArgument, Infinity)
@@ -72,6 +82,8 @@ export function addCheck(program: Command): void {
     .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
     .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
     .option('-f, --force', 'replace that log if it exists')
+    .option('--save <file>', 'full engine: where a search that was interrupted, or met a limit, is kept')
+    .option('--resume <file>', 'full engine: go on with a search that was kept')
     .option('--write <file>', 'with --all: write the tables there, in Markdown')
     .option('--logs <folder>', 'with --all: write the log of each counterexample there')
     .option('--json', 'print the report as JSON (docs/CLI.md)')
@@ -80,6 +92,7 @@ export function addCheck(program: Command): void {
       `
 Examples:
   s2lab check --scenario collapse-fault --policy refs-naive
+  s2lab check --scenario collapse-fault --policy eager --walkers 4 --slots 4 --strategy pct --seed 7
   s2lab check --all --walkers 1 --max-states 20000 --threads 2
   s2lab check --scenario S1
   s2lab check --scenario S2 --walkers 4 --collapsers 2 --entries 2 --plain
@@ -114,24 +127,34 @@ async function checkMatrix(options: Options): Promise<void> {
 async function checkOnEngine(options: Options, scenario: string, name: string): Promise<void> {
   const { POLICIES } = await import('@s2lab/policies');
   const { checkFull } = await import('./check-full.ts');
-  const { walkers, collapsers, entries, slots, strategy, preemptions, except, maxMemory, maxStates, json, log, force, plain, hardware } =
-    options;
   const policy = POLICIES.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
-  if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs or preemptions');
+  const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, preemptions, except, maxMemory, maxStates } = options;
+  if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
+  const bounds = { walkers, collapsers, entries, slots, hardware };
+  const { json, log, force, save, resume } = options;
+  const output = { json: json === true, log, force: force === true, save, resume };
+  if (strategy === 'random' || strategy === 'pct') {
+    const { checkSampled } = await import('./check-full.ts');
+    const { executions, seed, depth } = options;
+    const violated = await checkSampled(scenario, bounds, policy, { draw: strategy, seed, executions, depth, except }, output);
+    process.exitCode = violated ? 1 : UNFINISHED;
+    return;
+  }
   const verdict = await checkFull(
     {
       scenario,
       policy,
-      bounds: { walkers, collapsers, entries, slots, hardware },
-      order: strategy ?? 'preemptions',
-      reduce: plain !== true,
+      bounds,
+      order: strategy,
+      reduce: options.plain !== true,
       maxBytes: maxMemory,
       maxStates,
       except,
       maxPreemptions: preemptions,
+      liveness: options.liveness === true,
     },
-    { json: json === true, log, force: force === true },
+    output,
   );
   process.exitCode = { safe: 0, violated: 1, unfinished: UNFINISHED, interrupted: 130 }[verdict];
 }
@@ -140,7 +163,8 @@ async function checkSmall(options: Options, scenario: string): Promise<void> {
   const { Check, formatReport } = await import('@s2lab/checker');
   const { walkers, collapsers, entries, mappers, strategy = 'bfs', reduce, maxMemory } = options;
   const plain = options.plain === true;
-  if (strategy === 'preemptions') throw new UsageError('preemptions are counted on the full engine: say --policy, or use bfs, dfs or dpor');
+  if (strategy === 'preemptions' || strategy === 'random' || strategy === 'pct')
+    throw new UsageError(`${strategy} is for the full engine: say --policy, or use bfs, dfs or dpor`);
   if (plain && strategy === 'dpor') throw new UsageError('--plain leaves nothing out, and dpor is a way of leaving out: use bfs or dfs');
   const checking = new Check({
     scenario,

@@ -6,6 +6,9 @@ import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample, FullOrder } from './full-search.ts';
 import { FullSearch } from './full-search.ts';
+import type { SamplingOptions } from './sampling.ts';
+import { Sampling } from './sampling.ts';
+import { Livelocks } from './livelocks.ts';
 
 /** What to check on the full engine, and how. */
 export interface FullCheckOptions {
@@ -20,6 +23,8 @@ export interface FullCheckOptions {
   readonly maxStates: number;
   /** Ids of rules that are not judged, such as `I12`. */
   readonly except: readonly string[];
+  /** Whether to look for executions that never end, once all states have been seen. */
+  readonly liveness: boolean;
   /** Order `preemptions`: most of them, Infinity = all. */
   readonly maxPreemptions: number;
 }
@@ -35,6 +40,8 @@ export interface FullReport {
   readonly except: readonly string[];
   readonly strategy: FullOrder;
   readonly reductions: readonly string[];
+  /** Whether executions that never end were looked for as well. */
+  readonly liveness: boolean;
   readonly reachedStates: null;
   readonly storedStates: number;
   readonly transitions: number;
@@ -50,6 +57,8 @@ export interface FullReport {
     readonly because: string;
     /** Who has the turn, choice by choice. */
     readonly schedule: readonly number[];
+    /** How many of the last choices come again and again; null = it is no livelock. */
+    readonly loop: number | null;
   } | null;
   /** Why there is no verdict on all schedules. */
   readonly unfinishedBecause: string | null;
@@ -65,6 +74,7 @@ export class FullCheck {
   private search: FullSearch;
   /** A violation that may not be the shortest, met before the present search. */
   private first: FullSearch | undefined;
+  private livelocks: Livelocks | undefined;
 
   /** @throws CheckError when there is no such scenario, or the bounds are not for it */
   constructor(options: FullCheckOptions) {
@@ -77,16 +87,27 @@ export class FullCheck {
 
   /** Searches on for a little. Returns whether there is more to do. */
   advance(states: number): boolean {
+    if (this.livelocks !== undefined) return this.advanceLivelocks(this.livelocks, states);
     if (this.search.advance(states)) {
       const { order, maxPreemptions } = this.options;
       if (order !== 'preemptions' || this.first !== undefined) return true;
       return this.search.preemptionsSeen < maxPreemptions;
+    }
+    if (this.search.ended === 'complete' && this.options.liveness) {
+      this.livelocks = new Livelocks(this.search.graph());
+      return true;
     }
     if (this.search.ended !== 'counterexample' || this.first !== undefined || this.options.order === 'bfs') return false;
     // The way that was found first is seldom the shortest.
     this.first = this.search;
     this.search = this.start('bfs');
     return true;
+  }
+
+  private advanceLivelocks(livelocks: Livelocks, states: number): boolean {
+    if (livelocks.advance(states)) return true;
+    if (livelocks.found !== undefined) this.search.stopAtLoop(livelocks.found);
+    return false;
   }
 
   /** How far the search is. */
@@ -101,7 +122,8 @@ export class FullCheck {
     const found = this.counterexample();
     const { preemptionsSeen } = search;
     const bounded = search.ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
-    const verdict = found !== undefined ? 'violated' : search.ended === 'complete' || bounded ? 'safe' : 'unfinished';
+    const looking = this.livelocks !== undefined && this.livelocks.ended === undefined;
+    const verdict = found !== undefined ? 'violated' : (search.ended === 'complete' && !looking) || bounded ? 'safe' : 'unfinished';
     const all = search.ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
     return {
       verdict,
@@ -111,6 +133,7 @@ export class FullCheck {
       except: options.except,
       strategy: options.order,
       reductions: options.reduce ? ['local-steps', 'judge-once'] : [],
+      liveness: options.liveness,
       reachedStates: null,
       executions: null,
       ...this.counts,
@@ -119,9 +142,38 @@ export class FullCheck {
       counterexample:
         found === undefined
           ? null
-          : { kind: found.kind, invariant: found.invariant, because: found.because, schedule: [...found.schedule] },
+          : {
+              kind: found.kind,
+              invariant: found.invariant,
+              because: found.because,
+              schedule: [...found.schedule],
+              loop: found.loop ?? null,
+            },
       unfinishedBecause: verdict === 'unfinished' ? whyUnfinished(search.ended, options) : null,
     };
+  }
+
+  /** What the check is of: a saved one may be gone on with where this is the same. */
+  get identity(): string {
+    const { policy, bounds, order, reduce, except } = this.options;
+    return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
+  }
+
+  /** What the search knows, to go on another time; undefined when it has found something. */
+  save(): Int32Array | undefined {
+    return this.first === undefined && this.livelocks === undefined ? this.search.save() : undefined;
+  }
+
+  /**
+   * Goes on where a check with the same identity stood when it was saved.
+   * @throws CheckError when the engine has changed since, or the memory does not suffice
+   */
+  restore(words: Int32Array): void {
+    try {
+      this.search.restore(words);
+    } catch (error) {
+      throw new CheckError(`the saved search cannot be gone on with: ${(error as Error).message}`);
+    }
   }
 
   /** The log of the counterexample, if there is one. */
@@ -142,6 +194,17 @@ export class FullCheck {
       throw error;
     }
   }
+}
+
+/**
+ * A sampling of a scenario of the full engine.
+ * @throws CheckError when there is no such scenario, or the bounds are not for it
+ */
+export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPolicy, options: SamplingOptions): Sampling {
+  const { build, name } = fullScenario(scenario);
+  checkBounds(bounds);
+  checkRules(options.except);
+  return new Sampling(build(bounds), policy, name, options);
 }
 
 function fullScenario(name: string): FullScenario {

@@ -32,6 +32,7 @@ export function formatFullReport(report: FullReport): string {
       `${plural(report.counterexampleSteps!, 'step')} by ${choices}, ${report.shortest ? 'the fewest that there can be' : 'maybe not the fewest'}`,
     );
     lines.push(`${kind === 'violation' ? invariant : kind}: ${because}`);
+    if (counterexample.loop !== null) lines.push(`the last ${plural(counterexample.loop, 'choice')} come again and again`);
   }
   return lines.join('\n');
 }

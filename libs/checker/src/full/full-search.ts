@@ -6,6 +6,7 @@ import { StateStore } from '../state-store.ts';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { Judge } from './judge.ts';
+import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { isLocalStep } from './local-steps.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';
@@ -34,17 +35,21 @@ export interface FullSearchOptions {
   readonly maxStates?: number;
 }
 
+/** Added to an actor in a saved search: the state it led to has been expanded. */
+const EXPANDED = 1 << 16;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
 /** What went wrong: a broken rule, or actors that wait for ever. */
 export interface FullCounterexample {
-  readonly kind: 'violation' | 'deadlock' | 'found';
+  readonly kind: 'violation' | 'deadlock' | 'livelock' | 'found';
   /** Invariant broken; null for a deadlock. */
   readonly invariant: string | null;
   readonly because: string;
   /** Choices of the search: an actor each. */
   readonly schedule: readonly number[];
+  /** Choices at the end of the schedule that come again and again; only of a livelock. */
+  readonly loop?: number;
   /** Steps that the machine made by them. */
   readonly steps: number;
   /** The log of it, from the start of the machine on. */
@@ -169,6 +174,109 @@ export class FullSearch {
     return this.found;
   }
 
+  /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
+  save(): Int32Array | undefined {
+    if (this.ended === 'counterexample') return undefined;
+    const { store } = this;
+    const into = new StateWords();
+    this.states.save(into);
+    this.seen.save(into);
+    into.put(store.size);
+    into.putAll(store.data, 0, store.size * store.words);
+    for (let id = 0; id < store.size; id += 1) {
+      into.put(store.parent(id));
+      into.put(this.via[id]! + (store.isExpanded(id) ? EXPANDED : 0));
+    }
+    for (const list of [this.stack, this.turn, this.later, this.finalStates]) {
+      into.put(list.length);
+      for (const id of list) into.put(id);
+    }
+    for (const count of [this.head, this.transitions, this.judged, this.preemptionsSeen]) into.putWide(count);
+    return into.copy();
+  }
+
+  /**
+   * Goes on where the search stood that `save` was asked of, which was of the same machine and options, limits apart.
+   * @throws Error when it was not
+   */
+  restore(words: Int32Array): void {
+    const from = new StateWords();
+    from.open(words);
+    this.states.restore(from);
+    this.seen.load(from, this.key);
+    const { store, row } = this;
+    const size = from.get();
+    const rows = new Uint32Array(size * store.words);
+    from.getAll(rows);
+    for (let id = 0; id < size; id += 1) {
+      if (!store.reserve(1)) throw new RangeError('the saved search takes more memory than it may');
+      row.set(rows.subarray(id * store.words, (id + 1) * store.words));
+      const parent = from.get();
+      const via = from.get();
+      const added = store.add(row, 0, store.warm(row, 0), parent);
+      if (added !== id && added !== ~id) throw new Error('the states of a saved search are not those of this one');
+      this.noteVia(id, via & ~EXPANDED);
+      if ((via & EXPANDED) !== 0) store.setExpanded(id);
+    }
+    const lists = [this.stack, this.turn, this.later, this.finalStates];
+    for (const list of lists) {
+      list.length = 0;
+      for (let left = from.get(); left > 0; left -= 1) list.push(from.get());
+    }
+    this.head = from.getWide();
+    this.transitions = from.getWide();
+    this.judged = from.getWide();
+    this.preemptionsSeen = from.getWide();
+  }
+
+  private noteVia(id: number, actor: number): void {
+    if (id >= this.via.length) {
+      const longer = new Uint8Array(2 * this.via.length);
+      longer.set(this.via);
+      this.via = longer;
+    }
+    this.via[id] = actor;
+  }
+
+  /** The graph of the states, once all have been seen. */
+  graph(): StateGraph {
+    const { store, subject, states, actors } = this;
+    const edges = (id: number): Edge[] => {
+      states.load(store.data, id * store.words);
+      const able: number[] = [];
+      for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) able.push(actor);
+      return able.map((actor) => {
+        states.load(store.data, id * store.words);
+        subject.machine.columns.clear();
+        advance(subject, actor, this.options.reduce);
+        this.stale.fold(subject.machine.columns, 0);
+        states.note();
+        return { actor, to: this.known(actor + 1) };
+      });
+    };
+    return { states: store.size, actors, edges };
+  }
+
+  /** Ends the search with an execution that never ends, which the graph has shown. */
+  stopAtLoop({ state, loop }: Loop): void {
+    const { machine } = this.subject;
+    const names = [...new Set(loop)].map((actor) => actorName(actor, machine.world.vcpus));
+    const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
+    const schedule = [...this.schedule(state), ...loop];
+    this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
+    this.ended = 'counterexample';
+  }
+
+  /** The number of the present state, which was stored before. */
+  private known(turn: number): number {
+    const { store, states, row } = this;
+    row.set(states.present);
+    row[states.words] = this.options.order === 'preemptions' ? turn : NOBODY;
+    const id = store.add(row, 0, store.warm(row, 0), 0);
+    if (id >= 0) throw new Error('a step leads to a state that the search has not seen');
+    return ~id;
+  }
+
   /** The words of a state, to compare it with states of another search. */
   describe(id: number): string {
     this.states.load(this.store.data, id * this.store.words);
@@ -226,12 +334,7 @@ export class FullSearch {
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
       return;
     }
-    if (id >= this.via.length) {
-      const longer = new Uint8Array(2 * this.via.length);
-      longer.set(this.via);
-      this.via = longer;
-    }
-    this.via[id] = actor;
+    this.noteVia(id, actor);
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
   }

@@ -30,6 +30,28 @@ export class InternedWords {
     return id;
   }
 
+  /** Writes all pieces, in order of their numbers. */
+  save(into: StateWords): void {
+    into.put(this.pieces.length);
+    for (const piece of this.pieces) {
+      into.put(piece.length);
+      into.putAll(piece);
+    }
+  }
+
+  /** Reads what `save` wrote; pieces that are here already are the first of those. */
+  load(from: StateWords, scratch: StateWords): void {
+    const count = from.get();
+    for (let id = 0; id < count; id += 1) {
+      const piece = new Int32Array(from.get());
+      from.getAll(piece);
+      if (id === 0) continue;
+      scratch.clear();
+      scratch.putAll(piece);
+      if (this.intern(scratch) !== id) throw new Error('the pieces of a saved search are not those of this one');
+    }
+  }
+
   private rehash(): void {
     const slots = new Int32Array(2 * this.slots.length);
     const last = slots.length - 1;

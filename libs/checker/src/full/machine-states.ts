@@ -108,6 +108,16 @@ export class MachineStates {
     this.noteRest();
   }
 
+  /** Writes the pieces of all states. */
+  save(into: StateWords): void {
+    for (const store of [this.shared, this.links, this.walkers, this.tlbs, this.pages]) store.save(into);
+  }
+
+  /** Reads what `save` wrote. */
+  restore(from: StateWords): void {
+    for (const store of [this.shared, this.links, this.walkers, this.tlbs, this.pages]) store.load(from, this.scratch);
+  }
+
   /** Writes the present state without what other actors than `actor` have in hand: their registers, caches and stale links. */
   writeWithoutOthers(actor: number, into: StateWords): void {
     const { present } = this;
