@@ -1,6 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
 import { machineMarks } from './machine-marks.ts';
+import { machineList } from './list-panels.ts';
 import { curves, heatMap, number } from './panels.ts';
 import { machines, orZero } from './query.ts';
 import { machineVariables } from './variables.ts';
@@ -18,6 +19,7 @@ export function reclaimDashboard(): Dashboard {
       { title: 'Collapse and reclaim', panels: reclaim() },
       { title: 'Walkers', panels: walkers() },
       { title: 'Memory', panels: memory() },
+      { title: 'Machines', panels: list() },
     ],
   });
 }
@@ -233,6 +235,19 @@ function memory() {
         { expr: machines.perSecond('s2lab_events_total'), legend: 'committed' },
         { expr: machines.perSecond('s2lab_verifier_events_total'), legend: 'verified' },
       ],
+    }),
+  ];
+}
+
+function list() {
+  return [
+    machineList({
+      id: 401,
+      title: 'Machines with the most pending frees',
+      width: 24,
+      description:
+        'Asked of a fleet directly: no metric has a label for machines, so that time series stay few. The event is the last one; it leads to that ' +
+        'moment in the explorer.',
     }),
   ];
 }

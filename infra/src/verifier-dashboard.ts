@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { board } from './board.ts';
+import { violationList } from './list-panels.ts';
 import { curves, number } from './panels.ts';
 import { orZero, services } from './query.ts';
 import { serviceVariables } from './variables.ts';
@@ -92,6 +93,13 @@ function rules() {
       stacked: true,
       description: 'Events verified per second of wall time, by verifier. Several verifiers share the partitions of the topic.',
       queries: [{ expr: services.perSecond('s2lab_verifier_events_total', ['instance']), legend: '{{instance}}' }],
+    }),
+    violationList({
+      id: 103,
+      title: 'Latest violations',
+      width: 24,
+      description:
+        'The newest violations that a verifier found, and why; empty while every rule holds. The event leads to that moment in the explorer.',
     }),
   ];
 }
