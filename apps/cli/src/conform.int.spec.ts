@@ -39,12 +39,12 @@ test('a recording that differs ends with status 1 and shows operation, event, ex
   assert.match(stdout, /1 of 2 recordings agree/);
 });
 
-test('what is no recording, and a recording of pKVM, end in one clear line and status 2', async () => {
+test('what is no recording, and a recording of neither library nor hypervisor, end in one clear line and status 2', async () => {
   writeFileSync(join(dir, 'words.jsonl'), 'hello\n');
-  writeFileSync(join(dir, 'pkvm.jsonl'), '{"trace":1,"kernel":"v7.2.13","files":[],"page_shift":12,"script":"x"}\n{"end":1}\n');
+  writeFileSync(join(dir, 'neither.jsonl'), '{"trace":1,"kernel":"v7.2.13","files":[],"page_shift":12,"script":"x"}\n{"end":1}\n');
   for (const [file, says] of [
     ['words.jsonl', /words\.jsonl: recording, line 1: not JSON/],
-    ['pkvm.jsonl', /pkvm\.jsonl: recording, line 1: .*pkvm/],
+    ['neither.jsonl', /neither\.jsonl: recording, line 1: .*mem_protect/],
   ] as const) {
     const { status, stdout, stderr } = await s2lab(['conform', file], dir);
     assert.equal(status, 2);

@@ -212,7 +212,7 @@ test('in a browser, the panel draws what a running fleet answers to the data sou
   assert.equal((await page.getByRole('listitem').count()) + (await page.locator('canvas').count()), 1);
 
   const listed = await page.evaluate(async () => host.ask({ show: 'machines' }));
-  assert.deepEqual(listed['machine']?.toSorted(), [0, 1, 2, 3]);
+  assert.deepEqual(new Set(listed['machine']), new Set([0, 1, 2, 3]));
   assert.deepEqual(
     listed['pendingFrees'],
     listed['pendingFrees']?.toSorted((a, b) => Number(b) - Number(a)),

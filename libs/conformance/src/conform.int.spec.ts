@@ -18,9 +18,9 @@ function files(folder: string): string[] {
     .map((file) => folder + file);
 }
 
-const all = ['stock/', 'kvm/', 'v6.1/'].flatMap(files);
+const all = ['stock/', 'kvm/', 'pkvm/', 'v6.1/'].flatMap(files);
 
-test('recordings of every granule, in parallel and in sequence, of the fault path and of the older kernel are compared', () => {
+test('recordings of every granule, in parallel and in sequence, of the fault path, of the hypervisor and of the older kernel are compared', () => {
   for (const kind of [
     /^stock\/.*ps12/,
     /^stock\/.*ps14/,
@@ -28,6 +28,8 @@ test('recordings of every granule, in parallel and in sequence, of the fault pat
     /^stock\/parallel/,
     /^kvm\/.*ps12/,
     /^kvm\/.*ps14/,
+    /^pkvm\/.*ps12/,
+    /^pkvm\/.*ps14/,
     /^v6\.1\//,
   ]) {
     assert.ok(

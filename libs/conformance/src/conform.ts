@@ -1,5 +1,6 @@
 import { GoldenLine, RecordingError } from '@s2lab/recordings';
 import { Comparison } from './comparison.ts';
+import { PkvmComparison } from './pkvm-comparison.ts';
 import type { Difference } from './difference.ts';
 import { DifferenceFound } from './difference.ts';
 
@@ -27,9 +28,10 @@ export function conform(texts: readonly string[]): Conformance {
   for (const [i, text] of texts.entries()) if (text.trim() !== '') lines.push(new GoldenLine(i + 1, text));
   const [first] = lines;
   if (first === undefined || !first.has('trace')) throw new RecordingError(first?.number ?? 1, 'the first line must be {"trace":1,…}');
-  if (!first.has('table_base'))
-    throw new RecordingError(first.number, 'no "table_base": recordings that name tables by address (pkvm) cannot be played');
-  const comparison = new Comparison(lines);
+  const hypervisor = first.lists('files', 'mem_protect.c');
+  if (!hypervisor && !first.has('table_base'))
+    throw new RecordingError(first.number, 'no "table_base", and no mem_protect.c among "files" as a recording of pKVM has it');
+  const comparison = hypervisor ? new PkvmComparison(lines) : new Comparison(lines);
   let firstDifference: Difference | null = null;
   try {
     comparison.run();

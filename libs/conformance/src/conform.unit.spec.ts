@@ -86,5 +86,5 @@ test('what is no recording is refused with its line', () => {
   refused(altered(/"name":"init"/, (line) => line.replace('"ia_bits":40', '"ia_bits":33.5')).lines, /ia_bits/);
   refused(altered(/"name":"init"/, (line) => line.replace('"page_shift":12', '"page_shift":13')).lines, /line 2: /);
   refused(altered(/"name":"map"/, (line) => line.replace('"map"', '"fold"')).lines, /"fold" is not known/);
-  refused(['{"trace":1,"kernel":"v7.2.13","page_shift":12,"script":"x"}', '{"end":1}'], /pkvm/);
+  refused(['{"trace":1,"kernel":"v7.2.13","page_shift":12,"script":"x"}', '{"end":1}'], /mem_protect/);
 });

@@ -1,5 +1,6 @@
 import type { Command, MachineConfig, ReclaimPolicy, Walker, Workload } from '@s2lab/engine';
 import { COMMAND, HOOK, Machine, PC, step } from '@s2lab/engine';
+import type { EventRows } from '@s2lab/events';
 import { EventColumns, K } from '@s2lab/events';
 import { observedItem } from './item-text.ts';
 
@@ -9,6 +10,9 @@ const ROWS = 64;
 
 /** What becomes of a command: fields of Command by name. */
 export type CommandFields = Partial<Command>;
+
+/** Item of the event in row `i`, undefined for one that recordings do not have. */
+export type Observer = (rows: EventRows, i: number, walker: Walker) => string | undefined;
 
 /** Which kinds of event a recording has besides those that all have. */
 export interface Compared {
@@ -27,7 +31,11 @@ export class EnginePlayer implements Workload {
   private readonly queues: string[][];
   private readonly asked: (CommandFields | undefined)[];
 
-  constructor(config: MachineConfig, policy: ReclaimPolicy) {
+  private readonly observe: Observer;
+
+  /** @param observe what an event is compared as; by default as recordings of the page-table library and the fault path have it */
+  constructor(config: MachineConfig, policy: ReclaimPolicy, observe?: Observer) {
+    this.observe = observe ?? ((rows, i, walker) => observedItem(rows, i, walker, this.machine.world.shape));
     this.machine = new Machine(config, { ...policy, mayReclaim: () => HOOK.done }, this, this.columns);
     this.queues = this.machine.walkers.map(() => []);
     this.asked = this.machine.walkers.map(() => undefined);
@@ -73,7 +81,7 @@ export class EnginePlayer implements Workload {
       const kind = this.columns.kind[i];
       if (!this.compared.locks && (kind === K.lockAcquired || kind === K.lockReleased)) continue;
       if (!this.compared.reads && kind === K.descriptorRead) continue;
-      const item = observedItem(this.columns, i, walker, this.machine.world.shape);
+      const item = this.observe(this.columns, i, walker);
       if (item !== undefined) queue.push(item);
     }
     this.columns.clear();

@@ -114,7 +114,8 @@ function isRead(line: GoldenLine | undefined, table: number, slot: number): bool
   return line.whole('t', 0, COUNT_MAX) === table && line.whole('i', 0, 8191) === slot;
 }
 
-function instructions(line: GoldenLine, setting: RecordedSetting): string[] {
+/** A TLB maintenance call as the instructions behind it. */
+export function instructions(line: GoldenLine, setting: RecordedSetting): string[] {
   const items: string[] = [];
   const sink: InstructionSink = {
     tlbi: (op, ipa, level, pages) => items.push(tlbiText(op, ipa, level, pages)),

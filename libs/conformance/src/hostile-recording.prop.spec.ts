@@ -5,7 +5,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { conform } from './index.ts';
 
-const FILES = ['stock/parallel-1034-ia40.ps14', 'kvm/dirty-log-3000-chunk0x0-initset0.ps12', 'v6.1/scripted-ia40.ps12'];
+const FILES = [
+  'stock/parallel-1034-ia40.ps14',
+  'kvm/dirty-log-3000-chunk0x0-initset0.ps12',
+  'pkvm/mmio-recycle.ps12',
+  'v6.1/scripted-ia40.ps12',
+];
 const recordings = FILES.map((file) =>
   gunzipSync(readFileSync(new URL(`../../../testdata/golden/${file}.jsonl.gz`, import.meta.url)))
     .toString()

@@ -116,10 +116,12 @@ function change(name: string, rows: EventRows, i: number): string {
   return `${name} t=${rows.table[i]} i=${rows.slot[i]} l=${rows.level[i]} old=${before(rows, i)} new=${after(rows, i)}`;
 }
 
-function before(rows: EventRows, i: number): string {
+/** Column `old` of row `i` as text. */
+export function before(rows: EventRows, i: number): string {
   return hex64(rows.old[2 * i]!, rows.old[2 * i + 1]!);
 }
 
-function after(rows: EventRows, i: number): string {
+/** Column `new` of row `i` as text. */
+export function after(rows: EventRows, i: number): string {
   return hex64(rows.new[2 * i]!, rows.new[2 * i + 1]!);
 }

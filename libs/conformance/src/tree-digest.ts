@@ -3,7 +3,7 @@ import type { Walker, World } from '@s2lab/engine';
 import { FRAME } from '@s2lab/engine';
 
 /** One non-empty descriptor of a tree. */
-interface TreeEntry {
+export interface TreeEntry {
   readonly table: number;
   readonly slot: number;
   readonly level: number;
@@ -13,7 +13,7 @@ interface TreeEntry {
 }
 
 /** Every non-empty descriptor reachable from the root, depth first, a child's right after the descriptor that links it. */
-function* treeEntries(world: World, vmid: number): Generator<TreeEntry> {
+export function* treeEntries(world: World, vmid: number): Generator<TreeEntry> {
   const { shape, root } = world.stage2(vmid);
   if (root < 0) return;
   const pageSpan = spanBytes(shape, shape.startLevel) * shape.entries;
@@ -55,11 +55,7 @@ export function digestTree(world: World, vmid: number): TreeDigest {
     entries += 1;
     if (isTable(lo, level)) tables += 1;
     else if (isValid(lo)) leaves += 1;
-    hash.byte(level & 0xff);
-    hash.word(ipa >>> 0);
-    hash.word(Math.floor(ipa / 2 ** 32));
-    hash.word(lo);
-    hash.word(hi);
+    hash.entry(level, ipa, lo, hi);
   }
   return { digest: hash.text, tables, entries, leaves };
 }
@@ -98,11 +94,20 @@ export function leafAtWalker(walker: Walker): { readonly pte: string; readonly l
 }
 
 /** FNV-1a with 64 bits in two halves; the prime is 2^40 + 0x1b3. */
-class Fnv1a {
+export class Fnv1a {
   private lo = 0x8422_2325;
   private hi = 0xcbf2_9ce4;
 
-  byte(value: number): void {
+  /** Level as a byte, input address and descriptor as 8 bytes each, little endian. */
+  entry(level: number, ipa: number, lo: number, hi: number): void {
+    this.byte(level & 0xff);
+    this.word(ipa >>> 0);
+    this.word(Math.floor(ipa / 2 ** 32));
+    this.word(lo);
+    this.word(hi);
+  }
+
+  private byte(value: number): void {
     const lo = (this.lo ^ value) >>> 0;
     const low = lo * 0x1b3;
     this.hi = (this.hi * 0x1b3 + Math.floor(low / 2 ** 32) + (lo % 2 ** 24) * 256) % 2 ** 32;
@@ -110,7 +115,7 @@ class Fnv1a {
   }
 
   /** 32 bits, lowest byte first. */
-  word(value: number): void {
+  private word(value: number): void {
     for (let shift = 0; shift < 32; shift += 8) this.byte((value >>> shift) & 0xff);
   }
 

@@ -63,6 +63,9 @@ export function visitAttributes(machine: Machine, walker: Walker): void {
       walker.faultLevel = walker.level;
       visitDone(walker, RESULT.ok);
       return;
+    case OP.check:
+      visitDone(walker, walker.oldLo === 0 && walker.oldHi === 0 ? RESULT.ok : RESULT.eperm);
+      return;
     case OP.flush:
       if (valid && isNormalMemory(walker.oldLo, machine.stage2(walker).features)) walker.pc = PC.flushClean;
       else visitDone(walker, RESULT.ok);

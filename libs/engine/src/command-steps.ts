@@ -3,6 +3,7 @@ import type { Machine } from './machine.ts';
 import { beginOperation } from './host-steps.ts';
 import { PC } from './pc.ts';
 import { stepGuest } from './guest-steps.ts';
+import { beginHypervisorOperation, isHypervisorCommand } from './pkvm-steps.ts';
 import { beginStraightWalk } from './straight-steps.ts';
 import type { Walker } from './walker.ts';
 import type { Command } from './workload.ts';
@@ -18,6 +19,7 @@ export function stepIdle(machine: Machine, walker: Walker): void {
   walker.bytes = command.bytes;
   switch (command.kind) {
     case COMMAND.access:
+      if (machine.hypervisor !== undefined) walker.vmid = command.vmid;
       walker.access = command.access;
       walker.stale = command.flags & COMMAND_FLAG.stale;
       walker.commandResult = RESULT.ok;
@@ -60,7 +62,8 @@ export function stepIdle(machine: Machine, walker: Walker): void {
       beginStraightWalk(machine, walker, command);
       return;
     default:
-      beginOperation(machine, walker, command);
+      if (isHypervisorCommand(command.kind)) beginHypervisorOperation(machine, walker, command);
+      else beginOperation(machine, walker, command);
   }
 }
 
@@ -88,4 +91,7 @@ function resetCommand(command: Command): void {
   command.phase = 0;
   command.level = 0;
   command.pass = 0;
+  command.vmid = 0;
+  command.ipaBits = 0;
+  command.protected = 0;
 }

@@ -1,5 +1,16 @@
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
+import type { MemoryRegion } from './hyp-memory.ts';
+
+/** Memory of a pKVM machine as its hypervisor finds it. */
+export interface PkvmConfig {
+  /** Memory map, by address; what lies between is MMIO. */
+  readonly regions: readonly MemoryRegion[];
+  /** Pages at the end of the first region that belong to the hypervisor. */
+  readonly carvedPages: number;
+  /** The first of those, which the tables of the host's stage-2 are made of. */
+  readonly poolPages: number;
+}
 
 /**
  * What the host does about split blocks when the dirty logging of a memslot ends: nothing, so that only faults bring blocks back (KVM on
@@ -20,12 +31,16 @@ export type TeardownOrder = (typeof TEARDOWN_ORDERS)[number];
 export interface MachineConfig {
   /** `kvm`: one guest, managed by the kernel; `pkvm`: the hypervisor at EL2 manages the host's stage-2 and those of its guests. */
   readonly kind: 'kvm' | 'pkvm';
+  /** What the hypervisor finds when it boots. Only for pKVM. */
+  readonly pkvm: PkvmConfig;
   /** vCPUs, 1…1024. Actors are the vCPUs, then the VMM thread, then the reclaim worker. */
   readonly vcpus: number;
   /** log2 of the granule: 12, 14 or 16. */
   readonly pageShift: number;
   /** Bits of intermediate physical address, 32…52. */
   readonly ipaBits: number;
+  /** 0: tables as the architecture has them; else log2 of the descriptors in a table of a thin stage-2, which only the checker runs. */
+  readonly indexBits: number;
   readonly lpa2: boolean;
   /** FEAT_S2FWB. */
   readonly fwb: boolean;
@@ -62,9 +77,11 @@ export interface MachineConfig {
 /** A small machine with today's common features; override what differs. */
 export const DEFAULT_CONFIG: MachineConfig = {
   kind: 'kvm',
+  pkvm: { regions: [{ base: 0x4000_0000, bytes: 0x4000_0000, nomap: false }], carvedPages: 512, poolPages: 448 },
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,
+  indexBits: 0,
   lpa2: false,
   fwb: true,
   tlbRange: true,

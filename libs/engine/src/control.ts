@@ -1,5 +1,5 @@
-import { spanBytes } from '@s2lab/arch';
-import { RESULT, WALK_FLAG } from '@s2lab/events';
+import { leafAttributesHi, leafAttributesLo, PROT, spanBytes } from '@s2lab/arch';
+import { OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
@@ -23,6 +23,18 @@ export function beginWalk(walker: Walker, op: number, flags: number, addr: numbe
   walker.child = -1;
   walker.annotation = 0;
   walker.pc = PC.walkBegin;
+}
+
+/** Starts a map walk of the walker's `prot` and `phys`. */
+export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
+  const old = machine.policyOf(walker).visitors === 'v6.1';
+  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
+  if (old) walker.anchor = 0;
+  const { shape, features } = machine.stage2(walker);
+  walker.attrLo = leafAttributesLo(walker.prot, shape, features);
+  walker.attrHi = leafAttributesHi(walker.prot);
+  const force = machine.config.forcePages;
+  walker.forcePages = force === 'all' || (force === 'nonrwx' && walker.prot !== (PROT.r | PROT.w | PROT.x)) ? 1 : 0;
 }
 
 /** Sets up a walk inside another one, over the sub-tree under `table` whose descriptors are of `level`. */

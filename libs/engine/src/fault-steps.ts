@@ -1,15 +1,15 @@
 import type { Geometry } from '@s2lab/arch';
-import { alignDown, LAST_LEVEL, leafAttributesHi, leafAttributesLo, PROT, spanBytes, spanShift } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, PROT, spanBytes, spanShift } from '@s2lab/arch';
 import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
-import { finishCommand } from './control.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import type { Backing, Memslot } from './memslots.ts';
 import { PC } from './pc.ts';
+import { beginHostFault } from './pkvm-steps.ts';
 import type { Walker } from './walker.ts';
-import { beginWalk } from './control.ts';
+import { beginMap, beginWalk, finishCommand } from './control.ts';
 
 /*
  * The fault handler above the page-table library: Linux arch/arm64/kvm/mmu.c kvm_handle_guest_abort(), user_mem_abort(),
@@ -50,6 +50,12 @@ export function stepFault(machine: Machine, walker: Walker): void {
 
 function taken(machine: Machine, walker: Walker): void {
   machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
+  if (machine.hypervisor !== undefined) {
+    if (walker.vmid === 0) beginHostFault(machine, walker);
+    // The core leaves its guest for the host, which decides what the guest is given.
+    else finishCommand(walker, RESULT.efault);
+    return;
+  }
   const stage2 = machine.stage2(walker);
   const memslot = stage2.root < 0 ? undefined : stage2.memslotAt(walker.ipa);
   const write = (walker.access & ACCESS.write) !== 0;
@@ -112,7 +118,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
     shift = vmaShift(shape, memslot, backing, walker.ipa);
-    most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
+    most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
   const bytes = 2 ** shift;
   const max = 2 ** most;
@@ -122,13 +128,22 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
+  if (memslot !== undefined && backing !== undefined) populate(machine, walker, memslot, backing);
   acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
+}
+
+/** The host gives memory to what is to be mapped, and zeroes what nobody touched before. @source get_user_pages(), clear_huge_page() */
+function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): void {
+  if (machine.config.costs.zeroPageNs === 0) return;
+  const bytes = 2 ** walker.mapShift;
+  const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
+  if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
 function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
-    const shift = spanShift(shape.pageShift, level);
+    const shift = spanShift(shape, level);
     if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
@@ -136,15 +151,15 @@ function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: numb
 
 /** log2 of what backs a page of the VMA: the block that faulted on its permissions, a transparent huge page, or the page. */
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { pageShift } = machine.world.shape;
-  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
-  return transparentShift(machine.world.shape, memslot, backing, walker.ipa);
+  const { shape } = machine.world;
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(shape, walker.faultLevel);
+  return transparentShift(shape, memslot, backing, walker.ipa);
 }
 
 /** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
-function transparentShift({ pageShift }: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
-  const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : pageShift;
+function transparentShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const block = spanShift(shape, LAST_LEVEL - 1);
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : shape.pageShift;
 }
 
 /** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */
@@ -184,18 +199,6 @@ function locked(machine: Machine, walker: Walker): void {
   walker.phys = memslot.pa + (ipa - memslot.ipa);
   walker.cachePages = walker.memcache;
   beginMap(machine, walker, shared, ipa, bytes, PC.faultWalked);
-}
-
-/** Starts a map walk of the walker's `prot` and `phys`. */
-export function beginMap(machine: Machine, walker: Walker, flags: number, ipa: number, bytes: number, back: number): void {
-  const old = machine.policyOf(walker).visitors === 'v6.1';
-  beginWalk(walker, OP.map, WALK_FLAG.leaf | WALK_FLAG.tablePre | (old ? WALK_FLAG.tablePost : 0) | flags, ipa, bytes, back);
-  if (old) walker.anchor = 0;
-  const { shape, features } = machine.stage2(walker);
-  walker.attrLo = leafAttributesLo(walker.prot, shape, features);
-  walker.attrHi = leafAttributesHi(walker.prot);
-  const force = machine.config.forcePages;
-  walker.forcePages = force === 'all' || (force === 'nonrwx' && walker.prot !== (PROT.r | PROT.w | PROT.x)) ? 1 : 0;
 }
 
 function walked(machine: Machine, walker: Walker): void {

@@ -1,4 +1,4 @@
-import { alignDown, spanBytes } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, spanBytes, spanShift } from '@s2lab/arch';
 import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
@@ -10,6 +10,7 @@ import type { Machine } from './machine.ts';
 import { beginMemoryOperation } from './memory-steps.ts';
 import { beginHostSplit } from './host-split-steps.ts';
 import { PC } from './pc.ts';
+import { beginHypervisorBoot } from './pkvm-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginWalk } from './control.ts';
 import type { Command } from './workload.ts';
@@ -53,6 +54,9 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       walker.pc = PC.hostWait;
       return;
     case COMMAND.unmapRange:
+      if ((command.flags & COMMAND_FLAG.splitsHugePages) !== 0) splitHugePages(machine, walker);
+      acquire(walker, LOCK_MODE.write, PC.hostLocked);
+      return;
     case COMMAND.ageRange:
     case COMMAND.destroy:
     case COMMAND.destroyVm:
@@ -60,6 +64,16 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       return;
     default:
       beginMemoryOperation(machine, walker, command);
+  }
+}
+
+/** The host splits its own huge pages before it drops a part of them. @source Linux mm/memory.c zap_pmd_range() (__split_huge_pmd) */
+function splitHugePages(machine: Machine, walker: Walker): void {
+  const { memslots, shape } = machine.stage2(walker);
+  const shift = spanShift(shape, LAST_LEVEL - 1);
+  for (const memslot of memslots) {
+    if (memslot.ipa < walker.rangeEnd && walker.rangeCursor < memslot.ipa + memslot.bytes)
+      machine.backings.get(memslot.id)?.drop(memslot, walker.ipa, walker.bytes, shift);
   }
 }
 
@@ -105,8 +119,12 @@ export function stepHost(machine: Machine, walker: Walker): void {
 /** The VMM thread creates machine and stage-2, one event a step, then lets the vCPUs go. */
 function boot(machine: Machine, walker: Walker): void {
   const { world, config } = machine;
+  if (machine.hypervisor !== undefined) {
+    beginHypervisorBoot(walker);
+    return;
+  }
   if (walker.hostPhase === 0) {
-    machine.note(walker, K.machineStarted, 0, config.vcpus, config.pageShift);
+    machine.commit(walker, K.machineStarted, 0, config.indexBits, 0, 0, 0, 0, 0, 0, config.vcpus, config.pageShift);
   } else if (walker.hostPhase <= world.shape.rootPages) {
     machine.allocateTable(walker, world.shape.startLevel, 1);
   } else if (walker.hostPhase === world.shape.rootPages + 1) {
@@ -233,9 +251,9 @@ function hostUnlocked(machine: Machine, walker: Walker): void {
 }
 
 function freeRoot(machine: Machine, walker: Walker): void {
-  const { rootPages, startLevel } = machine.world.shape;
+  const { rootPages, startLevel } = machine.stage2(walker).shape;
   // Root pages go back whole, without a look at their counts. @source kvm_pgtable_stage2_destroy_pgd(): free_pages_exact
-  machine.commit(walker, K.tableFreed, startLevel, 0, walker.destroyRoot + walker.hostPhase, 0, 0, 0, 0, 0, 0, 0);
+  machine.freeTable(walker, walker.destroyRoot + walker.hostPhase, startLevel);
   walker.hostPhase += 1;
   if (walker.hostPhase === rootPages) {
     walker.hostPhase = 0;

@@ -1,4 +1,4 @@
-import { K, LOCK } from '@s2lab/events';
+import { K } from '@s2lab/events';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
@@ -8,7 +8,7 @@ import type { Walker } from './walker.ts';
  * arrival and woken by the release that lets it in.
  */
 
-/** Takes the lock in `mode` (LOCK_MODE), or nothing when mode is 0; goes on at `back` when it is held. */
+/** Takes the lock `walker.lock` of its stage-2 in `mode` (LOCK_MODE), or nothing when mode is 0; goes on at `back` when it is held. */
 export function acquire(walker: Walker, mode: number, back: number): void {
   walker.lockMode = mode;
   walker.lockReturn = back;
@@ -23,19 +23,19 @@ export function release(walker: Walker, back: number): void {
 
 /** One attempt at the lock, or its release. */
 export function stepLock(machine: Machine, walker: Walker): void {
-  const { lock } = machine.stage2(walker);
+  const lock = machine.world.lockOf(walker.vmid, walker.lock);
   if (walker.pc === PC.lockRelease) {
-    machine.note(walker, K.lockReleased, 0, LOCK.mmu, walker.lockMode);
+    machine.note(walker, K.lockReleased, 0, walker.lock, walker.lockMode);
     walker.lockMode = 0;
     walker.pc = walker.lockReturn;
     machine.wakeLock(lock);
   } else if (lock.isFree(walker.actor, walker.lockMode)) {
-    machine.note(walker, K.lockAcquired, 0, LOCK.mmu, walker.lockMode);
+    machine.note(walker, K.lockAcquired, 0, walker.lock, walker.lockMode);
     walker.pc = walker.lockReturn;
     // Readers queued behind this one may enter with it.
     machine.wakeLock(lock);
   } else {
-    if (!lock.isAwaited(walker.actor)) machine.note(walker, K.lockContended, 0, LOCK.mmu, walker.lockMode);
+    if (!lock.isAwaited(walker.actor)) machine.note(walker, K.lockContended, 0, walker.lock, walker.lockMode);
     machine.block(walker);
   }
 }

@@ -2,13 +2,16 @@ import { isTable } from '@s2lab/arch';
 import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
+import { Contention, CONTENDED } from './contention.ts';
 import { costByKind } from './costs.ts';
+import { Hypervisor } from './hypervisor.ts';
 import type { Lock } from './lock.ts';
 import type { Backing } from './memslots.ts';
 import { PC } from './pc.ts';
 import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
@@ -35,6 +38,8 @@ export class Machine {
   readonly walkers: readonly Walker[];
   /** Words that belong to the policy of each stage-2, by VMID. */
   private readonly words: Int32Array[] = [];
+  /** Where the table pages of pKVM come from; undefined under KVM, whose allocator has no end. */
+  readonly hypervisor: Hypervisor | undefined;
   readonly prng: Prng;
   readonly command = new Command();
   /** How the host backs each memslot. */
@@ -51,20 +56,25 @@ export class Machine {
   /** Time and cost of the present step. */
   at = 0;
   private cost = 0;
+  private waited = 0;
   private readonly costs: Float64Array;
+  readonly contention: Contention;
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 
-  constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns) {
+  /** @param hostPolicy of the host's stage-2, under pKVM */
+  constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns, hostPolicy = policy) {
     this.config = config;
     this.policy = policy;
     this.workload = workload;
     this.columns = columns;
     this.world = new World(config);
     const actors = this.world.actors;
+    this.hypervisor = config.kind === 'pkvm' ? new Hypervisor(this.world.shape.pageBytes) : undefined;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
-    this.costs = costByKind(config.costs);
+    this.costs = costByKind(config.costs, config.dic);
+    this.contention = new Contention(config, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
     this.walkers = Array.from({ length: actors }, (_, actor) => {
@@ -72,7 +82,7 @@ export class Machine {
       const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
       return new Walker(actor, r, a);
     });
-    this.seat(firstVmid(config), policy);
+    this.seat(firstVmid(config), config.kind === 'pkvm' ? hostPolicy : policy);
     for (const walker of this.walkers) walker.vmid = firstVmid(config);
     for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
     // The VMM thread creates the stage-2 before any vCPU runs.
@@ -83,13 +93,33 @@ export class Machine {
   }
 
   /** Gives a stage-2 its policy, with fresh state. */
-  private seat(vmid: number, policy: ReclaimPolicy): void {
+  seat(vmid: number, policy: ReclaimPolicy): void {
     while (this.policies.length < vmid) {
       this.policies.push(policy);
       this.words.push(NO_WORDS);
     }
     this.policies[vmid] = policy;
     this.words[vmid] = new Int32Array(policy.stateWords(this.world.actors));
+  }
+
+  /** Writes the state of the policies of all stage-2s. */
+  savePolicies(into: StateWords): void {
+    into.put(this.words.length);
+    for (const words of this.words) {
+      into.put(words.length);
+      into.putAll(words);
+    }
+  }
+
+  /** Reads what `savePolicies` wrote. A stage-2 that this machine has not had yet gets the guests' policy. */
+  loadPolicies(from: StateWords): void {
+    const count = from.get();
+    for (let vmid = 0; vmid < count; vmid += 1) {
+      const length = from.get();
+      this.policies[vmid] ??= this.policy;
+      if (this.words[vmid]?.length !== length) this.words[vmid] = new Int32Array(length);
+      from.getAll(this.words[vmid]!);
+    }
   }
 
   /** The stage-2 that the walker stands on. */
@@ -129,18 +159,32 @@ export class Machine {
   beginStep(at: number): void {
     this.at = at;
     this.cost = 0;
+    this.waited = 0;
   }
 
-  /** Virtual ns the step took so far, with a seeded spread of ±1/8 so that walkers do not march in lockstep. */
+  /**
+   * Virtual ns the step took so far: what it did with a seeded spread of ±1/8, so that walkers do not march in lockstep, and what it waited for
+   * others exactly, or those in the queue would overtake each other.
+   */
   stepCost(): number {
     const cost = this.cost;
-    if (cost < 8) return cost;
-    return cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
+    if (cost < 8) return cost + this.waited;
+    return this.waited + cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
   }
 
   /** Adds virtual time to the present step. */
   spend(ns: number): void {
     this.cost += ns;
+  }
+
+  /** Lets the present step wait for the DSB after a broadcast TLBI. */
+  spendInvalidation(): void {
+    this.waited += this.contention.invalidationNs(this.at + this.waited);
+  }
+
+  /** Lets the present step wait while the host zeroes `bytes` of guest memory for `walker`. */
+  spendZeroing(walker: Walker, bytes: number): void {
+    this.waited += this.contention.zeroingNs(walker.actor, this.at + this.waited, bytes);
   }
 
   /** Records one event of `walker` and lets the world evolve by it. Arguments are the columns of the event schema. */
@@ -161,6 +205,7 @@ export class Machine {
     const { actor, vmid } = walker;
     this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     this.cost += this.costs[kind]!;
+    if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(kind, actor, vmid, this.at + this.waited, table, oldLo, oldHi, arg);
     this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
   }
 
@@ -222,7 +267,13 @@ export class Machine {
   releaseTable(walker: Walker, table: number, level: number): void {
     const held = this.policyOf(walker).countsHolders && this.world.pages.holders[table]! > 0;
     if (held && this.putHolder(walker, table, 1) > 0) return;
+    this.freeTable(walker, table, level);
+  }
+
+  /** The page goes back to its allocator. */
+  freeTable(walker: Walker, table: number, level: number): void {
     this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+    this.hypervisor?.putTablePage(walker.vmid, table);
   }
 
   /** A walker counts itself among those who hold a table page. Returns how many there are. */
@@ -249,10 +300,16 @@ export class Machine {
     return lo === walker.linkLo && hi === walker.linkHi;
   }
 
-  /** Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame. */
-  allocateTable(walker: Walker, level: number, root: 0 | 1): number {
-    const frame = this.world.pages.nextFrame();
-    const kind = frame < this.world.pages.used ? K.tableReused : K.tableAllocated;
+  /**
+   * Takes a zeroed table page from the allocator; the caller has accounted for its cache. Returns its frame.
+   * @param page address of the page behind it, where the hypervisor gave one
+   */
+  allocateTable(walker: Walker, level: number, root: 0 | 1, page = 0): number {
+    const { pages } = this.world;
+    // Concatenated root pages lie one behind the other, as only frames that were never used do for certain.
+    const frame = root !== 0 && this.stage2(walker).shape.rootPages > 1 ? pages.used : pages.nextFrame();
+    const kind = frame < pages.used ? K.tableReused : K.tableAllocated;
+    if (this.hypervisor !== undefined) this.hypervisor.frameAddresses[frame] = page;
     this.commit(walker, kind, level, 0, frame, 0, 0, 0, 0, 0, root, 0);
     return frame;
   }

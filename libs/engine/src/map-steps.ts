@@ -149,13 +149,14 @@ export function stepMap(machine: Machine, walker: Walker): void {
 }
 
 function allocate(machine: Machine, walker: Walker): void {
-  if (walker.cachePages === 0) {
+  const page = walker.cachePages === 0 ? -1 : (machine.hypervisor?.takeTablePage(walker.vmid) ?? 0);
+  if (page < 0) {
     machine.note(walker, K.cacheExhausted, 0, 0, 0);
     visitDone(walker, RESULT.enomem);
     return;
   }
   walker.cachePages -= 1;
-  walker.child = machine.allocateTable(walker, walker.level + 1, 0);
+  walker.child = machine.allocateTable(walker, walker.level + 1, 0, page);
   linkChild(machine, walker);
 }
 
@@ -228,7 +229,8 @@ function afterBreak(machine: Machine, walker: Walker): void {
 }
 
 function beforeMake(machine: Machine, walker: Walker): void {
-  const skip = walker.child >= 0 || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
+  const skip =
+    walker.child >= 0 || !machine.stage2(walker).cleansCaches || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
   if (!skip && isNormalMemory(walker.newLo, machine.stage2(walker).features)) walker.pc = PC.mapClean;
   else if (!skip && executes(walker)) walker.pc = PC.mapInvalidate;
   else walker.pc = afterCaches(walker);

@@ -23,6 +23,7 @@ export const GROUP = {
   straight: 15,
   v61: 16,
   collapse: 20,
+  pkvm: 17,
 } as const;
 
 /** Program counters of a walker; see the file of each group. */
@@ -170,6 +171,11 @@ export const PC = {
   collapsePut: group(20) + 2,
   collapseBroken: group(20) + 3,
   collapseFlushed: group(20) + 4,
+  pkvmStage: group(17),
+  pkvmWalked: group(17) + 1,
+  pkvmRelease: group(17) + 2,
+  pkvmUnlock: group(17) + 3,
+  pkvmRecycle: group(17) + 4,
 
   reclaimIdle: group(12),
   reclaimAsk: group(12) + 1,

@@ -1,5 +1,5 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
-import { Lock } from './lock.ts';
+import type { Lock } from './lock.ts';
 import type { Memslot } from './memslots.ts';
 import type { Tlb } from './tlb.ts';
 
@@ -9,8 +9,14 @@ export interface Stage2Shape {
   readonly features: LeafFeatures;
 }
 
+/** What belongs to a VMID, whatever stage-2 has it. */
+interface Lasting {
+  readonly tlb: Tlb;
+  readonly lock: Lock;
+}
+
 /** Elements of the retired ring for one sub-tree: table, level, grace period. */
-const RETIRED_WORDS = 3;
+export const RETIRED_WORDS = 3;
 
 /**
  * One stage-2 of a machine: what its walkers share. World.stage2s holds it at its VMID. Which policy reclaims its tables the machine
@@ -20,6 +26,8 @@ export class Stage2 {
   readonly vmid: number;
   readonly shape: Geometry;
   readonly features: LeafFeatures;
+  /** Whether the memory behind what is mapped or unmapped is cleaned; the host's identity map leaves that to the host. */
+  readonly cleansCaches: boolean;
   /** What the vCPUs have cached under its VMID: outlives the stage-2 until it is invalidated. */
   readonly tlb: Tlb;
   /** First root page, -1 once it is destroyed. */
@@ -32,7 +40,7 @@ export class Stage2 {
   readonly memslots: Memslot[] = [];
   /** MMU notifier sequence: counts changes that an ongoing fault must notice. @source mmu.c mmu_invalidate_seq */
   invalidateSeq = 0;
-  /** Rises when invalidations take effect: a hardware walk begun before starts anew. */
+  /** Rises when invalidations take effect, and when the stage-2 is destroyed: a hardware walk begun before starts anew. */
   invalidationEpoch = 0;
 
   readonly inSection: Uint8Array;
@@ -47,12 +55,14 @@ export class Stage2 {
   readonly awaited: Uint8Array;
   awaitedCount = 0;
 
-  constructor(vmid: number, { shape, features }: Stage2Shape, actors: number, tlb: Tlb) {
+  constructor(vmid: number, { shape, features }: Stage2Shape, actors: number, { tlb, lock }: Lasting) {
     this.vmid = vmid;
     this.shape = shape;
     this.features = features;
+    // At EL2 VMID 0 is the host's.
+    this.cleansCaches = vmid !== 0;
     this.tlb = tlb;
-    this.lock = new Lock(actors);
+    this.lock = lock;
     this.inSection = new Uint8Array(actors);
     this.awaited = new Uint8Array(actors);
   }
@@ -125,6 +135,7 @@ export class Stage2 {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
+    memslot.dirtyChanged = true;
     // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
     // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
     if (on) this.invalidateSeq += 1;
@@ -136,6 +147,7 @@ export class Stage2 {
   setDirty(id: number, ipa: number, bytes: number, dirty: boolean): void {
     const memslot = this.memslotById(id);
     if (memslot === undefined || memslot.dirty.length === 0) return;
+    memslot.dirtyChanged = true;
     const first = Math.floor((ipa - memslot.ipa) / this.shape.pageBytes);
     const end = first + bytes / this.shape.pageBytes;
     for (let page = first; page < end; page += 1) {

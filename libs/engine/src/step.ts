@@ -13,6 +13,7 @@ import type { Machine } from './machine.ts';
 import { stepMap } from './map-steps.ts';
 import { stepMemory } from './memory-steps.ts';
 import { GROUP } from './pc.ts';
+import { stepPkvm } from './pkvm-steps.ts';
 import { stepReclaim } from './reclaim-steps.ts';
 import { stepSplit } from './split-steps.ts';
 import { stepStraight } from './straight-steps.ts';
@@ -74,6 +75,9 @@ export function step(machine: Machine, walker: Walker): void {
       return;
     case GROUP.collapse:
       stepCollapse(machine, walker);
+      return;
+    case GROUP.pkvm:
+      stepPkvm(machine, walker);
       return;
     case GROUP.reclaim:
       stepReclaim(machine, walker);

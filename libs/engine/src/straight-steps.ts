@@ -3,13 +3,12 @@ import { K, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { finishCommand } from './control.ts';
-import { beginMap } from './fault-steps.ts';
 import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import { walksAsV61 } from './v61-steps.ts';
 import type { Walker } from './walker.ts';
-import { beginWalk } from './control.ts';
+import { beginMap, beginWalk } from './control.ts';
 import type { Command } from './workload.ts';
 import { COMMAND } from './workload.ts';
 

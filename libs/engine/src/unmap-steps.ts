@@ -32,8 +32,7 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
       return;
     case PC.unmapPut: {
       machine.changeReference(walker, walker.table, -1);
-      if (isValid(walker.oldLo) && !machine.config.fwb && isNormalMemory(walker.oldLo, machine.stage2(walker).features))
-        walker.pc = PC.unmapClean;
+      if (isValid(walker.oldLo) && cleansAfterUnmap(machine, walker)) walker.pc = PC.unmapClean;
       else visitDone(walker, RESULT.ok);
       return;
     }
@@ -83,6 +82,12 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
     default:
       assert(false, `actor ${walker.actor}: no unmap step at pc ${walker.pc}`);
   }
+}
+
+/** With FWB the guest's attributes cannot bypass the cache: there is nothing to clean. */
+function cleansAfterUnmap(machine: Machine, walker: Walker): boolean {
+  const { features, cleansCaches } = machine.stage2(walker);
+  return cleansCaches && !features.fwb && isNormalMemory(walker.oldLo, features);
 }
 
 function clearLeaf(machine: Machine, walker: Walker): void {

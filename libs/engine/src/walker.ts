@@ -15,12 +15,12 @@ export const WALK_WIDE_COUNT = 10;
 export const WALK_DEPTH = 2;
 /** First of the registers for faults to inject, behind those of the walks. */
 const INJECTED_FIRST = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
-/** Register with the VMID. */
+/** Register with the VMID, and behind it those of the hypervisor. */
 const VMID_AT = INJECTED_FIRST + 3;
-/** Integer registers of a walker: commands, the present walk, the pushed walk, faults to inject, the VMID. */
-export const REGISTER_COUNT = VMID_AT + 1;
+/** Integer registers of a walker: commands, the present walk, the pushed walk, faults to inject, the VMID and what belongs to the hypervisor. */
+export const REGISTER_COUNT = VMID_AT + 7;
 /** Address registers of a walker. */
-export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT;
+export const WIDE_COUNT = WALK_WIDE_FIRST + WALK_DEPTH * WALK_WIDE_COUNT + 1;
 
 /** A walker's registers by name. Doubles hold addresses below 2^53, integers are signed 32-bit. */
 // A table of registers reads as a table.
@@ -44,6 +44,27 @@ export class Walker {
   /** VMID of the stage-2 that the walker stands on. */
   get vmid(): number { return this.r[VMID_AT]!; }
   set vmid(value: number) { this.r[VMID_AT] = value; }
+  /** LOCK that it takes or releases, LOCK.mmu = that of its stage-2. */
+  get lock(): number { return this.r[VMID_AT + 1]!; }
+  set lock(value: number) { this.r[VMID_AT + 1] = value; }
+  /** Stage of a hypervisor operation: the next one. */
+  get stage(): number { return this.r[VMID_AT + 2]!; }
+  set stage(value: number) { this.r[VMID_AT + 2] = value; }
+  /** Locks that the hypervisor operation holds, HELD bits. */
+  get held(): number { return this.r[VMID_AT + 3]!; }
+  set held(value: number) { this.r[VMID_AT + 3] = value; }
+  /** VMID of the guest that the hypervisor operation is about. */
+  get guest(): number { return this.r[VMID_AT + 4]!; }
+  set guest(value: number) { this.r[VMID_AT + 4] = value; }
+  /** Region whose gap is unmapped next while table pages of the host are recycled; 0 = nothing is recycled. */
+  get recycling(): number { return this.r[VMID_AT + 5]!; }
+  set recycling(value: number) { this.r[VMID_AT + 5] = value; }
+  /** 1 once table pages were recycled for the present walk. */
+  get recycled(): number { return this.r[VMID_AT + 6]!; }
+  set recycled(value: number) { this.r[VMID_AT + 6] = value; }
+  /** Page that the hypervisor operation has come to. */
+  get page(): number { return this.a[WIDE_COUNT - 1]!; }
+  set page(value: number) { this.a[WIDE_COUNT - 1] = value; }
   /** COMMAND being carried out. */
   get command(): number { return this.r[1]!; }
   set command(value: number) { this.r[1] = value; }
@@ -218,6 +239,9 @@ export class Walker {
   /** Virtual time for which the reclaim worker is stalled before it next asks whether it may go on. */
   get stallNs(): number { return this.r[INJECTED_FIRST + 2]!; }
   set stallNs(value: number) { this.r[INJECTED_FIRST + 2] = value; }
+  /** OPERATION that the hypervisor carries out (its machines have no memslots). */
+  get program(): number { return this.memslot; }
+  set program(value: number) { this.memslot = value; }
   /** Address of the command. */
   get ipa(): number { return this.a[0]!; }
   set ipa(value: number) { this.a[0] = value; }

@@ -1,3 +1,5 @@
+import type { StateWords } from './state-words.ts';
+
 /**
  * What an actor is asked to do next. `access` and `delay` are for vCPUs; the rest is for any actor (a walker of a recorded
  * script) or for the VMM thread. Values of Command.kind.
@@ -48,6 +50,32 @@ export const COMMAND = {
   emptyCache: 41,
   /** The reclaim worker is stalled for `durationNs` when it next asks whether it may go on: a grace period that does not end (fault injection). */
   stallReclaim: 42,
+  /** What the host of a pKVM machine asks of the hypervisor: [pa, pa+bytes) or the page at `pa`, guest `vmid`, its address `ipa`, `prot`. */
+  hostFault: 60,
+  hostLeaf: 61,
+  hostShareHyp: 62,
+  hostUnshareHyp: 63,
+  hostDonateHyp: 64,
+  hypDonateHost: 65,
+  hostShareFfa: 66,
+  hostUnshareFfa: 67,
+  /** A guest `vmid` of `ipaBits`, `protected` or not, with root pages at `pa`. */
+  guestInit: 68,
+  /** The guest's cache of table pages is given [pa, pa+bytes). */
+  topUpMemcache: 69,
+  hostDonateGuest: 70,
+  hostShareGuest: 71,
+  hostUnshareGuest: 72,
+  hostReclaim: 73,
+  hostForceReclaim: 74,
+  guestShareHost: 75,
+  guestUnshareHost: 76,
+  relaxGuest: 77,
+  wrprotectGuest: 78,
+  /** `makeOld`: access flags are cleared. */
+  youngGuest: 79,
+  mkyoungGuest: 80,
+  guestDestroy: 81,
 } as const;
 
 /** Bits of Command.flags that are no WALK_FLAG. */
@@ -58,6 +86,8 @@ export const COMMAND_FLAG = {
   flushIfYoung: 1,
   /** unmapRange: the lock is not given up in between (kernel: !may_block). */
   atomic: 1,
+  /** unmapRange: what the host drops is a part of huge pages, which it gives up: it maps them by pages from then on. */
+  splitsHugePages: 2,
 } as const;
 
 /** A command, filled in place by the workload: one object per machine, so that asking allocates nothing. Unused fields are 0. */
@@ -88,6 +118,12 @@ export class Command {
   phase = 0;
   /** preempt: level of the table, 0 = the first one entered below the root. */
   level = 0;
+  /** Guest of a pKVM machine, or whose stage-2 an access goes through: 0 = the host. */
+  vmid = 0;
+  /** guestInit: bits of the guest's addresses. */
+  ipaBits = 0;
+  /** guestInit: 1 = the host may not see the guest's memory. */
+  protected = 0;
   /** Free argument of `phase`: the pass of a migration. */
   pass = 0;
 }
@@ -103,4 +139,7 @@ export interface Workload {
    * @param lastResult RESULT of the actor's last command, 0 at first
    */
   next(actor: number, nowNs: number, lastResult: number, command: Command): void;
+  /** Writes what its next answers follow from, and reads it back: for a workload whose machine is to be snapshotted. */
+  save?(into: StateWords): void;
+  load?(from: StateWords): void;
 }

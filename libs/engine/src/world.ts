@@ -1,9 +1,12 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
 import { alignDown, geometry, spanBytes } from '@s2lab/arch';
-import { DSB, K, OPERATION, TLBI } from '@s2lab/events';
+import { COMPONENT, DSB, K, LOCK, OPERATION, TLBI } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
+import { HypMemory } from './hyp-memory.ts';
+import { Lock } from './lock.ts';
 import { Memslot } from './memslots.ts';
 import { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
 import { Tlb } from './tlb.ts';
 
@@ -13,8 +16,8 @@ const PENDING_MAX = 16;
 /** VMID of a pending invalidation that concerns every stage-2. */
 const EVERY_VMID = 0xffff;
 
-/** Bits of `features` in stage2-created that decide how leaves look. */
-const FEATURE = { fwb: 1, lpa2: 4, xnx: 8, asStage1: 16 } as const;
+/** Bits of `features` in stage2-created. */
+export const FEATURE = { fwb: 1, tlbRange: 2, lpa2: 4, xnx: 8, asStage1: 16, identity: 32, hardwareAccessFlag: 64 } as const;
 
 /**
  * Everything that actors share: table pages, the stage-2s, TLB maintenance under way. Only `evolve` changes it, live or replayed, so
@@ -28,9 +31,15 @@ export class World {
   readonly pages: TablePages;
   /** The stage-2s by VMID, the column of the events: VMID 0 is the host's where there is one. A destroyed one stays until its VMID is used again. */
   readonly stage2s: (Stage2 | undefined)[] = [];
+  /** What the hypervisor notes of memory; empty where there is none. */
+  readonly memory: HypMemory;
+  /** Locks that belong to no stage-2, LOCK.hyp first. */
+  private readonly locks: readonly Lock[];
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 
+  /** log2 of the descriptors in a table, 0 for those of the granule. */
+  readonly indexBits: number;
   private readonly tlbEntries: number;
   private readonly walkCacheEntries: number;
   private readonly pendingOp: Uint8Array;
@@ -40,18 +49,26 @@ export class World {
   private readonly pendingCount: Int32Array;
 
   constructor(config: MachineConfig) {
-    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2);
+    this.indexBits = config.indexBits;
+    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2, config.indexBits);
     this.vcpus = config.vcpus;
     this.actors = config.vcpus + 2;
     this.tlbEntries = config.tlbEntries;
     this.walkCacheEntries = config.walkCacheEntries;
     this.pages = new TablePages(this.shape, config.reuseFrames);
+    this.memory = new HypMemory(this.shape.pageBytes);
+    this.locks = [new Lock(this.actors), new Lock(this.actors)];
     this.pendingOp = new Uint8Array(this.actors * PENDING_MAX);
     this.pendingVmid = new Uint16Array(this.actors * PENDING_MAX);
     this.pendingIpa = new Float64Array(this.actors * PENDING_MAX);
     this.pendingBytes = new Float64Array(this.actors * PENDING_MAX);
     this.pendingCount = new Int32Array(this.actors);
     this.prepare(firstVmid(config), this.shape, { fwb: config.fwb, xnx: config.xnx, asStage1: config.asStage1 });
+  }
+
+  /** A lock by its LOCK code; that of a stage-2 by its VMID. */
+  lockOf(vmid: number, lock: number): Lock {
+    return lock === LOCK.mmu ? this.stage2(vmid).lock : this.locks[lock - 1]!;
   }
 
   /** The stage-2 with `vmid`, which must exist. */
@@ -61,12 +78,14 @@ export class World {
 
   /**
    * Makes room for a stage-2 that has no tables yet: done for the one a machine begins with, and by the event that creates one.
-   * What was cached under its VMID before is cached still.
+   * What was cached under its VMID before is cached still, and its lock is who holds it still.
    */
   prepare(vmid: number, shape: Geometry, features: LeafFeatures): Stage2 {
-    const tlb = this.stage2s[vmid]?.tlb ?? new Tlb(this.shape, this.vcpus, this.tlbEntries, this.walkCacheEntries);
+    const before = this.stage2s[vmid];
+    const tlb = before?.tlb ?? new Tlb(this.shape, this.vcpus, this.tlbEntries, this.walkCacheEntries);
+    const lock = before?.lock ?? new Lock(this.actors);
     while (this.stage2s.length < vmid) this.stage2s.push(undefined);
-    return (this.stage2s[vmid] = new Stage2(vmid, { shape, features }, this.actors, tlb));
+    return (this.stage2s[vmid] = new Stage2(vmid, { shape, features }, this.actors, { tlb, lock }));
   }
 
   /** Applies one event. Arguments are the columns of the event schema; kinds that change nothing shared fall through. */
@@ -89,15 +108,12 @@ export class World {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
-      case K.descriptorHardwareUpdated: {
-        const i = this.pages.indexOf(table, slot);
-        this.pages.descriptors[i] = newLo;
-        this.pages.descriptors[i + 1] = newHi;
+      case K.descriptorHardwareUpdated:
+        this.pages.write(table, slot, newLo, newHi);
         return;
-      }
       case K.referenceGot:
       case K.referencePut:
-        this.pages.references[table] = arg;
+        this.pages.count(table, arg);
         return;
       case K.tableAllocated:
       case K.tableReused:
@@ -107,13 +123,13 @@ export class World {
         this.pages.free(table);
         return;
       case K.lockAcquired:
-        this.stage2(vmid).lock.take(actor, aux);
+        this.lockOf(vmid, arg).take(actor, aux);
         return;
       case K.lockReleased:
-        this.stage2(vmid).lock.release(aux);
+        this.lockOf(vmid, arg).release(aux);
         return;
       case K.lockContended:
-        this.stage2(vmid).lock.wait(actor, aux);
+        this.lockOf(vmid, arg).wait(actor, aux);
         return;
       case K.tlbiIssued:
         this.issueTlbi(actor, vmid, arg, ipa, level, aux);
@@ -157,7 +173,7 @@ export class World {
     switch (kind) {
       case K.walkerReferenceGot:
       case K.walkerReferencePut:
-        this.pages.holders[table] = arg;
+        this.pages.hold(table, arg);
         return;
       case K.readSectionEntered:
         this.stage2(vmid).inSection[actor] = 1;
@@ -186,13 +202,31 @@ export class World {
         return;
       case K.stage2Destroyed:
         this.stage2(vmid).root = -1;
+        this.stage2(vmid).invalidationEpoch += 1;
         return;
+      case K.guestCreated:
+        this.prepareFrom(vmid, slot, aux);
+        return;
+      case K.memoryRegionAdded:
+        this.memory.add(wide(newLo, newHi), wide(oldLo, oldHi), aux !== 0);
+        return;
+      case K.pageStateChanged: {
+        const states = arg === COMPONENT.host ? this.memory.hostStates : this.memory.hypStates;
+        this.memory.setStates(states, wide(newLo, newHi), wide(oldLo, oldHi), aux);
+        return;
+      }
+      case K.pageShared:
+      case K.pageUnshared: {
+        const toGuest = arg === COMPONENT.host && aux === COMPONENT.guest;
+        if (toGuest) this.memory.changeGuestShares(wide(newLo, newHi), wide(oldLo, oldHi), kind === K.pageShared ? 1 : -1);
+        return;
+      }
       default:
-        this.evolveMemory(kind, this.stage2(vmid), oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+        this.evolveMemslots(kind, this.stage2(vmid), oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     }
   }
 
-  private evolveMemory(
+  private evolveMemslots(
     kind: number,
     stage2: Stage2,
     oldLo: number,
@@ -228,10 +262,14 @@ export class World {
     }
   }
 
-  private create(vmid: number, root: number, ipaBits: number, rootPages: number, features: number): void {
+  private prepareFrom(vmid: number, ipaBits: number, features: number): Stage2 {
     const on = (bit: number) => (features & bit) !== 0;
-    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2));
-    const stage2 = this.prepare(vmid, shape, { fwb: on(FEATURE.fwb), xnx: on(FEATURE.xnx), asStage1: on(FEATURE.asStage1) });
+    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2), this.indexBits);
+    return this.prepare(vmid, shape, { fwb: on(FEATURE.fwb), xnx: on(FEATURE.xnx), asStage1: on(FEATURE.asStage1) });
+  }
+
+  private create(vmid: number, root: number, ipaBits: number, rootPages: number, features: number): void {
+    const stage2 = this.prepareFrom(vmid, ipaBits, features);
     stage2.root = root;
     stage2.rootPages = rootPages;
   }
@@ -239,6 +277,32 @@ export class World {
   private retire(stage2: Stage2, table: number, level: number): void {
     stage2.retire(table, level);
     this.retiredCount += 1;
+  }
+
+  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
+  savePending(into: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      const to = from + this.pendingCount[actor]!;
+      into.put(this.pendingCount[actor]!);
+      into.putAll(this.pendingOp, from, to);
+      into.putAll(this.pendingVmid, from, to);
+      into.putAllWide(this.pendingIpa, from, to);
+      into.putAllWide(this.pendingBytes, from, to);
+    }
+  }
+
+  /** Reads what `savePending` wrote. */
+  loadPending(words: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      this.pendingCount[actor] = words.get();
+      const to = from + this.pendingCount[actor];
+      words.getAll(this.pendingOp, from, to);
+      words.getAll(this.pendingVmid, from, to);
+      words.getAllWide(this.pendingIpa, from, to);
+      words.getAllWide(this.pendingBytes, from, to);
+    }
   }
 
   private beginReclaim(stage2: Stage2, table: number): void {
@@ -291,6 +355,7 @@ export function firstVmid(config: MachineConfig): number {
 }
 
 function evict(tlb: Tlb, actor: number, ipa: number, level: number, walkCache: number): void {
+  tlb.changed[actor] = 1;
   if (walkCache !== 0) tlb.walkTag[tlb.walkPlace(actor, ipa, level)] = 0;
   else tlb.tag[tlb.place(actor, ipa, level)] = 0;
 }

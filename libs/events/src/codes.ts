@@ -19,6 +19,8 @@ export const OP = {
   zap: 14,
   /** Replaces each table that could be a block by that block: one walk breaks, after one flush another makes (x86: recover_huge_pages_range). */
   recover: 15,
+  /** Look whether a range of a guest holds nothing (kernel: __guest_check_page_state_range). */
+  check: 16,
 } as const;
 
 /** Walk flags, bits of `aux` in `walk-began`. @source Linux 7.2 enum kvm_pgtable_walk_flags */
@@ -40,6 +42,7 @@ export const RESULT = {
   eexist: -17,
   einval: -22,
   erange: -34,
+  ehwpoison: -133,
 } as const;
 
 /** Host operations, `arg` of `operation-began`: what the VMM thread was asked to do. */
@@ -63,6 +66,30 @@ export const OPERATION = {
   tlbFlush: 17,
   waitGracePeriod: 18,
   testAgeRange: 19,
+  /** The hypervisor of pKVM: what the host asks of it. @source Linux nvhe/mem_protect.c, nvhe/pkvm.c, functions of the same names */
+  hostFault: 20,
+  hostShareHyp: 21,
+  hostUnshareHyp: 22,
+  hostDonateHyp: 23,
+  hypDonateHost: 24,
+  hostShareFfa: 25,
+  hostUnshareFfa: 26,
+  guestInit: 27,
+  topUpMemcache: 28,
+  hostDonateGuest: 29,
+  hostShareGuest: 30,
+  hostUnshareGuest: 31,
+  hostReclaim: 32,
+  hostForceReclaim: 33,
+  guestShareHost: 34,
+  guestUnshareHost: 35,
+  relaxGuest: 36,
+  wrprotectGuest: 37,
+  youngGuest: 38,
+  mkyoungGuest: 39,
+  guestDestroy: 40,
+  hostLeaf: 41,
+  coalesceHost: 42,
 } as const;
 
 /** TLB invalidations, `arg` of `tlbi-issued`, by Arm's names. @source Arm ARM DDI 0487 C5.5; Linux nvhe/tlb.c */
@@ -93,8 +120,14 @@ export const ACCESS = { read: 1, write: 2, execute: 4 } as const;
 /** Modes of a lock, `aux` of the lock events. */
 export const LOCK_MODE = { read: 1, write: 2 } as const;
 
-/** Locks, `arg` of the lock events. */
-export const LOCK = { mmu: 0 } as const;
+/** Locks, `arg` of the lock events: the lock of the stage-2 named in the event, of the hypervisor's own map, of the table of guests. */
+export const LOCK = { mmu: 0, hyp: 1, vmTable: 2 } as const;
+
+/** Who has a page, `component` of the pKVM events. @source Linux nvhe/mem_protect.c enum pkvm_component_id */
+export const COMPONENT = { host: 0, hyp: 1, guest: 2 } as const;
+
+/** What a component knows of a page. @source Linux nvhe/mem_protect.h enum pkvm_page_state */
+export const PAGE_STATE = { owned: 0, sharedOwned: 1, sharedBorrowed: 2, none: 3 } as const;
 
 /** Phases of a scenario, `arg` of `phase-began`. */
 export const PHASE = { boot: 1, steady: 2, dirtyLogging: 3, collapse: 4, teardown: 5, recorded: 6 } as const;

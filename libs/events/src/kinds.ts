@@ -33,7 +33,11 @@ const linkFields = {
  * Names are past tense. Codes are stable: a kind is appended, never renumbered.
  */
 export const KINDS = {
-  'machine-started': { code: 1, doc: 'First event of a machine.', fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'] } },
+  'machine-started': {
+    code: 1,
+    doc: 'First event of a machine. indexBits: 0 = tables of its granule, else log2 of the descriptors in a table (thin tables, of the checker).',
+    fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'], indexBits: ['slot', 'count'] },
+  },
   'machine-stopped': {
     code: 2,
     doc: 'Last event of a machine; cause 0 = the workload is complete, 1 = interrupted.',
@@ -332,6 +336,57 @@ export const KINDS = {
   },
   'epoch-advanced': { code: 110, doc: 'The global epoch went up to `epoch`.', fields: { epoch: ['arg', 'count'] } },
 
+  'memory-region-added': {
+    code: 120,
+    doc: 'pKVM: [pa, pa+bytes) is memory; what no region holds is MMIO. nomap 1 = nobody may own it.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'], nomap: ['aux', 'count'] },
+  },
+  'guest-created': {
+    code: 121,
+    doc: 'pKVM: the hypervisor knows a guest under the VMID of the event; its stage-2 follows. features as in stage2-created; protected 1 = the host may not see its memory.',
+    fields: { protected: ['arg', 'count'], features: ['aux', 'count'], ipaBits: ['slot', 'count'] },
+  },
+  'guest-destroyed': { code: 122, doc: 'pKVM: the guest under the VMID of the event is gone; its VMID may be used again.', fields: {} },
+  'page-state-changed': {
+    code: 123,
+    doc: 'pKVM: the hypervisor notes that the host or itself (COMPONENT) now has [pa, pa+bytes) in state `to` (PAGE_STATE); all of it was in `from`.',
+    fields: { component: ['arg', 'count'], pa: ['new', 'bytes'], bytes: ['old', 'bytes'], from: ['level', 'level'], to: ['aux', 'count'] },
+  },
+  'page-donated': {
+    code: 124,
+    doc: 'pKVM: [pa, pa+bytes) changes hands from one COMPONENT to another; a guest has it at `ipa` and is the one under the VMID of the event.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'], ipa: ['ipa', 'address'], from: ['arg', 'count'], to: ['aux', 'count'] },
+  },
+  'page-shared': {
+    code: 125,
+    doc: 'pKVM: COMPONENT `from`, which owns [pa, pa+bytes), lends it to `to` as well; a guest has it at `ipa`.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'], ipa: ['ipa', 'address'], from: ['arg', 'count'], to: ['aux', 'count'] },
+  },
+  'page-unshared': {
+    code: 126,
+    doc: 'pKVM: the loan of [pa, pa+bytes) by `from` to `to` ends.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'], ipa: ['ipa', 'address'], from: ['arg', 'count'], to: ['aux', 'count'] },
+  },
+  'page-reclaimed': {
+    code: 127,
+    doc: 'pKVM: the host takes [pa, pa+bytes) back from the guest, which had it at `ipa`; forced 1 = the guest lives on and finds the page poisoned.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'], ipa: ['ipa', 'address'], forced: ['arg', 'count'] },
+  },
+  'page-wiped': {
+    code: 128,
+    doc: 'pKVM: [pa, pa+bytes) was filled with zeros and cleaned to PoC before it changes hands.',
+    fields: { pa: ['new', 'bytes'], bytes: ['old', 'bytes'] },
+  },
+  'memcache-pushed': {
+    code: 129,
+    doc: 'pKVM: the page at `pa` lies in a cache of table pages: the guest’s, or (back 1) the one in which the host gets the pages of a destroyed guest back.',
+    fields: { pa: ['new', 'bytes'], back: ['arg', 'count'] },
+  },
+  'host-aborted': {
+    code: 130,
+    doc: 'pKVM: the host touched memory that it does not own at `ipa`: the abort is injected into it.',
+    fields: { ipa: ['ipa', 'address'], access: ['arg', 'count'] },
+  },
   // Traces of other programs that tell plain memory and registers, not tables: addresses and values are all 64 bits.
   'memory-initialised': {
     code: 140,

@@ -40,6 +40,12 @@ export class GoldenLine {
     return this.fields[name] !== undefined;
   }
 
+  /** Whether the field `name` is a list with an element that ends in `end`. */
+  lists(name: string, end: string): boolean {
+    const list = this.fields[name];
+    return Array.isArray(list) && list.some((element) => typeof element === 'string' && element.endsWith(end));
+  }
+
   isNull(name: string): boolean {
     return this.fields[name] === null;
   }

@@ -1,4 +1,4 @@
-import { K, LOCK_MODE } from '@s2lab/events';
+import { LOCK_MODE } from '@s2lab/events';
 import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { FRAME, HOOK } from '@s2lab/engine';
 
@@ -29,7 +29,7 @@ export const refsNaive: ReclaimPolicy = {
     const { pages } = machine.world;
     // The last one out frees, whatever the page has become meanwhile.
     if (pages.state[table] === FRAME.live) return HOOK.reclaim;
-    machine.commit(walker, K.tableFreed, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+    machine.freeTable(walker, table, walker.level);
     return HOOK.done;
   },
 

@@ -66,6 +66,6 @@ function lastOut(machine: Machine, walker: Walker, table: number): boolean {
   const { pages } = machine.world;
   if (pages.references[table]! > 0) return true;
   // Its contents were torn down with the table above it, while this walker held it by an old link: only the page is left.
-  machine.commit(walker, K.tableFreed, pages.level[table]!, 0, table, 0, 0, 0, 0, 0, 0, 0);
+  machine.freeTable(walker, table, pages.level[table]!);
   return false;
 }

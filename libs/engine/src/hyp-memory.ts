@@ -1,0 +1,94 @@
+import { PAGE_STATE } from '@s2lab/events';
+
+/** Memory that somebody may own; what lies between the regions is MMIO. */
+export interface MemoryRegion {
+  readonly base: number;
+  readonly bytes: number;
+  /** Nobody may be given it (kernel: MEMBLOCK_NOMAP). */
+  readonly nomap: boolean;
+}
+
+interface TrackedRegion extends MemoryRegion {
+  /** Number of its first page among the pages of all regions. */
+  readonly firstPage: number;
+}
+
+/**
+ * What the hypervisor of pKVM notes of every page of memory: the state it has for the host and for itself, and how many guests the host
+ * shares it with. Changed by events only.
+ * @source Linux 7.2 arch/arm64/kvm/hyp/include/nvhe/memory.h struct hyp_page (hyp_vmemmap)
+ */
+export class HypMemory {
+  readonly pageBytes: number;
+  /** By address. */
+  readonly regions: TrackedRegion[] = [];
+  /** PAGE_STATE of every page for the host. */
+  hostStates: Uint8Array = new Uint8Array(0);
+  /** PAGE_STATE of every page for the hypervisor. */
+  hypStates: Uint8Array = new Uint8Array(0);
+  /** How many guests the host shares each page with. */
+  guestShares: Uint16Array = new Uint16Array(0);
+
+  constructor(pageBytes: number) {
+    this.pageBytes = pageBytes;
+  }
+
+  /** A region more, above those that are there. */
+  add(base: number, bytes: number, nomap: boolean): void {
+    const firstPage = this.hostStates.length;
+    this.regions.push({ base, bytes, nomap, firstPage });
+    const pages = firstPage + bytes / this.pageBytes;
+    this.hostStates = grown(this.hostStates, new Uint8Array(pages));
+    this.hypStates = grown(this.hypStates, new Uint8Array(pages));
+    this.hypStates.fill(PAGE_STATE.none, firstPage);
+    this.guestShares = grown(this.guestShares, new Uint16Array(pages));
+  }
+
+  /** The region that holds `pa`, if it is memory. */
+  regionAt(pa: number): TrackedRegion | undefined {
+    for (let i = 0; i < this.regions.length; i += 1) {
+      const region = this.regions[i]!;
+      if (pa >= region.base && pa < region.base + region.bytes) return region;
+    }
+    return undefined;
+  }
+
+  /** Number of the page at `pa` among all pages of memory, -1 when it is none. */
+  pageOf(pa: number): number {
+    const region = this.regionAt(pa);
+    return region === undefined ? -1 : region.firstPage + Math.floor((pa - region.base) / this.pageBytes);
+  }
+
+  /** Address of the first byte behind the gap or region that holds `pa`; Infinity behind the last region. */
+  endOfRange(pa: number): number {
+    const region = this.regionAt(pa);
+    if (region !== undefined) return region.base + region.bytes;
+    const next = this.regions.find(({ base }) => base > pa);
+    return next === undefined ? Infinity : next.base;
+  }
+
+  /** Address of the first byte of the gap or region that holds `pa`. */
+  startOfRange(pa: number): number {
+    const region = this.regionAt(pa);
+    if (region !== undefined) return region.base;
+    const before = this.regions.findLast(({ base }) => base < pa);
+    return before === undefined ? 0 : before.base + before.bytes;
+  }
+
+  /** The pages of [pa, pa + bytes) are in `to` now. */
+  setStates(states: Uint8Array, pa: number, bytes: number, to: number): void {
+    const page = this.pageOf(pa);
+    if (page >= 0) states.fill(to, page, page + bytes / this.pageBytes);
+  }
+
+  /** The host shares [pa, pa + bytes) with one guest more (1) or less (-1). */
+  changeGuestShares(pa: number, bytes: number, by: 1 | -1): void {
+    const page = this.pageOf(pa);
+    for (let i = page; page >= 0 && i < page + bytes / this.pageBytes; i += 1) this.guestShares[i]! += by;
+  }
+}
+
+function grown<T extends Uint8Array | Uint16Array>(from: T, into: T): T {
+  into.set(from as never);
+  return into;
+}
