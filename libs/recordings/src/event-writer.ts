@@ -4,7 +4,7 @@ import { EventColumns, FRAME_ROWS } from '@s2lab/events';
 /** Actors of an imported machine: walkers 0…7 are vCPUs, then the thread of sequential operations, then the reclaim worker. */
 export const ACTOR = { vcpus: 8, thread: 8, worker: 9 } as const;
 
-/** The stage-2 of an imported machine: its VMID. */
+/** VMID of the stage-2 of a machine that has one. */
 const STAGE2 = 1;
 
 /** Appends events with the current actor and walk; full frames are taken by `take`. One event a nanosecond of virtual time. */
@@ -12,6 +12,8 @@ export class EventWriter {
   origin: FrameOrigin;
   actor: number = ACTOR.thread;
   walk = 0;
+  /** VMID of the stage-2 that the next events concern. */
+  stage2: number = STAGE2;
   private columns = new EventColumns(FRAME_ROWS);
   private readonly full: Frame[] = [];
   private firstSeq = 0;
@@ -39,7 +41,23 @@ export class EventWriter {
     arg: number,
     aux: number,
   ): void {
-    this.columns.append(kind, this.written, this.actor, this.walk, STAGE2, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    this.columns.append(
+      kind,
+      this.written,
+      this.actor,
+      this.walk,
+      this.stage2,
+      level,
+      slot,
+      table,
+      oldLo,
+      oldHi,
+      newLo,
+      newHi,
+      ipa,
+      arg,
+      aux,
+    );
     if (this.columns.length === this.columns.capacity) this.cut();
   }
 

@@ -33,7 +33,7 @@ function judge(folder: string, name: string, keeps: (line: string) => boolean = 
   return verifier.finish();
 }
 
-for (const folder of ['stock', 'kvm', 'v6.1']) {
+for (const folder of ['stock', 'kvm', 'pkvm', 'v6.1']) {
   for (const name of recordings(folder)) {
     test(`the recording ${folder}/${name} of the kernel obeys every rule`, () => {
       const verdict = judge(folder, name);

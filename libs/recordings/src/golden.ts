@@ -7,17 +7,12 @@ import type { Running } from './golden-faults.ts';
 import { faultHandled, faultTaken } from './golden-faults.ts';
 import { GoldenLine, RecordingError } from './golden-line.ts';
 import { accessCode, operationCode, walkFlags, walkOp } from './golden-operations.ts';
+import type { GoldenOptions } from './golden-options.ts';
+import { PkvmRecording } from './golden-pkvm.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
 import { barrierDomain, cacheMaintenance, flush, lockMode, clearDirtyBits } from './golden-maintenance.ts';
 
 export { RecordingError } from './golden-line.ts';
-
-/** How an imported recording names itself. */
-export interface GoldenOptions {
-  /** Run id of the frames; default `golden-` and the script's name. */
-  readonly run?: string;
-  readonly machine?: number;
-}
 
 const TABLE_MAX = 2 ** 24 - 1;
 const SLOT_MAX = 8191;
@@ -31,14 +26,17 @@ const SEQUENTIAL = -1;
  * @throws RecordingError that names the line: malformed JSON, a missing or impossible field, an unknown line, a missing end.
  */
 export function* importGolden(lines: Iterable<string>, options: GoldenOptions = {}): Generator<Frame, void, undefined> {
-  const recording = new GoldenRecording(options);
+  let recording: GoldenRecording | PkvmRecording | undefined;
   let number = 0;
   for (const text of lines) {
     number += 1;
     if (text.trim() === '') continue;
-    recording.read(new GoldenLine(number, text));
+    const line = new GoldenLine(number, text);
+    recording ??= line.lists('files', 'mem_protect.c') ? new PkvmRecording(options) : new GoldenRecording(options);
+    recording.read(line);
     for (let frame = recording.writer.take(); frame !== undefined; frame = recording.writer.take()) yield frame;
   }
+  recording ??= new GoldenRecording(options);
   recording.finish(number);
   for (let frame = recording.writer.take(); frame !== undefined; frame = recording.writer.take()) yield frame;
 }
@@ -91,7 +89,7 @@ class GoldenRecording {
   private start(line: GoldenLine): void {
     if (this.started) throw new RecordingError(line.number, 'a second {"trace":1,…} line');
     if (!line.has('table_base'))
-      throw new RecordingError(line.number, 'no "table_base": recordings that name tables by address (pkvm) are not supported');
+      throw new RecordingError(line.number, 'no "table_base", and no mem_protect.c among "files" as a recording of pKVM has it');
     this.started = true;
     this.pageShift = line.whole('page_shift', 12, 16);
     this.tableBase = line.bytes('table_base');

@@ -110,6 +110,6 @@ test('a malformed recording names its line and what is wrong with it', () => {
   fails([...HEAD, '{"e":"tlbi","k":"range","a":"0x0","pages":1e15}'], 5, /"pages"/);
   fails(HEAD, 4, /cut off/);
   fails([HEAD[0]!, '{"e":"alloc","t":1}'], 2, /before the operation "init"/);
-  fails([HEAD[0]!.replace('"table_base":"0x700000000000",', '')], 1, /pkvm/);
+  fails([HEAD[0]!.replace('"table_base":"0x700000000000",', '')], 1, /mem_protect/);
   fails([HEAD[0]!, HEAD[1]!.replace('"ia_bits":40', '"ia_bits":50'), '{"end":1}', '{"end":1}'], 4, /after the end/);
 });

@@ -1,6 +1,7 @@
 import type { EventInput, Frame } from '@s2lab/events';
 import { LINK_CAUSE } from '@s2lab/events';
 import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
+import { OWNER_GOOD_TRACES, OWNER_MUTANTS } from './owner-mutants.ts';
 import type { Trace, TraceOptions } from './trace-dsl.ts';
 import type { AnyInput } from './trace-edits.ts';
 import { change, dropBefore, dropOne, duplicate, insertAfter, moveLater } from './trace-edits.ts';
@@ -38,6 +39,7 @@ export function lifeOfAStage2(options: TraceOptions = {}): Trace {
 /** Traces that every rule must pass. */
 export const GOOD_TRACES: readonly GoodTrace[] = [
   ...GUEST_GOOD_TRACES,
+  ...OWNER_GOOD_TRACES,
   { name: 'a whole life: faults, collapse, split, unmap', frames: () => lifeOfAStage2().frames() },
   { name: 'the same in frames of 7 events', frames: () => lifeOfAStage2().frames(7) },
   { name: 'a page frame that becomes a table again', frames: () => reused(true).frames() },
@@ -61,6 +63,7 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
 /** One defect each, at least one for every invariant that is checked. */
 export const MUTANTS: readonly Mutant[] = [
   ...GUEST_MUTANTS,
+  ...OWNER_MUTANTS,
   {
     invariant: 'I1',
     name: 'a walker reads a table that was freed',

@@ -245,8 +245,8 @@ export class Trace {
     return this.get(table).write('release', table, slot, value, cause);
   }
 
-  /** A shared map of one descriptor at `level`, as a fault does it; missing tables are made, a block in the way is split lazily. */
-  map(actor: number, ipa: number, pa: number, level = LAST_LEVEL): this {
+  /** A shared map of one descriptor at `level`, as a fault does it; missing tables are made, a block in the way is split lazily. `software` bits are set in the leaf. */
+  map(actor: number, ipa: number, pa: number, level = LAST_LEVEL, software = 0n): this {
     this.as(actor)
       .lock('read')
       .beginWalk('map', ipa, 2 ** (12 + 9 * (LAST_LEVEL - level)), pa, true)
@@ -264,7 +264,7 @@ export class Trace {
     }
     const slot = slotAt(ipa, level);
     const old = this.childOf(this.read(table, slot).value(table, slot), level);
-    this.replace(table, slot, leafDescriptor(pa, level));
+    this.replace(table, slot, leafDescriptor(pa, level) | software);
     if (old >= 0) this.event({ kind: 'table-retired', table: old, level, ipa });
     return this.leave().dsb('ishst').endWalk().unlock('read');
   }

@@ -21,7 +21,8 @@ export const gracePeriod: Rule = {
       const unlinkedAt = tables.unlinkedAt[head]!;
       for (let actor = 0; actor < actors.count; actor++) {
         const since = actors.sectionSince[actor]!;
-        if (actors.inSection[actor] === 0 || since >= unlinkedAt) continue;
+        // A section protects the tables of the stage-2 it is for.
+        if (actors.inSection[actor] === 0 || since >= unlinkedAt || actors.sectionStage2[actor] !== e.stage2) continue;
         report(e, () => ({
           because: `table ${e.table} was freed while ${actorName(actor, world.vcpus)} is still in a read-side section that began before the table was unlinked`,
           witness: [

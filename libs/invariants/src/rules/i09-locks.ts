@@ -6,6 +6,9 @@ import { actorName, remembered } from '../words.ts';
 
 /** `machineKind` of recordings of the page-table library alone, where the caller's locks are not recorded. */
 const WITHOUT_LOCKS = 'library';
+/** `machineKind` of a machine whose VMID 0 is the host's stage-2; its policy may be another one, named after that of the guests. */
+const WITH_HOST = 'pkvm';
+const POLICY_SEPARATOR = '+';
 /** The policies whose shared walks lie in read-side sections. */
 const WITH_SECTIONS: readonly string[] = ['rcu', 'epoch'];
 
@@ -48,21 +51,29 @@ export const locks: Rule = {
   attach(site) {
     const { on, world, origin } = site;
     const known = site.keep((): LockShadow[] => []);
-    on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e.arg), e));
-    on.before([K.lockReleased], (e) => release(site, lockOf(known, e.arg), e));
+    on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e), e));
+    on.before([K.lockReleased], (e) => release(site, lockOf(known, e), e));
     const hasLocks = origin.machineKind !== WITHOUT_LOCKS;
     on.before([K.descriptorStored], (e) => {
       plainStore(site, hasLocks, e);
     });
     if (hasLocks)
       on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
-        if (world.actors.mmuMode[e.actor] === 0) unlockedWrite(site, e);
+        if (world.actors.lockMode(e.actor, e.stage2) === 0) unlockedWrite(site, e);
       });
-    if (WITH_SECTIONS.includes(origin.policy)) on.before([K.descriptorRead, K.descriptorSwapped], (e) => outsideSection(site, e));
+    const [ofGuests = '', ofHost = ofGuests] = origin.policy.split(POLICY_SEPARATOR);
+    const hasHost = origin.machineKind === WITH_HOST;
+    const inSections = [ofGuests, ofHost].map((policy) => WITH_SECTIONS.includes(policy));
+    if (inSections.includes(true))
+      on.before([K.descriptorRead, K.descriptorSwapped], (e) => {
+        if (inSections[hasHost && e.stage2 === 0 ? 1 : 0]!) outsideSection(site, e);
+      });
   },
 };
 
-function lockOf(known: LockShadow[], id: number): LockShadow {
+/** Each stage-2 has a lock of its own; the others are one each. */
+function lockOf(known: LockShadow[], { arg, stage2 }: EventCursor): LockShadow {
+  const id = arg === LOCK.mmu ? -1 - stage2 : arg;
   for (let i = 0; i < known.length; i++) if (known[i]!.id === id) return known[i]!;
   const lock = new LockShadow(id);
   // A hostile log may name any number of locks; beyond these it is judged as one.
@@ -113,7 +124,7 @@ function plainStore({ world, report }: RuleSite, hasLocks: boolean, e: EventCurs
   const { actors, tables } = world;
   const top = actors.top(e.actor);
   const shared = actors.inSection[e.actor] === 1 || (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0);
-  if (!shared && (!hasLocks || actors.mmuMode[e.actor] === LOCK_MODE.write)) return;
+  if (!shared && (!hasLocks || actors.lockMode(e.actor, e.stage2) === LOCK_MODE.write)) return;
   if (e.place < 0 || !tables.reachable(e.place)) return;
   report(e, () => ({
     because: shared

@@ -11,6 +11,7 @@ import { locks } from './i09-locks.ts';
 import { memoryMap } from './i10-memory-map.ts';
 import { collapseAndSplit } from './i11-collapse-and-split.ts';
 import { dirtyLogging } from './i12-dirty-logging.ts';
+import { pageOwners } from './i13-page-owners.ts';
 import { staleTranslations } from './i14-stale-translations.ts';
 import { publication } from './i15-publication.ts';
 import { boundedWalks } from './i16-bounded-walks.ts';
@@ -30,6 +31,7 @@ export const RULES: readonly Rule[] = [
   memoryMap,
   collapseAndSplit,
   dirtyLogging,
+  pageOwners,
   staleTranslations,
   publication,
   boundedWalks,

@@ -14,10 +14,11 @@ export class Actors {
   /** 1 while the actor is inside a read-side section, which began at `sectionSince`. */
   inSection = new Uint8Array(0);
   sectionSince = new Float64Array(0);
+  /** Stage-2 whose tables the section is for. */
+  sectionStage2 = new Uint16Array(0);
   openSections = 0;
-  /** LOCK_MODE bits of the mmu lock the actor holds, 0 = none. */
-  mmuMode = new Uint8Array(0);
-  mmuSince = new Float64Array(0);
+  /** By stage-2 and actor: LOCK_MODE in which the actor holds the lock of that stage-2, 0 = not at all. */
+  private readonly lockModes: Uint8Array[] = [];
   /** Operations, faults and reclaims the actor has open. */
   openOperations = new Uint8Array(0);
   openWalks = new Uint8Array(0);
@@ -42,6 +43,21 @@ export class Actors {
     this.count = actor + 1;
     if (actor < this.capacity) return;
     this.grow(Math.max(8, 2 * this.capacity, actor + 1));
+  }
+
+  /** LOCK_MODE in which `actor` holds the lock of `stage2`, 0 = not at all. */
+  lockMode(actor: number, stage2: number): number {
+    return this.lockModes[stage2]?.[actor] ?? 0;
+  }
+
+  /** `actor` holds the lock of `stage2` in `mode` now, 0 = not any more. */
+  holdLock(actor: number, stage2: number, mode: number): void {
+    let modes = this.lockModes[stage2];
+    if (modes === undefined || actor >= modes.length) {
+      modes = grown(modes ?? new Uint8Array(0), new Uint8Array(this.capacity));
+      this.lockModes[stage2] = modes;
+    }
+    modes[actor] = mode;
   }
 
   /** Index of the innermost open walk of `actor` in the `walk…` arrays, or -1. */
@@ -113,8 +129,7 @@ export class Actors {
     this.lastAt = grown(this.lastAt, new Float64Array(size));
     this.inSection = grown(this.inSection, new Uint8Array(size));
     this.sectionSince = grown(this.sectionSince, new Float64Array(size));
-    this.mmuMode = grown(this.mmuMode, new Uint8Array(size));
-    this.mmuSince = grown(this.mmuSince, new Float64Array(size));
+    this.sectionStage2 = grown(this.sectionStage2, new Uint16Array(size));
     this.openOperations = grown(this.openOperations, new Uint8Array(size));
     this.openWalks = grown(this.openWalks, new Uint8Array(size));
     const walks = size * NESTING;

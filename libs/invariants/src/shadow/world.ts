@@ -214,13 +214,10 @@ export class World {
         this.leave(e);
         return false;
       case K.lockAcquired:
-        if (e.arg === LOCK.mmu) {
-          actors.mmuMode[e.actor] = e.aux;
-          actors.mmuSince[e.actor] = e.seq;
-        }
+        if (e.arg === LOCK.mmu) actors.holdLock(e.actor, e.stage2, e.aux);
         return false;
       case K.lockReleased:
-        if (e.arg === LOCK.mmu) actors.mmuMode[e.actor] = 0;
+        if (e.arg === LOCK.mmu) actors.holdLock(e.actor, e.stage2, 0);
         return false;
       case K.stage2Created:
         this.create(e);
@@ -286,6 +283,7 @@ export class World {
     if (this.actors.inSection[e.actor] === 0) this.actors.openSections += 1;
     this.actors.inSection[e.actor] = 1;
     this.actors.sectionSince[e.actor] = e.seq;
+    this.actors.sectionStage2[e.actor] = e.stage2;
   }
 
   private leave(e: EventCursor): void {
