@@ -8,6 +8,7 @@ import { PANEL_ID } from '@s2lab/stage2-panel';
 import { parse } from 'yaml';
 import { dashboardText, dashboards } from './dashboards.ts';
 import { PROCESS_METRICS } from '@s2lab/dashboards';
+import { VERIFIER_SOURCE } from './list-panels.ts';
 import { faultsOf } from './promql.ts';
 import { STAGE2_SOURCE } from './stage2-map-panel.ts';
 
@@ -17,9 +18,9 @@ const TABLE = { ...METRICS, ...PROCESS_METRICS };
 const all = Object.entries(dashboards());
 
 const panelsOf = (dashboard: Dashboard): Panel[] => (dashboard.panels ?? []).filter((panel): panel is Panel => panel.type !== 'row');
-/** Queries in PromQL; those of the map are none. */
+/** Queries in PromQL; those of our data source are none. */
 const targetsOf = (panel: Panel): { expr: string; legendFormat: string }[] =>
-  panel.type === PANEL_ID ? [] : ((panel.targets ?? []) as unknown as { expr: string; legendFormat: string }[]);
+  panel.datasource?.type === DATA_SOURCE_ID ? [] : ((panel.targets ?? []) as unknown as { expr: string; legendFormat: string }[]);
 const expressionsOf = (panel: Panel): string[] => targetsOf(panel).map(({ expr }) => expr);
 
 test('the files in infra/grafana/dashboards are what the definitions give: else run `npm run dashboards -w @s2lab/infra`', () => {
@@ -135,18 +136,28 @@ test('a dashboard refers to the provisioned data sources and is found in the pro
     assert.equal(dashboard.editable, false, file);
   }
   assert.equal(datasources[0]?.url, 'http://prometheus:9090');
-  const [, stage2] = datasources;
+  const [, stage2, verifier] = datasources;
   assert.deepEqual({ type: stage2?.type, uid: stage2?.uid }, STAGE2_SOURCE);
+  assert.deepEqual({ type: verifier?.type, uid: verifier?.uid }, VERIFIER_SOURCE);
+  assert.equal(verifier?.url, 'http://verifier:9465');
   assert.equal(stage2?.url, 'http://fleet:9464');
   assert.equal(stage2?.jsonData['explorerUrl'], '${S2LAB_EXPLORER_URL}');
 });
 
-test('the map asks our data source for the machine that is chosen, and every dashboard leads to the explorer', () => {
+test('the map asks our data source for the machine that is chosen, lists lead to their event, and every dashboard to the explorer', () => {
   const maps = all.flatMap(([, dashboard]) => panelsOf(dashboard).filter(({ type }) => type === PANEL_ID));
   assert.equal(maps.length, 1);
   assert.deepEqual(maps[0]!.targets as unknown, [
     { refId: 'A', datasource: { type: DATA_SOURCE_ID, uid: STAGE2_SOURCE.uid }, machine: '$machine' },
   ]);
+  const lists = all.flatMap(([, dashboard]) => panelsOf(dashboard).filter(({ type }) => type === 'table'));
+  const shows = lists.flatMap(({ targets = [] }) => targets.map((target) => (target as unknown as { show: string }).show));
+  assert.deepEqual(new Set(shows), new Set(['machines', 'violations']));
+  for (const { title, fieldConfig } of lists) {
+    const event = fieldConfig?.overrides.find(({ matcher }) => matcher.options === 'event');
+    const [link] = (event?.properties.find(({ id }) => id === 'links')?.value ?? []) as { url: string }[];
+    assert.equal(link?.url, '${explorer:raw}#seq=${__data.fields.event}&machine=${__data.fields.machine}', title);
+  }
   for (const [file, { links = [], templating, graphTooltip }] of all) {
     assert.ok(
       links.some(({ url }) => url === '${explorer:raw}'),

@@ -119,6 +119,15 @@ test('every query of every panel, mark and rule gives data from a real Prometheu
   );
   for (const { alert, expr } of rules) assert.notEqual(await ask(address, `query?query=${encodeURIComponent(expr)}`), undefined, alert);
 
+  // What the data source of our own asks, of the addresses that it is provisioned with.
+  const json = async (program: { readonly address: string }, path: string): Promise<Record<string, unknown[]>> =>
+    (await (await fetch(`${program.address}${path}`)).json()) as Record<string, unknown[]>;
+  const { machines = [] } = await json(fleet, '/api/machines?by=pendingFrees&limit=10');
+  assert.ok(machines.length > 0);
+  const { machine } = machines[0] as { machine: number };
+  assert.ok((await json(fleet, `/api/machines/${machine}/stage2`))['levels']!.length > 0);
+  assert.ok((await json(verifier, '/api/verdict'))['latest']!.length > 0, 'the table that was freed twice');
+
   await broker.kill9();
   await untilAllGiveData(address, [
     ...markQueries((name) => WITHOUT_BROKER.includes(name)),

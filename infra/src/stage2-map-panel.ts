@@ -19,22 +19,16 @@ export const STAGE2_SOURCE = { type: DATA_SOURCE_ID, uid: 's2lab-stage2' } as co
 
 const HEIGHT = 12;
 
-/** The row in which the map stands. */
-export const MAP_ROW = { id: 500, title: 'Map' } as const;
-
 /** The stage-2 of the machine that the variable `machine` names, as a map. */
-export function stage2Map(): PanelBuilder {
+export function stage2Map(spec: { readonly id: number; readonly title: string; readonly description: string }): PanelBuilder {
   const query: Stage2Query = { refId: 'A', datasource: STAGE2_SOURCE, machine: '$machine' };
   const options: MapOptions = { machine: '', top: 0, bottom: 3, palette: 'theme', legend: true, strip: true };
   const target: Builder<Dataquery> = { build: () => query as unknown as Dataquery };
   return new PanelBuilder()
     .type(PANEL_ID)
-    .id(MAP_ROW.id + 1)
-    .title('Stage-2 of one machine')
-    .description(
-      'Input addresses across, levels down; colours tell what each slot holds, triangles where walkers stand, hatching which sub-trees wait ' +
-        'to be freed. Wheel zooms, dragging moves, the cursor of any panel winds it back; the link opens the event shown in the explorer.',
-    )
+    .id(spec.id)
+    .title(spec.title)
+    .description(spec.description)
     .datasource(STAGE2_SOURCE)
     .unit('none')
     .height(HEIGHT)

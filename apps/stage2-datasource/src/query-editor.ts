@@ -8,6 +8,7 @@ import type { Stage2Query, Stage2Settings } from './stage2-query.ts';
 const LABEL_WIDTH = 14;
 
 const FIELDS = [
+  { name: 'show', label: 'Show', tooltip: 'stage2, machines (of a fleet) or violations (of a verifier)', placeholder: 'stage2' },
   { name: 'machine', label: 'Machine', tooltip: 'Number of the machine, or a variable such as $machine', placeholder: '0' },
   { name: 'vmid', label: 'VMID', tooltip: 'Which stage-2 of a pKVM machine', placeholder: 'first' },
   { name: 'from', label: 'From IPA', tooltip: 'First input address, 0x… or decimal', placeholder: 'all' },

@@ -3,18 +3,16 @@ import { DataSourceApi, FieldType } from '@grafana/data';
 import { getBackendSrv, getTemplateSrv } from '@grafana/runtime';
 import type { Stage2StateJson } from '@s2lab/stage2-map';
 import { stateToTable, TABLE_COLUMNS } from '@s2lab/stage2-map';
+import type { ListedMachine, ListedViolation } from './list-frames.ts';
+import { machinesFrame, violationsFrame } from './list-frames.ts';
 import type { Stage2Query, Stage2Settings } from './stage2-query.ts';
 import { DEFAULT_QUERY } from './stage2-query.ts';
 
 /** Most machines that the fleet lists at once. */
 const MACHINES_MAX = 100;
 
-/** As much of a machine in the fleet's list as is shown. */
-interface ListedMachine {
-  readonly machine: number;
-  readonly policy: string;
-  readonly kind: string;
-}
+/** Machines in the list of those with the most pending frees. */
+const TOP = 10;
 
 /** Reads the stage-2 of a fleet's machines through Grafana's proxy. Each answer is one frame: a row a run of slots, all else in `meta.custom`. */
 export class Stage2DataSource extends DataSourceApi<Stage2Query, Stage2Settings> {
@@ -29,12 +27,12 @@ export class Stage2DataSource extends DataSourceApi<Stage2Query, Stage2Settings>
 
   async query({ targets, scopedVars }: DataQueryRequest<Stage2Query>): Promise<{ readonly data: readonly DataFrame[] }> {
     const asked = targets.filter((target) => target.hide !== true && this.filterQuery(target));
-    return { data: await Promise.all(asked.map(async (target) => this.frameOf(target, scopedVars))) };
+    return { data: await Promise.all(asked.map(async (target) => this.answer(target, scopedVars))) };
   }
 
-  /** A query without a machine is not sent. */
-  override filterQuery({ machine }: Stage2Query): boolean {
-    return machine !== undefined && machine !== '';
+  /** A query for the stage-2 of no machine is not sent. */
+  override filterQuery({ show, machine }: Stage2Query): boolean {
+    return (show ?? 'stage2') !== 'stage2' || (machine !== undefined && machine !== '');
   }
 
   override getDefaultQuery(): Partial<Stage2Query> {
@@ -42,22 +40,30 @@ export class Stage2DataSource extends DataSourceApi<Stage2Query, Stage2Settings>
   }
 
   async testDatasource(): Promise<{ readonly status: 'success' | 'error'; readonly message: string }> {
-    const machines = await this.machines();
+    const machines = await this.machines('events', MACHINES_MAX);
     return { status: 'success', message: `The fleet answers; it has ${machines.length} machines.` };
   }
 
   /** Values for a variable: `explorer` gives the address of the explorer, everything else the machines. */
   override async metricFindQuery(query: unknown): Promise<MetricFindValue[]> {
     if (query === 'explorer') return [{ text: this.explorerUrl, value: this.explorerUrl }];
-    const machines = await this.machines();
-    return machines.map(({ machine, policy, kind }) => ({ text: `${machine} (${policy}, ${kind})`, value: String(machine) }));
+    const machines = await this.machines('events', MACHINES_MAX);
+    return machines
+      .toSorted((a, b) => a.machine - b.machine)
+      .map(({ machine, policy, kind }) => ({ text: `${machine} (${policy}, ${kind})`, value: String(machine) }));
   }
 
-  private async machines(): Promise<readonly ListedMachine[]> {
-    const { machines } = await getBackendSrv().get<{ readonly machines: readonly ListedMachine[] }>(`${this.url}/api/machines`, {
-      limit: String(MACHINES_MAX),
-    });
-    return machines.toSorted((a, b) => a.machine - b.machine);
+  private async answer(target: Stage2Query, scopedVars: Readonly<Record<string, unknown>>): Promise<DataFrame> {
+    const { refId, show } = target;
+    if (show === 'machines') return machinesFrame(refId, await this.machines('pendingFrees', TOP));
+    if (show !== 'violations') return this.frameOf(target, scopedVars);
+    const { latest } = await getBackendSrv().get<{ readonly latest: readonly ListedViolation[] }>(`${this.url}/api/verdict`);
+    return violationsFrame(refId, latest);
+  }
+
+  private async machines(by: string, limit: number): Promise<readonly ListedMachine[]> {
+    const params = { by, limit: String(limit) };
+    return (await getBackendSrv().get<{ readonly machines: readonly ListedMachine[] }>(`${this.url}/api/machines`, params)).machines;
   }
 
   private async frameOf(target: Stage2Query, scopedVars: Readonly<Record<string, unknown>>): Promise<DataFrame> {

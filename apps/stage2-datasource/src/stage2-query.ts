@@ -1,9 +1,14 @@
 import type { DataQuery } from '@grafana/data';
 
-/** Which part of which machine a panel asks for. All texts may hold variables. */
+/** What a panel asks for. All texts may hold variables. */
 export interface Stage2Query extends DataQuery {
-  /** Number of the machine. */
-  readonly machine: string;
+  /**
+   * What is asked for: the stage-2 of one machine (absent), the machines with the most pending frees (of a fleet), or the latest violations (of a
+   * verifier).
+   */
+  readonly show?: 'stage2' | 'machines' | 'violations';
+  /** Number of the machine whose stage-2 is shown. */
+  readonly machine?: string;
   /** VMID of the stage-2; empty = the machine's first. */
   readonly vmid?: string;
   /** First input address and exclusive end, `0x…` or decimal; empty = all of the address space. */

@@ -175,6 +175,13 @@ export class HostPage {
     return this.data.series.length;
   }
 
+  /** The columns of the answer to a query. */
+  async ask(query: object): Promise<Readonly<Record<string, readonly unknown[]>>> {
+    const { data } = await this.source!.query({ targets: [{ refId: 'A', ...query }], scopedVars: {} });
+    const { fields } = data[0] as { readonly fields: readonly { readonly name: string; readonly values: readonly unknown[] }[] };
+    return Object.fromEntries(fields.map(({ name, values }) => [name, values]));
+  }
+
   test(): Promise<{ readonly status: string; readonly message: string }> {
     return this.source!.testDatasource();
   }

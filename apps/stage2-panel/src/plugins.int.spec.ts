@@ -31,6 +31,12 @@ const HTML =
   '<!doctype html><meta charset="utf-8"><body><div id="panel"></div><div id="editor"></div>' +
   ['system.js', 'amd.js', 'host.js'].map((file) => `<script src="/${file}"></script>`).join('');
 
+/** As a verifier tells them, oldest first. */
+const VIOLATIONS = [
+  { invariant: 'I5', run: 'r', machine: 2, seq: 10, because: 'freed twice', witness: [], show: '' },
+  { invariant: 'I1', run: 'r', machine: 3, seq: 20, because: 'read after free', witness: [], show: '' },
+];
+
 declare const host: HostPage;
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-plugins-'));
@@ -76,6 +82,7 @@ async function serve(): Promise<string> {
   script('/amd.js', readFileSync(require.resolve('systemjs/dist/extras/amd.js'), 'utf8'));
   app.get('/', async (_request, reply) => reply.type('text/html').send(HTML));
   app.get('/favicon.ico', async (_request, reply) => reply.code(204).send());
+  app.get('/api/datasources/proxy/uid/x/api/verdict', async () => ({ latest: VIOLATIONS }));
   await app.register(
     async (proxy) => proxy.register(labApi({ runs, events, output: () => ({ to: 'nowhere', where: '', waitingFor: null }) })),
     {
@@ -203,6 +210,21 @@ test('in a browser, the panel draws what a running fleet answers to the data sou
   await shown(page, '2', 'light', { top: 2, bottom: 2, palette: 'dark', legend: false, strip: false });
   await page.getByRole('img', { name: /^Stage-2 of machine 2, levels 2 to 2/ }).waitFor();
   assert.equal((await page.getByRole('listitem').count()) + (await page.locator('canvas').count()), 1);
+
+  const listed = await page.evaluate(async () => host.ask({ show: 'machines' }));
+  assert.deepEqual(new Set(listed['machine']), new Set([0, 1, 2, 3]));
+  assert.deepEqual(
+    listed['pendingFrees'],
+    listed['pendingFrees']?.toSorted((a, b) => Number(b) - Number(a)),
+  );
+  const found = await page.evaluate(async () => host.ask({ show: 'violations' }));
+  assert.deepEqual(found, {
+    invariant: ['I1', 'I5'],
+    because: ['read after free', 'freed twice'],
+    machine: [3, 2],
+    event: [20, 10],
+    run: ['r', 'r'],
+  });
 
   await page.evaluate(() => host.edit({ refId: 'A', machine: '0' }, (query) => Object.assign(globalThis, { edited: query })));
   await page.getByLabel('From IPA').fill('0x40000000');
