@@ -17,6 +17,8 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   recordings: ['arch', 'events'],
   // The engine held against recordings of the kernel's own code.
   conformance: ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings'],
+  // Published measurements repeated on the engine.
+  experiments: ['arch', 'events', 'engine', 'policies', 'scheduler'],
   frame: ['arch', 'events'],
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
@@ -31,7 +33,11 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   survey: ['events', 'timeline', 'invariants', 'frame'],
   seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
-  infra: ['metrics', 'dashboards'],
+  // Builds and checks the plugins for Grafana.
+  'grafana-toolkit': [],
+  'stage2-panel': ['stage2-map', 'grafana-toolkit'],
+  'stage2-datasource': ['stage2-map', 'grafana-toolkit'],
+  infra: ['metrics', 'dashboards', 'stage2-panel', 'stage2-datasource'],
   explorer: anyLibraryAnd(),
   fleet: anyLibraryAnd(),
   // As the oracle: nothing that decides what happens.
@@ -56,6 +62,7 @@ export const PURE: readonly string[] = [
   'recordings',
   'invariants',
   'conformance',
+  'experiments',
   'checker',
   'timeline',
   'stage2-map',
@@ -81,6 +88,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'scenarios',
     'recordings',
     'conformance',
+    'experiments',
     'frame',
     'transport-file',
     'transport-kafka',

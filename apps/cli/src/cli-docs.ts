@@ -20,6 +20,12 @@ const SHAPES: Readonly<Record<string, string>> = {
   virtualNs: number, faults: number, collapses: number, collapseRate: number, splits: number, tlbInvalidations: number, barriers: number,
   walkRetries: number, lockWaits: number, lockWaitNs: number, waits: { below: number | null, count: number }[],   // seconds
   pendingPeak: number, pendingIntegral: number, oldestPendingNs: number, pending: { at: number[], pending: number[] }, tablesPeak: number }[] }`,
+  reproduce: `{ report: string | null, experiments: { name: string, title: string, source: string, method: string,
+  costs: { cost: string, ns: number, fitted: boolean, why: string }[],          // besides the defaults
+  figures: { name: string, published: number, simulated: number, deviation: number,   // simulated / published - 1
+    tolerance?: number,                                                         // 0: must be equal; absent: not judged
+    fitted?: boolean, roundedFrom?: [number, number],                           // what the rounded published figure may stand for
+    judgement: 'equal' | 'within' | 'rounding' | 'miss' | 'shown' }[] }[] }`,
   record: `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
   verify: `Verdict = {
   verdict: 'holds' | 'violated' | 'unreadable',
@@ -45,6 +51,9 @@ const SHAPES: Readonly<Record<string, string>> = {
   log: null,                                            // small scenarios have no event log
   seconds: number }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
+  ui: `One JSON object.
+{ event: 'listening', url: string, log: string | null }
+{ event: 'written', folder: string, files: number, log: string | null }               // with --export`,
   show: `{ run: string, machine: number, at: number, virtualNs: number, liveTables: number,
   stage2s: { vmid: number, exists: boolean,
     lock: { readers: number, writer: number | null }, waiting: number[],           // actors, in order of arrival
@@ -81,7 +90,7 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met
   firstDifference: { operation: string, line: number, event: string, expected: string, got: string, around: string[] } | null }[]`,
-  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet', events: number, damages: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet' | 'casemate', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
   policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,

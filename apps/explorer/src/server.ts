@@ -3,12 +3,17 @@ import { VIEWS } from '@s2lab/dashboards';
 import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
+import type { LogOracle } from './log/answers.ts';
+import { addLogApi } from './log/log-api.ts';
 import type { MetricFeed } from './metric-feed.ts';
 import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** The reader of logs unpacks zstd with WebAssembly, which comes within its own script as a data: address. */
+const WORKER_CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' data:";
 
 /** Bytes that may wait, besides the history, for a page that does not read; beyond that it is cut off and connects anew. */
 const STREAM_BACKLOG = 4 * 1024 * 1024;
@@ -19,9 +24,12 @@ export interface ExplorerOptions {
   readonly host: string;
   /** Port; 0 = any free one. */
   readonly port: number;
-  readonly feed: LiveFeed;
-  /** Values for the dashboards. */
-  readonly metricFeed: MetricFeed;
+  /** The lab that runs behind the page, if one does. */
+  readonly feed?: LiveFeed;
+  /** Values for the dashboards, if a lab runs. */
+  readonly metricFeed?: MetricFeed;
+  /** The log behind the page, if there is one. */
+  readonly log?: LogOracle;
   /** Text of /metrics, if the lab exposes metrics. */
   readonly metrics?: () => Promise<string>;
   /** The lab’s API: controls and state. */
@@ -40,24 +48,32 @@ export interface Explorer {
  * @throws the operating system’s error (code EADDRINUSE, EACCES …) when the port cannot be had
  */
 export async function startExplorer(options: ExplorerOptions): Promise<Explorer> {
+  const { feed, metricFeed, log, metrics } = options;
   const app = fastify({ forceCloseConnections: true });
   if (isLoopback(options.host)) app.addHook('onRequest', refuseForeignHosts);
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
     void reply.headers({
-      'content-security-policy': CSP,
+      'content-security-policy': request.url === '/log-worker.js' ? WORKER_CSP : CSP,
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cache-control': 'no-store',
     });
   });
   for (const [path, asset] of await bundlePage()) app.get(path, async (_request, reply) => reply.type(asset.type).send(asset.body));
-  app.get('/site.json', async (): Promise<Site> => ({ live: true, log: null }));
+  app.get('/site.json', async (): Promise<Site> => ({
+    live: feed !== undefined,
+    log: log === undefined ? null : { from: 'api' },
+  }));
   app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/api/about', async () => options.feed.about);
-  app.get('/api/live', (request, reply) => streamLab(options.feed, request, reply));
-  app.get('/api/views', async () => VIEWS);
-  app.get('/api/metrics/live', (request, reply) => streamMetrics(options.metricFeed, request, reply));
-  const { metrics } = options;
+  if (feed !== undefined) {
+    app.get('/api/about', async () => feed.about);
+    app.get('/api/live', (request, reply) => streamLab(feed, request, reply));
+  }
+  if (metricFeed !== undefined) {
+    app.get('/api/views', async () => VIEWS);
+    app.get('/api/metrics/live', (request, reply) => streamMetrics(metricFeed, request, reply));
+  }
+  if (log !== undefined) addLogApi(app, log);
   if (metrics !== undefined)
     app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()));
   if (options.api !== undefined) await app.register(options.api);
@@ -65,8 +81,8 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
   return {
     url: urlOf(app, options.host),
     close: async () => {
-      options.feed.close();
-      options.metricFeed.close();
+      feed?.close();
+      metricFeed?.close();
       await app.close();
     },
   };

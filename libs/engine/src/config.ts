@@ -39,6 +39,8 @@ export interface MachineConfig {
   readonly pageShift: number;
   /** Bits of intermediate physical address, 32…52. */
   readonly ipaBits: number;
+  /** 0: tables as the architecture has them; else log2 of the descriptors in a table of a thin stage-2, which only the checker runs. */
+  readonly indexBits: number;
   readonly lpa2: boolean;
   /** FEAT_S2FWB. */
   readonly fwb: boolean;
@@ -79,6 +81,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,
+  indexBits: 0,
   lpa2: false,
   fwb: true,
   tlbRange: true,

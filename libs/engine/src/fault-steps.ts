@@ -118,7 +118,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
     shift = vmaShift(shape, memslot, backing, walker.ipa);
-    most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
+    most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
   const bytes = 2 ** shift;
   const max = 2 ** most;
@@ -128,13 +128,22 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
+  if (memslot !== undefined && backing !== undefined) populate(machine, walker, memslot, backing);
   acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
+}
+
+/** The host gives memory to what is to be mapped, and zeroes what nobody touched before. @source get_user_pages(), clear_huge_page() */
+function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): void {
+  if (machine.config.costs.zeroPageNs === 0) return;
+  const bytes = 2 ** walker.mapShift;
+  const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
+  if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
 function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
-    const shift = spanShift(shape.pageShift, level);
+    const shift = spanShift(shape, level);
     if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
@@ -142,15 +151,15 @@ function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: numb
 
 /** log2 of what backs a page of the VMA: the block that faulted on its permissions, a transparent huge page, or the page. */
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { pageShift } = machine.world.shape;
-  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
-  return transparentShift(machine.world.shape, memslot, backing, walker.ipa);
+  const { shape } = machine.world;
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(shape, walker.faultLevel);
+  return transparentShift(shape, memslot, backing, walker.ipa);
 }
 
 /** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
-function transparentShift({ pageShift }: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
-  const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : pageShift;
+function transparentShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const block = spanShift(shape, LAST_LEVEL - 1);
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : shape.pageShift;
 }
 
 /** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */

@@ -41,6 +41,12 @@ export const METRICS = {
     labels: group,
     help: 'Tables replaced by one block (unlinked with cause collapse).',
   },
+  s2lab_blocks_returned_total: {
+    type: 'counter',
+    from: 'events',
+    labels: group,
+    help: 'Block descriptors made after dirty logging ended, in place of a table or where nothing was mapped.',
+  },
   s2lab_splits_total: { type: 'counter', from: 'events', labels: group, help: 'Blocks replaced by a table (linked with cause split).' },
   s2lab_pending_frees: {
     type: 'gauge',

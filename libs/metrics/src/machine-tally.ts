@@ -1,7 +1,7 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
-import { K, LINK_CAUSE, UNLINK_CAUSE, wide } from '@s2lab/events';
+import { K, LINK_CAUSE, OP, PHASE, UNLINK_CAUSE, wide } from '@s2lab/events';
 import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
-import { LEAF_LEVELS, MappedLeaves } from './mapped-leaves.ts';
+import { LEAF_LEVELS, MappedLeaves, PAGE_LEVEL } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { PageOwnership } from './page-ownership.ts';
 
@@ -70,10 +70,11 @@ export const AT = {
   unshared: PKVM + 2 + 2 * PAIRS,
   /** + 1 when the guest lives on. */
   takenBack: PKVM + 2 + 3 * PAIRS,
+  blocksBack: PKVM + 4 + 3 * PAIRS,
 } as const;
 
 /** Numbers in `counts` of a tally. */
-export const COUNTS = AT.takenBack + 2;
+export const COUNTS = AT.blocksBack + 1;
 
 /** Buckets of the lock wait, with the one above the last bound. */
 export const LOCK_WAIT_BUCKET_COUNT = WAIT_BUCKETS;
@@ -85,7 +86,12 @@ export class MachineTally {
   readonly counts = new Float64Array(COUNTS);
   virtualNs = 0;
   tables = 0;
+  /** Most table pages that ever lived at once. */
+  tablesPeak = 0;
+  /** Bytes that pages and blocks mapped when blocks had last had their time to come back: at the end of a collapse phase, or at the teardown. */
+  readonly settled = { pageBytes: 0, blockBytes: 0 };
   pageShift = 12;
+  private indexBits = 0;
   pendingPeak = 0;
   phase = 0;
   pass = 0;
@@ -97,6 +103,8 @@ export class MachineTally {
   readonly ownership = new PageOwnership();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
+  private loggingEnded = false;
+  private hasCollapsed = false;
 
   constructor(origin: FrameOrigin) {
     this.origin = origin;
@@ -132,7 +140,7 @@ export class MachineTally {
 
   /** Bytes that valid block descriptors map. */
   get blockBytes(): number {
-    return this.mapped.blockBytes(this.pageShift);
+    return this.mapped.blockBytes(this.pageShift, this.indexBits);
   }
 
   /** Folds consecutive rows of this machine. */
@@ -145,13 +153,13 @@ export class MachineTally {
       switch (code) {
         case K.descriptorRead: {
           const j = 2 * i;
-          if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) counts[AT.lockedMet]! += 1;
+          if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) this.meetLocked(rows.walk[i]!);
           break;
         }
         case K.descriptorStored:
         case K.descriptorReleased:
         case K.descriptorSwapped:
-          mapped.replace(rows, i);
+          if (mapped.replace(rows, i) > 0 && this.loggingEnded && level[i]! < PAGE_LEVEL) counts[AT.blocksBack]! += 1;
           break;
         case K.guestAccessed:
           counts[aux[i] === 1 ? AT.tlbHits : AT.tlbMisses]! += 1;
@@ -182,12 +190,18 @@ export class MachineTally {
     if (length > 0) this.virtualNs = Math.max(this.virtualNs, wide(rows.at, length - 1));
   }
 
+  /** A recovery in place comes back to what its own first walk has locked: nobody is in its way. */
+  private meetLocked(walk: number): void {
+    if (this.walkOp.get(walk) !== OP.recover) this.counts[AT.lockedMet]! += 1;
+  }
+
   /** Kinds that are few among the events. */
   private foldRare(rows: EventRows, i: number, code: number): void {
     switch (code) {
       case K.tableAllocated:
       case K.tableReused:
         this.tables += 1;
+        if (this.tables > this.tablesPeak) this.tablesPeak = this.tables;
         break;
       case K.tableFreed:
         this.tables -= 1;
@@ -217,7 +231,17 @@ export class MachineTally {
       case K.faultInjected:
         this.counts[AT.injected + (rows.arg[i]! & 7)]! += 1;
         break;
+      case K.dirtyLogStarted:
+      case K.dirtyLogStopped:
+        this.loggingEnded = code === K.dirtyLogStopped;
+        break;
+      case K.memslotDeleted:
+        if (this.blocksReturn) this.settle();
+        this.loggingEnded = false;
+        break;
       case K.phaseBegan:
+        if (this.blocksReturn || (rows.arg[i] === PHASE.teardown && !this.hasCollapsed)) this.settle();
+        if (rows.arg[i] === PHASE.collapse) this.hasCollapsed = true;
         this.phase = rows.arg[i]!;
         this.counts[AT.phase + (this.phase & 7)]! += 1;
         this.pass = rows.aux[i]!;
@@ -225,6 +249,7 @@ export class MachineTally {
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
         this.ownership.setGranule(this.pageShift);
+        this.indexBits = rows.slot[i]!;
         break;
       case K.machineStopped:
         this.running = false;
@@ -251,6 +276,16 @@ export class MachineTally {
   private countOfStage2(rows: EventRows, i: number, place: number, hosts: number): void {
     this.counts[place]! += 1;
     if (rows.stage2[i] === HOST_VMID) this.counts[hosts]! += 1;
+  }
+
+  /** Whether this is a collapse phase whose memslots are still there: what ends it ends the time in which blocks come back. */
+  private get blocksReturn(): boolean {
+    return this.phase === PHASE.collapse && this.loggingEnded;
+  }
+
+  private settle(): void {
+    this.settled.pageBytes = this.pageBytes;
+    this.settled.blockBytes = this.blockBytes;
   }
 
   private endWalk(walk: number, result: number, retries: number): void {

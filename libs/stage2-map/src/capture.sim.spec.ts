@@ -6,7 +6,7 @@ import { copyRows, K } from '@s2lab/events';
 import { assembleFleet } from '@s2lab/fleet';
 import { builtinScenarios } from '@s2lab/scenarios';
 import { describeDescriptor, MachineView } from '@s2lab/timeline';
-import { captureStage2, shapeOf, slotAt, SLOT_NAMES, stateFromJson, stateToJson } from './index.ts';
+import { captureStage2, shapeOf, slotAt, SLOT_NAMES, stateFromJson, stateFromTable, stateToJson, stateToTable } from './index.ts';
 
 const ORIGIN = { run: 'r', machine: 0, policy: 'rcu', machineKind: 'kvm' };
 const frames: readonly Frame[] = (() => {
@@ -82,6 +82,7 @@ test('a range and levels of a state are parts of the whole, and travel as JSON u
   assert.equal(part.levels[1]!.length + part.levels[3]!.length, 0);
   assert.deepEqual(slotAt(part, shape, 2, from), slotAt(whole, shape, 2, from));
   assert.deepEqual(stateFromJson(JSON.parse(JSON.stringify(stateToJson(whole)))), { ...whole, levels: whole.levels });
+  assert.deepEqual(stateFromTable(stateToTable(stateToJson(whole))), stateToJson(whole));
   assert.throws(() => stateFromJson({ ...stateToJson(whole), version: 9 as never }), /version 9; this program reads version 1/);
   const broken = stateToJson(part);
   assert.throws(() => stateFromJson({ ...broken, levels: [{ ...broken.levels[0]!, lo: [] }] }), /column lo of level 2 has 0 of/);

@@ -55,6 +55,10 @@ export interface MapOrigin {
 /** A stage-2 at one moment, as plain data: what the map draws. */
 export interface Stage2State {
   readonly origin: MapOrigin;
+  /** Which stage-2 of the machine; -1 = it has none. */
+  readonly vmid: number;
+  /** Those that it has: more than one under pKVM. */
+  readonly vmids: readonly number[];
   /** Last event of the machine that the state includes; -1 = none. */
   readonly seq: number;
   /** Virtual time of that event, ns. */

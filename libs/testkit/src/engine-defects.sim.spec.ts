@@ -185,7 +185,7 @@ test('a write protection that is never flushed is reported by I12 and by nothing
   const wait = (ns: number): object => ({ kind: COMMAND.delay, durationNs: ns });
   const memslot = { kind: COMMAND.memslotCreate, ...BLOCK, hva: 0x7f00_0000_0000, vmaShift: 12 };
   const workload = (): Workload =>
-    tapes([wait(20_000), write, wait(200_000), write], [memslot, wait(100_000), { kind: COMMAND.dirtyLogOn }]);
+    tapes([wait(20_000), write, wait(600_000), write], [memslot, wait(300_000), { kind: COMMAND.dirtyLogOn }]);
   const sound = judge({ config, workload: workload(), prepare: () => {} });
   assert.equal(sound.verdict, 'holds', formatVerdict(sound));
   const flushes = (kind: number): boolean => kind === K.tlbiIssued || kind === K.dsbCompleted;

@@ -108,6 +108,7 @@ function walks(): Panel[] {
       queries: [
         { query: machines.perMachineSecond('s2lab_splits_total', ['policy']), legend: 'split under {{policy}}' },
         { query: machines.perMachineSecond('s2lab_collapses_total', ['policy']), legend: 'collapsed under {{policy}}' },
+        { query: machines.perMachineSecond('s2lab_blocks_returned_total', ['policy']), legend: 'blocks back under {{policy}}' },
       ],
     }),
   ];

@@ -102,6 +102,12 @@ export class TrackedMemory {
     this.lastPage = -1;
   }
 
+  /** Index of the first slot of `page` if all of it is followed, -1 otherwise. */
+  whole(page: number): number {
+    const first = this.find(page, 0);
+    return first >= 0 && this.inUse[first >>> 9] === SLOTS ? first : -1;
+  }
+
   /** The thread that owns an entry, -1 = none. */
   owner(i: number): number {
     return this.owners.size === 0 ? -1 : (this.owners.get(i) ?? -1);
