@@ -13,6 +13,7 @@ const COMMANDS = {
   start: ['apps/cli/bin/s2lab.mjs', 'start'],
   test: ['tools/check.ts'],
   bench: ['tools/bench.ts'],
+  fuzz: ['apps/cli/src/fuzz/main.ts'],
   drills: ['tools/drills.ts'],
   images: ['apps/cli/images/take-images.ts'],
   lint: ['tools/lint.ts'],

@@ -4,7 +4,7 @@ import { board } from './board.ts';
 
 /** All dashboards, by the name of their file in infra/grafana/dashboards. */
 export function dashboards(): Readonly<Record<string, Dashboard>> {
-  return Object.fromEntries(VIEWS.map((view) => [`${view.name}.json`, board(view)]));
+  return Object.fromEntries(VIEWS.map((view) => [`${view.name}.json`, board(view, view.name === 'stage2')]));
 }
 
 /** The text of a dashboard's file. */

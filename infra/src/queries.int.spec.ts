@@ -90,7 +90,7 @@ function opened(query: string): string {
 function panelQueries(): string[] {
   return Object.values(dashboards())
     .flatMap(({ panels = [] }) => panels.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : [])))
-    .map((target) => opened((target as unknown as { expr: string }).expr));
+    .flatMap((target) => ('expr' in target ? [opened(String(target.expr))] : []));
 }
 
 function markQueries(chosen: (name: string) => boolean): string[] {

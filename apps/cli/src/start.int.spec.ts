@@ -1,65 +1,23 @@
 import assert from 'node:assert/strict';
-import type { ChildProcessByStdio } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { VIEWS } from '@s2lab/dashboards';
 import { requireCapability } from '@s2lab/testkit';
 import type { Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import { BIN, s2lab } from './spawned-cli.ts';
-
-const BROWSER_FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+import { s2lab } from './spawned-cli.ts';
+import { BROWSER_FLAGS, StartedPage } from './started-page.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-start-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lab that was started, with what it printed. */
-class StartedLab {
-  readonly child: ChildProcessByStdio<null, Readable, Readable>;
-  readonly lines: Record<string, unknown>[] = [];
-  stderr = '';
-  private rest = '';
-
+class StartedLab extends StartedPage {
   constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [BIN, 'start', '--port', '0', '--json', ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text;
-    });
-    this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const parts = (this.rest + text).split('\n');
-      this.rest = parts.pop()!;
-      for (const part of parts) this.lines.push(JSON.parse(part) as Record<string, unknown>);
-    });
-  }
-
-  /** The first line: the page is there. */
-  async listening(): Promise<{ readonly url: string; readonly log: string }> {
-    while (this.lines.length === 0) {
-      const [ended] = await Promise.race([once(this.child.stdout, 'data').then(() => [undefined]), once(this.child, 'exit')]);
-      assert.equal(ended, undefined, `the lab ended: ${this.stderr}`);
-    }
-    return this.lines[0] as unknown as { url: string; log: string };
-  }
-
-  /** Ctrl-C, then its exit status. */
-  async interrupt(): Promise<number | null> {
-    this.child.kill('SIGINT');
-    const [status] = (await once(this.child, 'close')) as [number | null];
-    return status;
+    super(['start', '--port', '0', '--json', ...args], dir);
   }
 }
 

@@ -4,6 +4,8 @@ import { stateFromJson, stateFromTable, TABLE_COLUMNS } from '@s2lab/stage2-map'
 
 /** A state as it came with a data frame. */
 export interface ReceivedState {
+  /** Name of the query that it answers. */
+  readonly refId: string;
   readonly state: Stage2State;
   /** Wall time at which it was received, ms since 1970. */
   readonly timeMs: number;
@@ -28,5 +30,5 @@ export function stateOfFrame(frame: DataFrame): ReceivedState | undefined {
   const columns = Object.fromEntries(
     TABLE_COLUMNS.map((name) => [name, frame.fields.find((field) => field.name === name)?.values ?? []]),
   ) as Record<TableColumn, readonly number[]>;
-  return { state: stateFromJson(stateFromTable({ head, columns })), timeMs, explorerUrl: explorerUrl ?? '' };
+  return { refId: frame.refId ?? '', state: stateFromJson(stateFromTable({ head, columns })), timeMs, explorerUrl: explorerUrl ?? '' };
 }

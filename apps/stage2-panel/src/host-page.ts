@@ -127,7 +127,11 @@ const modules: Readonly<Record<string, object>> = {
     DataSourcePlugin,
     FieldType: { number: 'number', string: 'string' },
   },
-  '@grafana/runtime': { getBackendSrv: () => ({ get }), getTemplateSrv: () => ({ replace }) },
+  '@grafana/runtime': {
+    getBackendSrv: () => ({ get }),
+    getTemplateSrv: () => ({ replace }),
+    getDataSourceSrv: () => ({ get: async () => host.source }),
+  },
   '@grafana/ui': {
     useTheme2: () => ({ isDark: dark, typography: { fontFamily: 'sans-serif' } }),
     InlineField: ({ label, children }: { readonly label: string; readonly children: React.ReactNode }) =>
@@ -142,10 +146,10 @@ export class HostPage {
   /** Times that panels published as the cursor, and `null` for its end. */
   readonly cursor: (number | null)[] = [];
   private readonly panelBus = this.bus.scoped();
-  private source: Source | undefined;
+  source: Source | undefined;
   private panel: PanelPlugin | undefined;
   private editors: DataSourcePlugin | undefined;
-  private data: { readonly series: readonly object[] } = { series: [] };
+  private data: { readonly series: readonly object[]; readonly request?: object } = { series: [] };
   private readonly root = createRoot(document.getElementById('panel')!);
   private readonly fromMs = Date.now() - 60_000;
 
@@ -166,7 +170,8 @@ export class HostPage {
 
   /** Asks the data source, as Grafana does at each refresh. */
   async refresh(query: object): Promise<number> {
-    this.data = await this.source!.query({ targets: [{ refId: 'A', ...query }], scopedVars: {} }).then(({ data }) => ({ series: data }));
+    const request = { targets: [{ refId: 'A', ...query }], scopedVars: {} };
+    this.data = await this.source!.query(request).then(({ data }) => ({ series: data, request }));
     return this.data.series.length;
   }
 
@@ -207,4 +212,5 @@ export class HostPage {
   }
 }
 
-Object.assign(globalThis, { host: new HostPage() });
+const host = new HostPage();
+Object.assign(globalThis, { host });

@@ -29,6 +29,7 @@ export interface PointedAt {
 export class MapSurface {
   private readonly canvas: HTMLCanvasElement;
   private readonly pointed: (at: PointedAt | undefined) => void;
+  private readonly viewed: (view: MapView | undefined) => void;
   private state: Stage2State | undefined;
   private look: SurfaceLook | undefined;
   private view: MapView | undefined;
@@ -38,10 +39,14 @@ export class MapSurface {
   private drag: { readonly x: number; moved: boolean } | undefined;
   private readonly stop = new AbortController();
 
-  /** @param pointed is told what is under the pointer whenever that may have changed */
-  constructor(canvas: HTMLCanvasElement, pointed: (at: PointedAt | undefined) => void) {
+  /**
+   * @param pointed is told what is under the pointer whenever that may have changed
+   * @param viewed is told the view that was chosen by hand; undefined = all is shown again
+   */
+  constructor(canvas: HTMLCanvasElement, pointed: (at: PointedAt | undefined) => void, viewed: (view: MapView | undefined) => void) {
     this.canvas = canvas;
     this.pointed = pointed;
+    this.viewed = viewed;
     const on = <K extends keyof HTMLElementEventMap>(type: K, handler: (event: HTMLElementEventMap[K]) => void): void =>
       canvas.addEventListener(type, handler, { signal: this.stop.signal, passive: false });
     on('wheel', (event) => {
@@ -71,7 +76,10 @@ export class MapSurface {
     this.state = state;
     this.look = look;
     const same = before?.origin.machine === state.origin.machine && before.origin.run === state.origin.run;
-    if (!same) this.chosen = false;
+    if (!same && this.chosen) {
+      this.chosen = false;
+      this.viewed(undefined);
+    }
     if (this.view === undefined || !this.chosen) this.view = fitView(state, look.width, look.height);
     else if (resized) this.view = { ...this.view, width: look.width, height: look.height };
     const ratio = globalThis.devicePixelRatio;
@@ -106,6 +114,7 @@ export class MapSurface {
 
   private fit(): void {
     this.chosen = false;
+    this.viewed(undefined);
     if (this.state !== undefined && this.look !== undefined) this.view = fitView(this.state, this.look.width, this.look.height);
     this.draw();
   }
@@ -126,6 +135,7 @@ export class MapSurface {
   private change(view: MapView): void {
     this.view = view;
     this.chosen = true;
+    this.viewed(view);
     this.draw();
   }
 

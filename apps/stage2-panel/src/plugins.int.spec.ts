@@ -188,6 +188,18 @@ test('in a browser, the panel draws what a running fleet answers to the data sou
   assert.ok(typeof cursor[0] === 'number' && Math.abs(cursor[0] - (before - 30_000)) < 10_000, String(cursor));
   assert.equal(cursor.at(-1), null, 'other panels hear of the end');
 
+  await page.evaluate(
+    async ([width, height]) => {
+      await host.refresh({ machine: '1', maxRuns: '16' });
+      host.draw({}, 'light', width!, height!);
+    },
+    [WIDTH, HEIGHT],
+  );
+  await page.getByText(/machine 1 .*neighbours merged/).waitFor();
+  await page.mouse.move(box.x + 100, box.y + 20);
+  for (let notch = 0; notch < 60; notch += 1) await page.mouse.wheel(0, -100);
+  await page.getByText(/machine 1 .*neighbours merged/).waitFor({ state: 'detached' });
+
   await shown(page, '2', 'light', { top: 2, bottom: 2, palette: 'dark', legend: false, strip: false });
   await page.getByRole('img', { name: /^Stage-2 of machine 2, levels 2 to 2/ }).waitFor();
   assert.equal((await page.getByRole('listitem').count()) + (await page.locator('canvas').count()), 1);

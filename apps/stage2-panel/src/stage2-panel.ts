@@ -1,10 +1,11 @@
 import type { PanelProps } from '@grafana/data';
 import { DataHoverClearEvent, DataHoverEvent } from '@grafana/data';
 import { useTheme2 } from '@grafana/ui';
-import type { LegendEntry, MapPalette, Stage2State } from '@s2lab/stage2-map';
+import type { LegendEntry, MapPalette, MapView, Stage2State } from '@s2lab/stage2-map';
 import { DARK_PALETTE, LIGHT_PALETTE, mapLegend } from '@s2lab/stage2-map';
 import type { CSSProperties, MouseEvent, ReactElement } from 'react';
 import { createElement as h, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useDetail } from './detail.ts';
 import type { ReceivedState } from './frame-state.ts';
 import { stateOfFrame } from './frame-state.ts';
 import type { PointedAt } from './map-surface.ts';
@@ -48,8 +49,10 @@ function ShownState({ props, history, shown, back, setCursor }: ShownProps): Rea
   const { top, bottom } = options;
   const { isDark, typography } = useTheme2();
   const [pointed, setPointed] = useState<PointedAt>();
+  const [view, setView] = useState<MapView>();
   // The same object until the state changes: the map is drawn anew for another one.
-  const state = useMemo(() => withLevels(shown.state, top, bottom), [shown, top, bottom]);
+  const drawn = useDetail(props, shown, view, back);
+  const state = useMemo(() => withLevels(drawn.state, top, bottom), [drawn, top, bottom]);
   const dark = options.palette === 'theme' ? isDark : options.palette === 'dark';
   const palette = dark ? DARK_PALETTE : LIGHT_PALETTE;
   const { fontFamily } = typography;
@@ -57,8 +60,8 @@ function ShownState({ props, history, shown, back, setCursor }: ShownProps): Rea
   return h(
     'div',
     { style: { position: 'relative', width, height, overflow: 'hidden' } },
-    h(Head, { received: shown, back }),
-    h(MapCanvas, { state, palette, fontFamily, width, height: Math.max(60, height - rest), pointed: setPointed }),
+    h(Head, { received: drawn, back }),
+    h(MapCanvas, { state, palette, fontFamily, width, height: Math.max(60, height - rest), pointed: setPointed, viewed: setView }),
     options.strip ? h(Strip, { props, history, shown, palette, fontFamily, setCursor }) : null,
     options.legend ? h(Legend, { palette }) : null,
     pointed === undefined ? null : h(Tooltip, { pointed, palette, width }),
@@ -133,16 +136,17 @@ interface MapCanvasProps {
   readonly width: number;
   readonly height: number;
   readonly pointed: (at: PointedAt | undefined) => void;
+  readonly viewed: (view: MapView | undefined) => void;
 }
 
-function MapCanvas({ state, palette, fontFamily, width, height, pointed }: MapCanvasProps): ReactElement {
+function MapCanvas({ state, palette, fontFamily, width, height, pointed, viewed }: MapCanvasProps): ReactElement {
   const canvas = useRef<HTMLCanvasElement>(null);
   const surface = useRef<MapSurface>(undefined);
   useLayoutEffect(() => {
-    const made = new MapSurface(canvas.current!, pointed);
+    const made = new MapSurface(canvas.current!, pointed, viewed);
     surface.current = made;
     return () => made.close();
-  }, [pointed]);
+  }, [pointed, viewed]);
   useLayoutEffect(() => surface.current!.show(state, { palette, fontFamily, width, height }), [state, palette, fontFamily, width, height]);
   const label = `Stage-2 of machine ${state.origin.machine}, levels ${state.top} to ${state.bottom}, ${state.pending.length} frees pending. Keys: + and - zoom, arrows move, 0 shows all.`;
   return h('canvas', {

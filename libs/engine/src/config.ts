@@ -66,6 +66,8 @@ export interface MachineConfig {
   readonly eagerSplitBytes: number;
   /** Manual protect with the dirty log initially all set: logging on write-protects nothing yet. */
   readonly initiallyAllSet: boolean;
+  /** Without FEAT_S2FWB: a translation fault cleans what it maps before it takes the lock, even if another then maps it first (KVM up to 5.13). */
+  readonly cleansBeforeLock: boolean;
   readonly collapse: CollapseMode;
   readonly teardown: TeardownOrder;
   /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
@@ -95,6 +97,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   cacheCapacity: 40,
   eagerSplitBytes: 0,
   initiallyAllSet: false,
+  cleansBeforeLock: false,
   collapse: 'lazy',
   teardown: 'after',
   reuseFrames: true,

@@ -22,20 +22,24 @@ const PAGE_BYTES = 4096;
 export class Contention {
   private readonly costs: CostSet;
   private readonly dic: boolean;
+  private readonly fwb: boolean;
   private readonly vcpus: number;
   /** Line l: the actor that changed it last, -1 nobody, and until when it is on its way. */
   private lineOwner = new Int32Array(FIRST_TABLE_LINE + 64).fill(-1);
   private lineFreeNs = new Float64Array(FIRST_TABLE_LINE + 64);
   private invalidationFreeNs = 0;
   private memoryFreeNs = 0;
-  /** Until when each actor zeroes pages. */
+  /** Until when each actor zeroes pages, or cleans them. */
   private readonly zeroingUntilNs: Float64Array;
+  private readonly cleaningUntilNs: Float64Array;
 
   constructor(config: MachineConfig, actors: number) {
     this.costs = config.costs;
     this.dic = config.dic;
+    this.fwb = config.fwb;
     this.vcpus = config.vcpus;
     this.zeroingUntilNs = new Float64Array(actors);
+    this.cleaningUntilNs = new Float64Array(actors);
   }
 
   /** What an event of a CONTENDED kind, at `now`, adds beyond its own cost, ns; the other arguments are its columns. */
@@ -48,17 +52,22 @@ export class Contention {
       case K.mappingSizeChosen:
         return this.lineNs(HOST_LINE, actor, now, HOST_CHANGES);
       case K.icacheInvalidated:
-        return this.dic ? 0 : this.maintenanceNs(oldLo, oldHi);
+        return this.dic ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
       case K.dcacheCleaned:
-        return this.maintenanceNs(oldLo, oldHi);
+        return this.fwb ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
       default:
         return this.lineNs(FIRST_TABLE_LINE + table, actor, now, 1);
     }
   }
 
-  /** Maintenance beyond the first page of a range. */
-  private maintenanceNs(oldLo: number, oldHi: number): number {
-    return (((oldHi >>> 0) * 0x1_0000_0000 + (oldLo >>> 0)) / PAGE_BYTES - 1) * this.costs.cacheMaintenanceNs;
+  /** Maintenance of a range beyond that of its first page, which is the event's own cost. */
+  private maintenanceNs(actor: number, now: number, bytesLo: number, bytesHi: number): number {
+    const { cacheMaintenanceNs, cleanBesideNs } = this.costs;
+    const pages = ((bytesHi >>> 0) * 0x1_0000_0000 + (bytesLo >>> 0)) / PAGE_BYTES;
+    const beside = cleanBesideNs === 0 ? 0 : othersBusy(this.cleaningUntilNs, now) * cleanBesideNs;
+    const ns = pages * (cacheMaintenanceNs + beside) - cacheMaintenanceNs;
+    this.cleaningUntilNs[actor] = now + cacheMaintenanceNs + ns;
+    return ns;
   }
 
   /** Time until a line has come over and was changed `changes` times; nothing if the actor was the last to change it. */
@@ -124,13 +133,18 @@ export class Contention {
   zeroingNs(actor: number, now: number, bytes: number): number {
     const { zeroPageNs, zeroBesideNs, memoryPageNs } = this.costs;
     const pages = bytes / PAGE_BYTES;
-    let beside = 0;
-    for (let other = 0; other < this.zeroingUntilNs.length; other += 1) if (this.zeroingUntilNs[other]! > now) beside += 1;
+    const beside = othersBusy(this.zeroingUntilNs, now);
     this.memoryFreeNs = Math.max(now, this.memoryFreeNs) + pages * memoryPageNs;
     const end = Math.max(now + pages * (zeroPageNs + beside * zeroBesideNs), this.memoryFreeNs);
     this.zeroingUntilNs[actor] = end;
     return end - now;
   }
+}
+
+function othersBusy(untilNs: Float64Array, now: number): number {
+  let busy = 0;
+  for (let actor = 0; actor < untilNs.length; actor += 1) if (untilNs[actor]! > now) busy += 1;
+  return busy;
 }
 
 /** 1 for the kinds of event that `Contention.extraNs` answers for. */

@@ -30,6 +30,8 @@ export interface CostSet {
   readonly lineTransferNs: number;
   /** Cache maintenance of 4 KiB. */
   readonly cacheMaintenanceNs: number;
+  /** What each other actor that does cache maintenance at the same time adds to that. */
+  readonly cleanBesideNs: number;
   /** A guest access by a cached translation. */
   readonly tlbHitNs: number;
   /** One descriptor read of the hardware walker. */
@@ -71,6 +73,7 @@ export const DEFAULT_COSTS: CostSet = {
   lockNs: 20,
   lineTransferNs: 62,
   cacheMaintenanceNs: 170,
+  cleanBesideNs: 0,
   tlbHitNs: 2,
   hardwareReadNs: 15,
   faultNs: 1200,
@@ -84,9 +87,10 @@ export const DEFAULT_COSTS: CostSet = {
 
 /**
  * Cost in ns by event kind code: what committing an event of that kind adds to its actor's virtual time.
- * @param dic FEAT_DIC: the instruction cache needs a barrier where it else needs maintenance
+ * @param coherent fwb: FEAT_S2FWB, by which the kernel's calls that clean to the point of coherency do nothing; dic: FEAT_DIC, by which those that
+ * invalidate the instruction cache are a barrier. @source Linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page()
  */
-export function costByKind(costs: CostSet, dic: boolean): Float64Array {
+export function costByKind(costs: CostSet, coherent: { readonly fwb: boolean; readonly dic: boolean }): Float64Array {
   const table = new Float64Array(256);
   const set = (cost: number, ...kinds: number[]) => kinds.forEach((kind) => (table[kind] = cost));
   set(costs.descriptorReadNs, K.descriptorRead, K.hazardScanned, K.epochRead, K.epochScanned);
@@ -99,8 +103,8 @@ export function costByKind(costs: CostSet, dic: boolean): Float64Array {
   set(costs.dsbNs, K.dsbCompleted, K.isbCompleted);
   set(costs.lockNs, K.lockAcquired, K.lockReleased, K.lockContended, K.readSectionEntered, K.readSectionLeft);
   set(costs.lockNs, K.hazardPublished, K.hazardCleared, K.epochAnnounced, K.epochWithdrawn);
-  set(costs.cacheMaintenanceNs, K.dcacheCleaned);
-  set(dic ? costs.dsbNs : costs.cacheMaintenanceNs, K.icacheInvalidated);
+  set(coherent.fwb ? 0 : costs.cacheMaintenanceNs, K.dcacheCleaned);
+  set(coherent.dic ? costs.dsbNs : costs.cacheMaintenanceNs, K.icacheInvalidated);
   set(costs.tlbHitNs, K.guestAccessed);
   set(costs.hardwareReadNs, K.hardwareDescriptorRead);
   set(costs.faultNs, K.faultTaken);

@@ -129,6 +129,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
   if (memslot !== undefined && backing !== undefined) populate(machine, walker, memslot, backing);
+  if (memslot !== undefined && cleansFirst(machine, walker)) clean(machine, walker, memslot);
   acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
 }
 
@@ -138,6 +139,18 @@ function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: B
   const bytes = 2 ** walker.mapShift;
   const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
   if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
+}
+
+/** @source Linux 5.13 arch/arm64/kvm/mmu.c user_mem_abort(): clean_dcache_guest_page(), unless the fault is one of permissions */
+function cleansFirst(machine: Machine, walker: Walker): boolean {
+  return machine.config.cleansBeforeLock && !machine.config.fwb && walker.faultKind === FAULT.translation;
+}
+
+function clean(machine: Machine, walker: Walker, memslot: Memslot): void {
+  const bytes = 2 ** walker.mapShift;
+  const ipa = alignDown(walker.ipa, bytes);
+  const pa = memslot.pa + (ipa - memslot.ipa);
+  machine.commit(walker, K.dcacheCleaned, 0, 0, 0, bytes, bytes / 0x1_0000_0000, pa, pa / 0x1_0000_0000, ipa, 0, 0);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
@@ -198,7 +211,8 @@ function locked(machine: Machine, walker: Walker): void {
   const ipa = alignDown(walker.ipa, bytes);
   walker.phys = memslot.pa + (ipa - memslot.ipa);
   walker.cachePages = walker.memcache;
-  beginMap(machine, walker, shared, ipa, bytes, PC.faultWalked);
+  const cleaned = machine.config.cleansBeforeLock ? WALK_FLAG.skipCmo : 0;
+  beginMap(machine, walker, shared | cleaned, ipa, bytes, PC.faultWalked);
 }
 
 function walked(machine: Machine, walker: Walker): void {

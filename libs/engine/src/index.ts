@@ -3,6 +3,7 @@ export * from './config.ts';
 export * from './costs.ts';
 export * from './hyp-memory.ts';
 export * from './hypervisor.ts';
+export * from './live-registers.ts';
 export * from './lock.ts';
 export * from './machine.ts';
 export * from './machine-state.ts';

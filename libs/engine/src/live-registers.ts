@@ -28,6 +28,8 @@ const HOST_PHASE = 3;
 const LOCK_RETURN = 5;
 const RETRIES = 21;
 const WALK_ID = 22;
+/** Level, table, slot, root pages to come. */
+const PLACE = [25, 26, 27, 29];
 const OLD = [33, 34];
 const NEW = [35, 36];
 const VISIT = [30, 31];
@@ -107,7 +109,8 @@ function clearFinishedWalk(r: Int32Array, a: Float64Array): void {
   clearWalks(r, a);
   r[OP_AT] = op;
   r[RESULT_AT] = result;
-  r[SEQUENCE] = 0;
+  // A fault that must come back alone compares it once more.
+  if (r[0] !== PC.faultWalked) r[SEQUENCE] = 0;
 }
 
 function clear(r: Int32Array, dead: readonly number[]): void {
@@ -143,10 +146,26 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
     if (op !== OP.leaf) clear(r, NEW);
     if (pc !== PC.walkReread) clear(r, VISIT);
   }
+  if ((pc === PC.walkBegin || pc === PC.walkEnter) && walker.topLevel < 0) {
+    clear(r, PLACE);
+    r.fill(0, STACK, STACK + 4 * LEVELS);
+    a.fill(0, VISIT_ADDRESS, VISIT_ADDRESS + LEVELS);
+    return;
+  }
   // Levels at and below the present one are entered anew.
   r.fill(0, STACK, STACK + 4 * Math.max(0, walker.topLevel));
   r.fill(0, STACK + 4 * Math.max(0, level), STACK + 4 * LEVELS);
   for (let below = Math.max(0, level) + (pc === PC.walkRead ? 0 : 1); below < LEVELS; below += 1) a[VISIT_ADDRESS + below] = 0;
+}
+
+/** Clears the registers of `walker` that cannot matter any more. Numbers noted before stay, alive or not. */
+export function clearDeadRegisters(walker: Walker, scratch: Registers): void {
+  const { hardwareEpoch, sequence } = walker;
+  copyLiveRegisters(walker, hardwareEpoch, sequence, scratch);
+  walker.r.set(scratch.r);
+  walker.a.set(scratch.a);
+  walker.hardwareEpoch = hardwareEpoch;
+  walker.sequence = sequence;
 }
 
 /** Registers to copy into, all 0. */

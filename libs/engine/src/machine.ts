@@ -73,7 +73,7 @@ export class Machine {
     this.hypervisor = config.kind === 'pkvm' ? new Hypervisor(this.world.shape.pageBytes) : undefined;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
-    this.costs = costByKind(config.costs, config.dic);
+    this.costs = costByKind(config.costs, config);
     this.contention = new Contention(config, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);

@@ -2,6 +2,8 @@ import type { Command, MachineConfig, ReclaimPolicy, Workload } from '@s2lab/eng
 import { COMMAND, Machine, machineConfig } from '@s2lab/engine';
 import { EventColumns } from '@s2lab/events';
 import { MachineRun } from '@s2lab/scheduler';
+import type { PhaseFigures } from './phase-tally.ts';
+import { PhaseTally } from './phase-tally.ts';
 
 /** Virtual ns between two looks of an actor at whether the next phase has begun; each phase begins that long after the one before. */
 const POLL_NS = 100_000;
@@ -13,7 +15,7 @@ export type CommandFields = Partial<Command>;
 
 /**
  * One phase of a benchmark: all actors begin it at the same virtual time, and it ends when the last one is through.
- * Exactly one of the two is there.
+ * An actor with nothing to do waits.
  */
 export interface Phase {
   readonly name: string;
@@ -21,14 +23,6 @@ export interface Phase {
   readonly vcpus?: (vcpu: number, n: number, command: Command) => boolean;
   /** What the VMM thread does, one after the other. */
   readonly vmm?: readonly CommandFields[];
-}
-
-/** What a phase took. */
-export interface PhaseFigures {
-  /** Virtual ns from its begin until the last actor was through. */
-  readonly ns: number;
-  /** Events by kind (K). */
-  readonly counts: Float64Array;
 }
 
 /**
@@ -62,12 +56,13 @@ class PhasedWorkload implements Workload {
   private readonly phases: readonly Phase[];
   private readonly vcpus: number;
   private readonly columns: EventColumns;
-  private counts = new Float64Array(256);
+  private readonly tally = new PhaseTally();
   private phase = 0;
   private beginNs = POLL_NS;
   private endNs = 0;
   /** Commands of the present phase that each actor was given; -1 once it is through. */
   private readonly given: Int32Array;
+  private readonly givenAtNs: Float64Array;
   private through = 0;
 
   constructor(phases: readonly Phase[], vcpus: number, columns: EventColumns) {
@@ -75,14 +70,17 @@ class PhasedWorkload implements Workload {
     this.vcpus = vcpus;
     this.columns = columns;
     this.given = new Int32Array(vcpus + 1);
+    this.givenAtNs = new Float64Array(vcpus + 1);
   }
 
   next(actor: number, nowNs: number, _lastResult: number, command: Command): void {
     const phase = this.phases[this.phase];
     if (phase === undefined) return;
     if (nowNs < this.beginNs || this.given[actor] === -1) return this.wait(actor, nowNs, command);
+    if (actor < this.vcpus && this.given[actor]! > 0) this.tally.command(nowNs - this.givenAtNs[actor]!);
     if (this.fill(phase, actor, this.given[actor]!, command)) {
       this.given[actor]! += 1;
+      this.givenAtNs[actor] = nowNs;
       return;
     }
     this.given[actor] = -1;
@@ -108,8 +106,7 @@ class PhasedWorkload implements Workload {
 
   private endPhase(phase: Phase): void {
     this.takeCounts();
-    this.figures.set(phase.name, { ns: this.endNs - this.beginNs, counts: this.counts });
-    this.counts = new Float64Array(256);
+    this.figures.set(phase.name, this.tally.take(this.endNs - this.beginNs));
     this.beginNs = this.endNs + POLL_NS;
     this.phase += 1;
     this.given.fill(0);
@@ -118,7 +115,7 @@ class PhasedWorkload implements Workload {
 
   /** Adds the rows that are not counted yet to the present phase. */
   takeCounts(): void {
-    for (let row = this.counted; row < this.columns.length; row += 1) this.counts[this.columns.kind[row]!]! += 1;
+    this.tally.fold(this.columns, this.counted);
     this.counted = this.columns.length;
   }
 }

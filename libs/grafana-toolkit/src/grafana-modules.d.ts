@@ -50,7 +50,7 @@ declare module '@grafana/data' {
   }
 
   interface PanelProps<Options> {
-    readonly data: { readonly series: readonly DataFrame[] };
+    readonly data: { readonly series: readonly DataFrame[]; readonly request?: DataQueryRequest<DataQuery> };
     readonly timeRange: TimeRange;
     readonly options: Options;
     readonly width: number;
@@ -127,6 +127,9 @@ declare module '@grafana/data' {
 }
 
 declare module '@grafana/runtime' {
+  import type { DataSourceApi, DataQuery, DataSourceRef } from '@grafana/data';
+
+  function getDataSourceSrv(): { get(ref: DataSourceRef | null | undefined): Promise<DataSourceApi<DataQuery, object>> };
   interface BackendSrv {
     get<Answer>(url: string, params?: Readonly<Record<string, string>>, requestId?: string): Promise<Answer>;
   }

@@ -1,6 +1,6 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
-import { K, LINK_CAUSE, OP, PHASE, UNLINK_CAUSE, wide } from '@s2lab/events';
-import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
+import { K, LINK_CAUSE, PHASE, UNLINK_CAUSE, wide } from '@s2lab/events';
+import { LockedDescriptors } from './locked-descriptors.ts';
 import { LEAF_LEVELS, MappedLeaves, PAGE_LEVEL } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { PageOwnership } from './page-ownership.ts';
@@ -103,6 +103,7 @@ export class MachineTally {
   readonly ownership = new PageOwnership();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
+  private readonly locked = new LockedDescriptors();
   private loggingEnded = false;
   private hasCollapsed = false;
 
@@ -145,21 +146,20 @@ export class MachineTally {
 
   /** Folds consecutive rows of this machine. */
   fold(rows: EventRows): void {
-    const { kind, level, arg, aux, old, length } = rows;
+    const { kind, level, arg, aux, length } = rows;
     const { counts, mapped } = this;
     for (let i = 0; i < length; i += 1) {
       const code = kind[i]!;
       counts[code]! += 1;
       switch (code) {
-        case K.descriptorRead: {
-          const j = 2 * i;
-          if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) this.meetLocked(rows.walk[i]!);
+        case K.descriptorRead:
+          if (this.locked.meets(rows, i)) counts[AT.lockedMet]! += 1;
           break;
-        }
         case K.descriptorStored:
         case K.descriptorReleased:
         case K.descriptorSwapped:
           if (mapped.replace(rows, i) > 0 && this.loggingEnded && level[i]! < PAGE_LEVEL) counts[AT.blocksBack]! += 1;
+          this.locked.write(rows, i);
           break;
         case K.guestAccessed:
           counts[aux[i] === 1 ? AT.tlbHits : AT.tlbMisses]! += 1;
@@ -190,11 +190,6 @@ export class MachineTally {
     if (length > 0) this.virtualNs = Math.max(this.virtualNs, wide(rows.at, length - 1));
   }
 
-  /** A recovery in place comes back to what its own first walk has locked: nobody is in its way. */
-  private meetLocked(walk: number): void {
-    if (this.walkOp.get(walk) !== OP.recover) this.counts[AT.lockedMet]! += 1;
-  }
-
   /** Kinds that are few among the events. */
   private foldRare(rows: EventRows, i: number, code: number): void {
     switch (code) {
@@ -205,6 +200,7 @@ export class MachineTally {
         break;
       case K.tableFreed:
         this.tables -= 1;
+        this.locked.dropTable(rows.table[i]!);
         this.mapped.dropTable(rows.table[i]!);
         break;
       case K.tableLinked:

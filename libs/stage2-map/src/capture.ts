@@ -68,7 +68,7 @@ export function captureStage2(source: MapSource, origin: MapOrigin, query: MapQu
   const merged = mergedRuns(levels, shape, query.maxRuns ?? Infinity, to - from);
   return {
     ...told,
-    shape: { pageShift: shape.pageShift, ipaBits: shape.ipaBits, lpa2: shape.lpa2 },
+    shape: { pageShift: shape.pageShift, indexBits: shape.bitsPerLevel, ipaBits: shape.ipaBits, lpa2: shape.lpa2 },
     features: stage2.features,
     levels: merged,
     exact: merged === levels,

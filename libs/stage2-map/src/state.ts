@@ -12,6 +12,8 @@ export const SLOT_NAMES = ['invalid', 'table', 'block', 'page', 'locked', 'owner
 /** Shape of a stage-2 as plain data; `shapeOf` computes the rest. */
 export interface MapShape {
   readonly pageShift: number;
+  /** log2 of the descriptors in a table; absent = those of the granule. */
+  readonly indexBits?: number | undefined;
   readonly ipaBits: number;
   readonly lpa2: boolean;
 }
@@ -86,5 +88,5 @@ export interface Stage2State {
 /** The geometry of a state. Undefined while the machine has no stage-2. */
 export function shapeOf(state: Stage2State): Geometry | undefined {
   const { shape } = state;
-  return shape === undefined ? undefined : geometry(shape.pageShift, shape.ipaBits, shape.lpa2);
+  return shape === undefined ? undefined : geometry(shape.pageShift, shape.ipaBits, shape.lpa2, shape.indexBits);
 }

@@ -1,8 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { isValid, LO_WRITE, PROT } from '@s2lab/arch';
-import type { MachineConfig, ReclaimPolicy, Walker, Workload } from '@s2lab/engine';
-import { COMMAND, HOOK, Machine, machineConfig } from '@s2lab/engine';
+import type { CollapseMode, MachineConfig, ReclaimPolicy, Walker, Workload } from '@s2lab/engine';
+import { COMMAND, HOOK, Machine, machineConfig, PC } from '@s2lab/engine';
 import { ACCESS, EventColumns, K, OP } from '@s2lab/events';
 import type { Verdict } from '@s2lab/invariants';
 import { formatVerdict, Verifier } from '@s2lab/invariants';
@@ -178,6 +178,42 @@ test('a policy that lets a walk start anew two thousand times is reported by I16
   let restarts = 2000;
   const policy: ReclaimPolicy = { ...rcu, tracksTables: true, descend: () => (restarts-- > 0 ? HOOK.restart : HOOK.done) };
   onlyFound({ ...scenario('smoke', () => {}), policy }, 'I16');
+});
+
+/** A collapse by the host on `smoke`, with something left out or changed while dirty logging is switched off. */
+function collapsing(collapse: CollapseMode, defect: Defect): Experiment {
+  const sound = scenario(
+    'smoke',
+    lacks((walker, kind, newLo) => (walker.command === COMMAND.dirtyLogOff ? defect(walker, kind, newLo) : newLo)),
+  );
+  return { ...sound, config: { ...sound.config, collapse } };
+}
+
+test('a collapse by the host without its flush is found by I3', () => {
+  for (const collapse of ['in-place', 'zap-parent', 'unmap-memslot'] as const)
+    firstFound(
+      collapsing(collapse, (_walker, kind, newLo) => (kind === K.tlbiIssued ? undefined : newLo)),
+      'I3',
+    );
+});
+
+test('a recovery in place that makes other permissions than it asked for is reported by I11 and by nothing else', () => {
+  const narrows: Defect = (walker, kind, newLo) => (kind === K.descriptorReleased && walker.op === OP.recover ? newLo & ~LO_WRITE : newLo);
+  onlyFound(collapsing('in-place', narrows), 'I11');
+});
+
+test('a recovery in place that never installs its blocks is found by I4: its descriptors stay locked', () => {
+  firstFound(
+    collapsing('in-place', (walker, kind, newLo) => (kind === K.descriptorReleased && walker.op === OP.recover ? undefined : newLo)),
+    'I4',
+  );
+});
+
+test('a recovery in place without its last DSB is reported by I15 and by nothing else', () => {
+  onlyFound(
+    collapsing('in-place', (walker, kind, newLo) => (kind === K.dsbCompleted && walker.pc === PC.mapBarrier ? undefined : newLo)),
+    'I15',
+  );
 });
 
 test('a write protection that is never flushed is reported by I12 and by nothing else', () => {

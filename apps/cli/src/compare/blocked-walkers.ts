@@ -1,14 +1,13 @@
-import { isLocked } from '@s2lab/arch';
 import type { EventRows, EventSink, Frame } from '@s2lab/events';
 import { K, wide } from '@s2lab/events';
+import { LockedDescriptors } from '@s2lab/metrics';
 
 /** Upper bounds of the histogram, virtual nanoseconds; a last bucket has none. */
 export const BLOCKED_LIMITS_NS = [300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000] as const;
 
 /** What one machine's walkers are blocked on. */
 class Machine {
-  /** Locked descriptors: table × 2^16 + slot → who locked it. */
-  readonly owner = new Map<number, number>();
+  readonly locked = new LockedDescriptors();
   /** By actor: when it first met what it is blocked on, -1 = it is not. */
   readonly since: number[] = [];
 }
@@ -40,12 +39,14 @@ export class BlockedWalkers implements EventSink {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
-        if (isLocked(rows.new[2 * i]!, rows.new[2 * i + 1]!)) machine.owner.set(place(rows, i), rows.actor[i]!);
-        else if (machine.owner.size > 0) machine.owner.delete(place(rows, i));
+        machine.locked.write(rows, i);
         return;
       case K.descriptorRead:
       case K.hardwareDescriptorRead:
-        if (machine.owner.size > 0) this.meet(machine, rows, i);
+        if (machine.locked.meets(rows, i)) this.meet(machine, rows.actor[i]!, wide(rows.at, i));
+        return;
+      case K.tableFreed:
+        machine.locked.dropTable(rows.table[i]!);
         return;
       case K.guestAccessed:
       case K.guestAborted:
@@ -58,11 +59,8 @@ export class BlockedWalkers implements EventSink {
     }
   }
 
-  private meet(machine: Machine, rows: EventRows, i: number): void {
-    const owner = machine.owner.get(place(rows, i));
-    const actor = rows.actor[i]!;
-    if (owner === undefined || owner === actor || (machine.since[actor] ?? -1) >= 0) return;
-    machine.since[actor] = wide(rows.at, i);
+  private meet(machine: Machine, actor: number, at: number): void {
+    if ((machine.since[actor] ?? -1) < 0) machine.since[actor] = at;
   }
 
   private through(machine: Machine, actor: number, at: number): void {
@@ -75,8 +73,4 @@ export class BlockedWalkers implements EventSink {
     this.totalNs += ns;
     this.longestNs = Math.max(this.longestNs, ns);
   }
-}
-
-function place(rows: EventRows, i: number): number {
-  return rows.table[i]! * 0x1_0000 + rows.slot[i]!;
 }

@@ -43,7 +43,8 @@ function section(result: Reproduced): string {
 <table><thead><tr>${[...headings!, ''].map((text) => `<th>${escape(text)}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></section>`;
 }
 
-function bar(deviation: number): string {
+function bar(deviation: number | null): string {
+  if (deviation === null) return '';
   const half = 50 * Math.min(1, Math.abs(deviation) / FULL);
   return `<span class="bar"><i style="left:${deviation < 0 ? 50 - half : 50}%;width:${half}%"></i></span>`;
 }

@@ -3,8 +3,8 @@ import { deviation, judge } from '@s2lab/experiments';
 
 /** A figure with what it says. */
 interface ReproducedFigure extends Figure {
-  /** Simulated over published, less 1. */
-  readonly deviation: number;
+  /** Simulated over published, less 1; null when nobody published it. */
+  readonly deviation: number | null;
   readonly judgement: Judgement;
 }
 
@@ -20,7 +20,7 @@ export interface Reproduced {
 
 /** Runs an experiment and judges its figures. */
 export function reproduced({ name, title, source, method, costs, run }: Experiment, size: Size): Reproduced {
-  const figures = run(size).map((figure) => ({ ...figure, deviation: deviation(figure), judgement: judge(figure) }));
+  const figures = run(size).map((figure) => ({ ...figure, deviation: deviation(figure) ?? null, judgement: judge(figure) }));
   return { name, title, source, method, costs, figures };
 }
 
@@ -30,9 +30,9 @@ export function figureTable({ figures }: Reproduced): string[][] {
     ['figure', 'published', 'simulated', 'deviation', '', ''],
     ...figures.map((figure) => [
       figure.name,
-      amount(figure.published),
+      figure.published === undefined ? '–' : amount(figure.published),
       amount(figure.simulated),
-      `${figure.deviation >= 0 ? '+' : '−'}${Math.abs(100 * figure.deviation).toFixed(1)} %`,
+      figure.deviation === null ? '' : `${figure.deviation >= 0 ? '+' : '−'}${Math.abs(100 * figure.deviation).toFixed(1)} %`,
       judgementText(figure),
       figure.fitted === true ? 'fitted' : 'predicted',
     ]),

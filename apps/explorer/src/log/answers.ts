@@ -72,6 +72,9 @@ export interface MomentQuestion extends MachineQuestion {
   readonly to?: number | undefined;
   /** Tables that the tree shows opened. */
   readonly open: readonly number[];
+  /** The asker has the map of this part of this stage-2 (`mapVmid`) as it was after this event: where nothing has changed, it is not sent again. */
+  readonly mapSeq?: number | undefined;
+  readonly mapVmid?: number | undefined;
 }
 
 /** A machine just after an event. */
@@ -90,6 +93,8 @@ export interface Moment {
   readonly stage2s: readonly number[];
   readonly vmid: number | null;
   readonly map: Stage2StateJson;
+  /** The map’s levels are those that the asker has, and left out here. */
+  readonly sameLevels: boolean;
   readonly tree: readonly TableNode[];
 }
 

@@ -26,6 +26,8 @@ const ASKS: { readonly [Q in keyof Questions]: z.ZodType<Questions[Q]['ask']> } 
     from: number.optional(),
     to: number.optional(),
     open: tables.default([]),
+    mapSeq: number.optional(),
+    mapVmid: number.optional(),
   }),
   window: z.strictObject({ ...machine, from: number, to: number }),
   find: z.strictObject({

@@ -27,6 +27,8 @@ import { findEvent } from './find-event.ts';
 
 /** Runs of slots that a map holds at most: more than a screen has columns. */
 const MAP_RUNS = 2000;
+/** Events between two maps at most that are looked through for a change. */
+const SAME_WITHIN = 256;
 /** Events of a window at most. */
 const WINDOW_MAX = 4096;
 
@@ -109,11 +111,9 @@ export class LogDesk implements LogOracle {
     const vmid = asked.vmid ?? (vmids.includes(own) ? own : vmids[0]);
     const table = 'table' in decoded ? Number(decoded.table) : 'child' in decoded ? Number(decoded.child) : null;
     const { run, policy, machineKind } = machine;
-    const map = captureStage2(
-      view,
-      { run, machine: machine.machine, policy, machineKind },
-      { vmid, from: asked.from, to: asked.to, maxRuns: MAP_RUNS },
-    );
+    const sameLevels = vmid !== undefined && vmid === asked.mapVmid && (await this.sameMap(machine, asked.mapSeq, seq));
+    const part = sameLevels ? { from: 0, to: 0 } : { from: asked.from, to: asked.to };
+    const map = captureStage2(view, { run, machine: machine.machine, policy, machineKind }, { vmid, ...part, maxRuns: MAP_RUNS });
     return {
       seq,
       event: stepText(view, rows, i, seq, machine.machine),
@@ -129,8 +129,21 @@ export class LogDesk implements LogOracle {
       stage2s: vmids,
       vmid: vmid ?? null,
       map: stateToJson(map),
+      sameLevels,
       tree: openTrees(view, (page) => open.has(page)),
     };
+  }
+
+  /** Whether no event between two near ones changes what a map shows of the tables. */
+  private async sameMap(machine: LoggedMachine, one: number | undefined, other: number): Promise<boolean> {
+    if (one === undefined || Math.abs(one - other) > SAME_WITHIN) return false;
+    const from = Math.min(one, other) + 1;
+    const to = Math.max(one, other) + 1;
+    for await (const { rows, firstSeq } of this.seeker.frames(machine, from, to)) {
+      const end = Math.min(rows.length, to - firstSeq);
+      for (let i = Math.max(0, from - firstSeq); i < end; i += 1) if (changesMap(rows.kind[i]!)) return false;
+    }
+    return true;
   }
 
   private async row(machine: LoggedMachine, seq: number): Promise<{ readonly rows: EventRows; readonly i: number }> {
@@ -156,6 +169,10 @@ export class LogDesk implements LogOracle {
     if (found === undefined) throw new TimelineError(`the log has no machine ${machine}${run === undefined ? '' : ` of run ${run}`}`);
     return found;
   }
+}
+
+function changesMap(kind: number): boolean {
+  return kind < K.walkBegan || (kind >= K.descriptorStored && kind <= K.tableFreed && kind !== K.descriptorSwapFailed);
 }
 
 function stepText(view: MachineView, rows: EventRows, i: number, seq: number, machine: number): StepText {

@@ -31,6 +31,7 @@ export function verifierView(): View {
     rows: [
       { title: 'Rules', panels: rules() },
       { title: 'What was read', panels: reading() },
+      { title: 'Checkpoints', panels: checkpoints() },
     ],
   };
 }
@@ -165,6 +166,49 @@ function reading(): Panel[] {
       queries: [
         { query: services.total('s2lab_verifier_dead_letters_total', ['damage']), legend: '{{damage}}' },
         { query: ZERO, legend: 'none' },
+      ],
+    }),
+  ];
+}
+
+function checkpoints() {
+  return [
+    curves({
+      id: 301,
+      title: 'Checkpoint age',
+      unit: 's',
+      width: 8,
+      bad: { yellow: 30, red: 120 },
+      description:
+        'Wall time since the first event was judged that no checkpoint holds yet, by verifier: what would be judged anew after a crash. Above the red line for a minute CheckpointTooOld is raised.',
+      queries: [{ query: services.total('s2lab_verifier_checkpoint_age_seconds', ['instance']), legend: '{{instance}}' }],
+    }),
+    curves({
+      id: 302,
+      title: 'Size of a checkpoint',
+      unit: 'bytes',
+      width: 8,
+      description:
+        'Mean bytes of a checkpoint of one partition. They grow with live tables, not with the length of the log. No curve while none is kept.',
+      queries: [
+        {
+          query: ratio(services.perSecond('s2lab_verifier_checkpoint_bytes_total'), services.perSecond('s2lab_verifier_checkpoints_total')),
+          legend: 'bytes',
+        },
+      ],
+    }),
+    curves({
+      id: 303,
+      title: 'Restarts and shares',
+      unit: 'short',
+      width: 8,
+      description:
+        'Partitions of each verifier; how often judging of partitions was taken up from a checkpoint (crashes, restarts, rebalances); checkpoints that could not be kept or taken up.',
+      queries: [
+        { query: services.total('s2lab_verifier_partitions', ['instance']), legend: 'partitions of {{instance}}' },
+        { query: services.total('s2lab_verifier_restarts'), legend: 'restarts' },
+        { query: services.total('s2lab_verifier_taken_up_total', ['from']), legend: 'taken up from {{from}}' },
+        { query: services.total('s2lab_verifier_checkpoint_failures_total'), legend: 'failures' },
       ],
     }),
   ];

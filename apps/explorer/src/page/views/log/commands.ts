@@ -6,7 +6,6 @@ import { stepWitness } from './violation-panel.ts';
 export interface Command {
   /** As KeyboardEvent.key says it. */
   readonly key: string;
-  readonly shift?: boolean;
   /** The key, as people write it. */
   readonly shown: string;
   readonly help: string;
@@ -43,9 +42,9 @@ export const COMMANDS: readonly Command[] = [
   { key: '.', shown: '.', help: 'next step of the same walker', run: (session) => stepActor(session, false) },
   { key: ',', shown: ',', help: 'step of the same walker before', run: (session) => stepActor(session, true) },
   { key: 'n', shown: 'n', help: 'next violation', run: (session) => session.stepViolation(1) },
-  { key: 'N', shift: true, shown: 'Shift+N', help: 'violation before', run: (session) => session.stepViolation(-1) },
+  { key: 'N', shown: 'Shift+N', help: 'violation before', run: (session) => session.stepViolation(-1) },
   { key: 'w', shown: 'w', help: 'next write to the chosen slot', run: (session) => findWrite(session, false) },
-  { key: 'W', shift: true, shown: 'Shift+W', help: 'write to the chosen slot before', run: (session) => findWrite(session, true) },
+  { key: 'W', shown: 'Shift+W', help: 'write to the chosen slot before', run: (session) => findWrite(session, true) },
   { key: ']', shown: ']', help: 'next event of the proof', run: (session) => stepWitness(session, 1) },
   { key: '[', shown: '[', help: 'event of the proof before', run: (session) => stepWitness(session, -1) },
   { key: 'f', shown: 'f', help: 'follow a log that grows', run: (session) => session.follow(!session.following) },

@@ -66,7 +66,7 @@ export class Controls {
     else if (event.key === '/') this.search.focus();
     else if (event.key === 'g') this.position.select();
     else {
-      const command = COMMANDS.find(({ key, shift }) => key === event.key && (shift === undefined || shift === event.shiftKey));
+      const command = COMMANDS.find(({ key }) => key === event.key);
       if (command === undefined) return false;
       command.run(this.session);
     }

@@ -2,7 +2,7 @@ import type { EventWindow, SpanKind } from '../../../log/answers.ts';
 import { cssVariable } from '../../palette.ts';
 import { KIND_GROUPS, kindGroup } from './kind-groups.ts';
 import type { LogSession } from './log-session.ts';
-import { fittedCanvas, make, panel } from './make-element.ts';
+import { FittedCanvas, make, panel } from './make-element.ts';
 
 const LANE = 17;
 const NAMES = 92;
@@ -24,7 +24,7 @@ const SPANS: Readonly<Record<SpanKind, readonly [top: number, height: number, co
 export class Lanes {
   readonly element: HTMLElement;
   private readonly session: LogSession;
-  private readonly canvas: HTMLCanvasElement;
+  private readonly canvas: FittedCanvas;
   private readonly tip = make('p', 'note');
   private window: EventWindow | undefined;
   private readonly heard = new Set<(window: EventWindow) => void>();
@@ -43,14 +43,15 @@ export class Lanes {
       item.append(swatch, name);
       legend.append(item);
     }
+    legend.append(make('span', '', 'above a lane: holds the lock, or waits for it (red); below: in a read-side section'));
     heading.append(legend);
-    this.canvas = fittedCanvas(LANE * 12, () => this.draw());
-    this.canvas.setAttribute('role', 'img');
-    this.canvas.setAttribute('aria-label', 'Events around this one, by actor and by table');
-    this.canvas.addEventListener('click', (event) => session.goTo(this.seqAt(event)));
-    this.canvas.addEventListener('pointermove', (event) => this.describe(this.seqAt(event)));
-    this.canvas.addEventListener('pointerleave', () => this.tip.replaceChildren());
-    this.canvas.addEventListener(
+    this.canvas = new FittedCanvas(LANE * 12, () => this.draw());
+    this.canvas.element.setAttribute('role', 'img');
+    this.canvas.element.setAttribute('aria-label', 'Events around this one, by actor and by table');
+    this.canvas.element.addEventListener('click', (event) => session.goTo(this.seqAt(event)));
+    this.canvas.element.addEventListener('pointermove', (event) => this.describe(this.seqAt(event)));
+    this.canvas.element.addEventListener('pointerleave', () => this.tip.replaceChildren());
+    this.canvas.element.addEventListener(
       'wheel',
       (event) => {
         event.preventDefault();
@@ -58,7 +59,7 @@ export class Lanes {
       },
       { passive: false },
     );
-    element.append(this.canvas, this.tip);
+    element.append(this.canvas.element, this.tip);
     session.listen((news) => {
       if (news === 'machine') this.window = undefined;
       if (news === 'moment' || news === 'choice') this.follow();
@@ -117,27 +118,24 @@ export class Lanes {
     const tables = this.tablesShown(window);
     const rows = window.actors.length + tables.length;
     const wanted = `${Math.max(6, rows) * LANE}px`;
-    if (canvas.style.height !== wanted) {
-      canvas.style.height = wanted; // its observer draws
+    if (canvas.element.style.height !== wanted) {
+      canvas.element.style.height = wanted; // its observer draws
       return;
     }
-    const context = canvas.getContext('2d')!;
-    const ratio = devicePixelRatio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    const context = canvas.begin();
     const names = [...window.actors, ...tables.map((table) => `table ${table}`)];
     context.font = '11px system-ui, sans-serif';
     context.textBaseline = 'middle';
     context.textAlign = 'left';
     names.forEach((name, row) => {
       context.fillStyle = cssVariable(row % 2 === 0 ? '--card' : '--page');
-      context.fillRect(NAMES, row * LANE, canvas.clientWidth - NAMES, LANE);
+      context.fillRect(NAMES, row * LANE, canvas.width - NAMES, LANE);
       context.fillStyle = cssVariable(row === this.session.actor ? '--accent' : '--muted');
       context.fillText(name, 0, row * LANE + LANE / 2);
     });
     context.save();
     context.beginPath();
-    context.rect(NAMES, 0, canvas.clientWidth - NAMES, canvas.clientHeight);
+    context.rect(NAMES, 0, canvas.width - NAMES, canvas.height);
     context.clip();
     this.drawSpans(context, window);
     this.drawEvents(context, window, tables);
@@ -176,9 +174,9 @@ export class Lanes {
     const { session, canvas } = this;
     const violation = session.violation === undefined ? undefined : session.about.violations[session.violation];
     context.fillStyle = cssVariable('--bad');
-    for (const { seq } of violation?.witness ?? []) if (seq >= 0) context.fillRect(this.xOf(seq) - 0.5, 0, 1, canvas.clientHeight);
+    for (const { seq } of violation?.witness ?? []) if (seq >= 0) context.fillRect(this.xOf(seq) - 0.5, 0, 1, canvas.height);
     context.fillStyle = cssVariable('--accent');
-    context.fillRect(this.xOf(session.seq) - 0.75, 0, 1.5, canvas.clientHeight);
+    context.fillRect(this.xOf(session.seq) - 0.75, 0, 1.5, canvas.height);
   }
 
   /** The tables touched nearest to the reader, by number. */
@@ -209,12 +207,12 @@ export class Lanes {
 
   private xOf(seq: number): number {
     const { from, to } = this.range();
-    return NAMES + ((seq + 0.5 - from) / (to - from)) * (this.canvas.clientWidth - NAMES);
+    return NAMES + ((seq + 0.5 - from) / (to - from)) * (this.canvas.width - NAMES);
   }
 
   private seqAt(event: MouseEvent): number {
     const { from, to } = this.range();
-    const { left } = this.canvas.getBoundingClientRect();
-    return Math.floor(from + ((event.clientX - left - NAMES) / (this.canvas.clientWidth - NAMES)) * (to - from));
+    const { left } = this.canvas.element.getBoundingClientRect();
+    return Math.floor(from + ((event.clientX - left - NAMES) / (this.canvas.width - NAMES)) * (to - from));
   }
 }

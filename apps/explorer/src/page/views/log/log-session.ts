@@ -1,4 +1,6 @@
 import type { FindQuestion, LogAbout, LogOracle, Moment } from '../../../log/answers.ts';
+import type { Stage2State } from '@s2lab/stage2-map';
+import { stateFromJson } from '@s2lab/stage2-map';
 import type { LoggedMachine } from '@s2lab/survey';
 
 /** What of a session has changed. */
@@ -10,6 +12,8 @@ export interface ChosenSlot {
   readonly slot: number;
 }
 
+/** Milliseconds after which a reader is told what is waited for. */
+const PATIENCE_MS = 600;
 /** Milliseconds between two looks at a log that is surveyed or that grows. */
 const LOOK_MS = 400;
 
@@ -22,6 +26,8 @@ export class LogSession {
   machine: LoggedMachine;
   /** The machine at the event that is shown; undefined until the first answer. */
   moment: Moment | undefined;
+  /** Its map, and the part that was asked for. */
+  map: { readonly state: Stage2State; readonly range: { readonly from: number; readonly to: number } | undefined } | undefined;
   /** The moment shown before. */
   before: Moment | undefined;
   slot: ChosenSlot | undefined;
@@ -40,6 +46,7 @@ export class LogSession {
   private readonly listeners = new Set<(news: SessionNews) => void>();
   private wanted: number | undefined;
   private range: { readonly from: number; readonly to: number } | undefined;
+  private asked: { readonly from: number; readonly to: number } | undefined;
   private asking = false;
   private searching = 0;
   private clock: ReturnType<typeof setTimeout> | undefined;
@@ -97,6 +104,7 @@ export class LogSession {
     if (machine.run === this.machine.run && machine.machine === this.machine.machine) return;
     this.machine = machine;
     this.moment = this.before = undefined;
+    this.map = undefined;
     this.slot = this.actor = undefined;
     this.range = undefined;
     this.vmid = undefined;
@@ -246,9 +254,19 @@ export class LogSession {
       while (this.wanted !== undefined && !this.ended) {
         const seq = this.wanted;
         const machine = this.machine;
+        const patience = setTimeout(() => this.complain(`going to event ${seq.toLocaleString('en')} …`), PATIENCE_MS);
         try {
-          const moment = await this.oracle.ask('moment', { ...this.which, ...this.range, vmid: this.vmid, seq, open: [...this.open] });
+          this.asked = this.range;
+          const moment = await this.oracle.ask('moment', {
+            ...this.which,
+            ...this.range,
+            ...this.known(),
+            vmid: this.vmid,
+            seq,
+            open: [...this.open],
+          });
           if (machine.machine !== this.machine.machine || machine.run !== this.machine.run) continue;
+          this.keepMap(moment);
           if (this.moment?.seq !== moment.seq) this.before = this.moment;
           this.moment = moment;
           this.trouble = '';
@@ -258,11 +276,29 @@ export class LogSession {
           this.wanted = undefined;
           this.pause();
           this.complain((error as Error).message);
+        } finally {
+          clearTimeout(patience);
         }
       }
     } finally {
       this.asking = false;
     }
+  }
+
+  /** Of which event the map’s levels are at hand. */
+  private known(): { readonly mapSeq?: number; readonly mapVmid?: number } {
+    const { map, moment, range } = this;
+    if (map === undefined || moment === undefined || moment.vmid === null || map.range !== range) return {};
+    return { mapSeq: moment.seq, mapVmid: moment.vmid };
+  }
+
+  private keepMap(moment: Moment): void {
+    const state = stateFromJson(moment.map);
+    const before = this.map?.state;
+    if (moment.sameLevels && before !== undefined) {
+      const { levels, from, to, exact } = before;
+      this.map = { range: this.map!.range, state: { ...state, levels, from, to, exact } };
+    } else this.map = { range: this.asked, state };
   }
 
   private lookAgain(): void {

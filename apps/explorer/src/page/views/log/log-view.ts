@@ -13,12 +13,16 @@ import { StepCard } from './step-card.ts';
 import { TreePanel } from './tree-panel.ts';
 import { ViolationPanel } from './violation-panel.ts';
 
+/** Milliseconds between two changes of the address. */
+const REST_MS = 150;
+
 /** A log on the screen: puts the parts together and keeps the address right. */
 export class LogView {
   private readonly session: LogSession;
   private readonly bar: Bar;
   private readonly controls: Controls;
   private shown = false;
+  private resting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(root: HTMLElement, bar: Bar, session: LogSession) {
     this.session = session;
@@ -65,7 +69,7 @@ export class LogView {
     if (violation !== undefined && violation < session.about.violations.length) session.chooseViolation(violation);
     if (seq !== undefined) session.goTo(seq);
     else if (session.moment === undefined) this.begin();
-    else this.writeAddress();
+    else this.writeSoon();
   }
 
   hide(): void {
@@ -93,7 +97,7 @@ export class LogView {
       }),
     );
     this.judge();
-    if (this.shown) this.writeAddress();
+    if (this.shown) this.writeSoon();
   }
 
   private judge(): void {
@@ -111,6 +115,14 @@ export class LogView {
     if (this.bar.verdict.textContent === text) return; // a live region speaks at every change
     this.bar.verdict.dataset['state'] = state;
     this.bar.verdict.textContent = text;
+  }
+
+  /** The address follows when the reader rests: a browser takes milliseconds for it, and refuses many in a row. */
+  private writeSoon(): void {
+    this.resting ??= setTimeout(() => {
+      this.resting = undefined;
+      if (this.shown) this.writeAddress();
+    }, REST_MS);
   }
 
   /** Makes the address a link to what is shown, without a step in the browser’s history. */

@@ -25,15 +25,32 @@ export function panel(title: string, className = ''): { readonly element: HTMLEl
   return { element, heading };
 }
 
-/** A canvas that fills its place; `draw` runs when its size or the reader’s colours change, in CSS pixels. */
-export function fittedCanvas(height: number, draw: () => void): HTMLCanvasElement {
-  const canvas = make('canvas');
-  canvas.style.height = `${height}px`;
-  new ResizeObserver(() => {
-    const ratio = devicePixelRatio;
-    canvas.width = Math.round(canvas.clientWidth * ratio);
-    canvas.height = Math.round(canvas.clientHeight * ratio);
-    draw();
-  }).observe(canvas);
-  return canvas;
+/** A canvas that fills its place. Its size is known without asking the browser, which would lay out the page for the answer. */
+export class FittedCanvas {
+  readonly element = make('canvas');
+  /** CSS pixels. */
+  width = 0;
+  height: number;
+
+  /** @param draw runs when the size changes */
+  constructor(height: number, draw: () => void) {
+    this.height = height;
+    this.element.style.height = `${height}px`;
+    new ResizeObserver(() => {
+      const { clientWidth, clientHeight } = this.element;
+      this.width = clientWidth;
+      this.height = clientHeight;
+      this.element.width = Math.round(clientWidth * devicePixelRatio);
+      this.element.height = Math.round(clientHeight * devicePixelRatio);
+      draw();
+    }).observe(this.element);
+  }
+
+  /** Its surface, empty, in CSS pixels. */
+  begin(): CanvasRenderingContext2D {
+    const context = this.element.getContext('2d')!;
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    return context;
+  }
 }

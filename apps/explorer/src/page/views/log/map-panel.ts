@@ -9,14 +9,13 @@ import {
   mapLegend,
   panView,
   shapeOf,
-  stateFromJson,
   xOf,
   zoomView,
 } from '@s2lab/stage2-map';
 import { spanBytes } from '@s2lab/arch';
 import { cssVariable } from '../../palette.ts';
 import type { LogSession } from './log-session.ts';
-import { button, fittedCanvas, make, panel } from './make-element.ts';
+import { button, FittedCanvas, make, panel } from './make-element.ts';
 
 const HEIGHT = 240;
 
@@ -24,7 +23,7 @@ const HEIGHT = 240;
 export class MapPanel {
   readonly element: HTMLElement;
   private readonly session: LogSession;
-  private readonly canvas: HTMLCanvasElement;
+  private readonly canvas: FittedCanvas;
   private readonly legend = make('span', 'legend');
   private readonly tip = make('p', 'note under');
   private readonly choice = make('select');
@@ -43,11 +42,11 @@ export class MapPanel {
       this.legend,
       button('fit', 'Show all of the map', () => this.fit()),
     );
-    this.canvas = fittedCanvas(HEIGHT, () => this.draw());
-    this.canvas.setAttribute('role', 'img');
-    this.canvas.setAttribute('aria-label', 'Map of the stage-2: input addresses across, levels down');
+    this.canvas = new FittedCanvas(HEIGHT, () => this.draw());
+    this.canvas.element.setAttribute('role', 'img');
+    this.canvas.element.setAttribute('aria-label', 'Map of the stage-2: input addresses across, levels down');
     this.listenToPointer();
-    element.append(this.canvas, this.tip);
+    element.append(this.canvas.element, this.tip);
     this.tip.textContent = ' ';
     session.listen((news) => {
       if (news === 'machine') this.view = undefined;
@@ -58,11 +57,11 @@ export class MapPanel {
   /** Draws the map anew, in the colours of the moment. */
   draw(): void {
     const { canvas, state } = this;
-    if (state === undefined || canvas.clientWidth === 0) return;
-    this.view ??= fitView(state, canvas.clientWidth, HEIGHT);
-    this.view = { ...this.view, width: canvas.clientWidth, height: HEIGHT };
+    if (state === undefined || canvas.width === 0) return;
+    this.view ??= fitView(state, canvas.width, HEIGHT);
+    this.view = { ...this.view, width: canvas.width, height: HEIGHT };
     const palette = matchMedia('(prefers-color-scheme: dark)').matches ? DARK_PALETTE : LIGHT_PALETTE;
-    const context = canvas.getContext('2d')!;
+    const context = canvas.begin();
     drawStage2Map(context, state, this.view, { palette, ratio: devicePixelRatio, fontFamily: 'system-ui, sans-serif', hover: this.hover });
     this.frameChange(context, state, this.view);
     this.legend.replaceChildren(
@@ -77,11 +76,11 @@ export class MapPanel {
   }
 
   private show(): void {
-    const { moment } = this.session;
-    if (moment === undefined) return;
+    const { moment, map } = this.session;
+    if (moment === undefined || map === undefined) return;
     const other = this.state?.shape === undefined || moment.vmid !== this.vmid;
     this.vmid = moment.vmid;
-    this.state = stateFromJson(moment.map);
+    this.state = map.state;
     if (other) this.view = undefined; // what was fitted had no stage-2, or is another
     this.fillChoice(moment.stage2s);
     this.draw();
@@ -116,7 +115,7 @@ export class MapPanel {
   }
 
   private listenToPointer(): void {
-    const { canvas } = this;
+    const canvas = this.canvas.element;
     canvas.addEventListener(
       'wheel',
       (event) => {

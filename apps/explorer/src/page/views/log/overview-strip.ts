@@ -2,7 +2,7 @@ import type { Overview, OverviewField } from '@s2lab/survey';
 import { duration, phaseName, short } from '../../numbers.ts';
 import { cssVariable } from '../../palette.ts';
 import type { LogSession } from './log-session.ts';
-import { fittedCanvas, make, panel } from './make-element.ts';
+import { FittedCanvas, make, panel } from './make-element.ts';
 
 const HEIGHT = 104;
 const TOP = 16;
@@ -26,7 +26,7 @@ const LAYERS: readonly Layer[] = [
 export class OverviewStrip {
   readonly element: HTMLElement;
   private readonly session: LogSession;
-  private readonly canvas: HTMLCanvasElement;
+  private readonly canvas: FittedCanvas;
   private readonly tip = make('p', 'note');
   private overview: Overview | null = null;
   private dragging = false;
@@ -36,23 +36,23 @@ export class OverviewStrip {
     const { element, heading } = panel('Time line', 'strip');
     this.element = element;
     heading.append(legend());
-    this.canvas = fittedCanvas(HEIGHT, () => this.draw());
-    this.canvas.setAttribute('role', 'slider');
-    this.canvas.setAttribute('aria-label', 'Event');
-    this.canvas.addEventListener('pointerdown', (event) => {
+    this.canvas = new FittedCanvas(HEIGHT, () => this.draw());
+    this.canvas.element.setAttribute('role', 'slider');
+    this.canvas.element.setAttribute('aria-label', 'Event');
+    this.canvas.element.addEventListener('pointerdown', (event) => {
       this.dragging = true;
-      this.canvas.setPointerCapture(event.pointerId);
+      this.canvas.element.setPointerCapture(event.pointerId);
       this.session.pause();
       this.session.goTo(this.seqAt(event));
     });
-    this.canvas.addEventListener('pointermove', (event) => {
+    this.canvas.element.addEventListener('pointermove', (event) => {
       this.describe(this.seqAt(event));
       if (this.dragging) this.session.goTo(this.seqAt(event));
     });
-    this.canvas.addEventListener('pointerup', () => (this.dragging = false));
-    this.canvas.addEventListener('pointerleave', () => this.tip.replaceChildren());
+    this.canvas.element.addEventListener('pointerup', () => (this.dragging = false));
+    this.canvas.element.addEventListener('pointerleave', () => this.tip.replaceChildren());
     this.tip.setAttribute('aria-hidden', 'true');
-    element.append(this.canvas, this.tip);
+    element.append(this.canvas.element, this.tip);
     session.listen((news) => {
       if (news === 'moment') this.draw();
       if (news === 'machine' || news === 'about') void this.load();
@@ -63,19 +63,16 @@ export class OverviewStrip {
   /** Draws the strip anew, in the colours of the moment. */
   draw(): void {
     const { canvas, session } = this;
-    const context = canvas.getContext('2d')!;
-    const ratio = devicePixelRatio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    const context = canvas.begin();
     this.drawUnsurveyed(context);
     for (const layer of LAYERS) this.drawLayer(context, layer);
     this.drawAxis(context);
     const x = this.xOf(session.seq);
     context.fillStyle = cssVariable('--accent');
     context.fillRect(x - 1, 0, 2, HEIGHT - BOTTOM + 4);
-    canvas.setAttribute('aria-valuemin', '0');
-    canvas.setAttribute('aria-valuemax', String(session.last));
-    canvas.setAttribute('aria-valuenow', String(session.seq));
+    canvas.element.setAttribute('aria-valuemin', '0');
+    canvas.element.setAttribute('aria-valuemax', String(session.last));
+    canvas.element.setAttribute('aria-valuenow', String(session.seq));
   }
 
   private async load(): Promise<void> {
@@ -123,12 +120,12 @@ export class OverviewStrip {
     if (known > session.last) return;
     const x = this.xOf(known);
     context.fillStyle = cssVariable('--wait-back');
-    context.fillRect(x, TOP, this.canvas.clientWidth - x, HEIGHT - TOP - BOTTOM);
+    context.fillRect(x, TOP, this.canvas.width - x, HEIGHT - TOP - BOTTOM);
   }
 
   private drawAxis(context: CanvasRenderingContext2D): void {
     const { session, overview } = this;
-    const width = this.canvas.clientWidth;
+    const width = this.canvas.width;
     context.font = '11px system-ui, sans-serif';
     context.textBaseline = 'middle';
     context.fillStyle = cssVariable('--muted');
@@ -146,7 +143,7 @@ export class OverviewStrip {
       context.fillStyle = cssVariable('--mark');
       context.fillRect(x, 0, 1, HEIGHT - BOTTOM);
       const name = phaseName(phase);
-      if (x < free || x + context.measureText(name).width > this.canvas.clientWidth) continue;
+      if (x < free || x + context.measureText(name).width > this.canvas.width) continue;
       context.fillStyle = cssVariable('--muted');
       context.fillText(name, x + 3, TOP / 2);
       free = x + context.measureText(name).width + 12;
@@ -164,11 +161,11 @@ export class OverviewStrip {
   }
 
   private xOf(seq: number): number {
-    return (seq / Math.max(1, this.session.last)) * (this.canvas.clientWidth - 2);
+    return (seq / Math.max(1, this.session.last)) * (this.canvas.width - 2);
   }
 
   private seqAt(event: PointerEvent): number {
-    const { left, width } = this.canvas.getBoundingClientRect();
+    const { left, width } = this.canvas.element.getBoundingClientRect();
     return Math.round(Math.max(0, Math.min(1, (event.clientX - left) / (width - 2))) * this.session.last);
   }
 }

@@ -6,6 +6,9 @@ import { make, panel } from './make-element.ts';
 /** Runs of one table that are listed; a page full of scattered pages has more. */
 const RUNS_MAX = 96;
 
+/** Rows that are seen without scrolling. */
+const ROWS_SEEN = 18;
+
 /** The tables as a tree, with every descriptor decoded. A table opens by a click; the way to what this step wrote is open by itself. */
 export class TreePanel {
   readonly element: HTMLElement;
@@ -36,11 +39,10 @@ export class TreePanel {
       this.table(tree, 0, retired ? 'retired: its free is pending' : root, rows);
     });
     if (rows.length === 0) rows.push(make('p', 'empty', 'no tables'));
-    const { scrollTop } = this.list;
     this.list.replaceChildren(...rows);
-    this.list.scrollTop = scrollTop;
-    const changed = this.list.querySelector<HTMLElement>('.changed');
-    if (changed !== null) revealIn(this.list, changed);
+    const changed = rows.find((row) => row.classList.contains('changed'));
+    // Asking for places lays out the page: not now, between two pictures.
+    if (changed !== undefined && rows.length > ROWS_SEEN) requestAnimationFrame(() => revealIn(this.list, changed));
   }
 
   private table(node: TableNode, depth: number, role: string, rows: HTMLElement[]): void {
