@@ -1,10 +1,11 @@
 import type { Frame } from '@s2lab/events';
-import { DSB, FAULT, INJECTED, K, LOCK_MODE, OP, PHASE, TLBI, codeName } from '@s2lab/events';
+import { COMPONENT, DSB, FAULT, INJECTED, K, LOCK_MODE, OP, PHASE, TLBI, codeName } from '@s2lab/events';
 import type { MetricName } from './definitions.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { GroupTotals, machineKey, rowsOf } from './group-totals.ts';
-import { AT, LOCK_WAIT_BUCKET_COUNT, MachineTally, RESULT_NAMES } from './machine-tally.ts';
+import { AT, COMPONENT_COUNT, LOCK_WAIT_BUCKET_COUNT, MachineTally, RESULT_NAMES } from './machine-tally.ts';
 import { LEAF_LEVELS } from './mapped-leaves.ts';
+import { COMPONENTS, HELD_STATES } from './page-ownership.ts';
 
 /** One exposed value. */
 export interface Sample {
@@ -158,6 +159,34 @@ function lockWaits(group: GroupTotals): Sample[] {
   return samples;
 }
 
+/** A projection of pKVM machines: machines of other kinds have no such series. */
+function ofPkvm(project: Project): Project {
+  return (group) => (group.labels.machine_kind === 'pkvm' ? project(group) : []);
+}
+
+/** What pages changed hands between: the pairs that there are. */
+const PAIRS: readonly (readonly [keyof typeof COMPONENT, keyof typeof COMPONENT])[] = [
+  ['host', 'hyp'],
+  ['hyp', 'host'],
+  ['host', 'guest'],
+  ['guest', 'host'],
+];
+
+function byPair(first: number): Project {
+  return ofPkvm((group) =>
+    PAIRS.map(([from, to]) => ({
+      labels: { ...group.labels, from, to },
+      value: group.counts[first + COMPONENT[from] * COMPONENT_COUNT + COMPONENT[to]]!,
+    })),
+  );
+}
+
+function ownedMemory(group: GroupTotals): Sample[] {
+  return COMPONENTS.flatMap((component, c) =>
+    HELD_STATES.map((state, s) => ({ labels: { ...group.labels, component, state }, value: group.owned[c * HELD_STATES.length + s]! })),
+  );
+}
+
 const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_events_total: one(rowsOf),
   s2lab_virtual_time_seconds_total: one((group) => group.virtualNs / 1e9),
@@ -197,4 +226,16 @@ const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_cache_top_ups_total: event(K.cacheToppedUp),
   s2lab_faults_injected_total: byCode('injected', INJECTED, AT.injected),
   s2lab_phases_began_total: byCode('phase', PHASE, AT.phase),
+  s2lab_pkvm_memory_bytes: ofPkvm(ownedMemory),
+  s2lab_pkvm_donations_total: byPair(AT.donated),
+  s2lab_pkvm_shares_total: byPair(AT.shared),
+  s2lab_pkvm_unshares_total: byPair(AT.unshared),
+  s2lab_pkvm_reclaims_total: ofPkvm((group) => [
+    { labels: { ...group.labels, guest: 'ended' }, value: group.counts[AT.takenBack]! },
+    { labels: { ...group.labels, guest: 'lives on' }, value: group.counts[AT.takenBack + 1]! },
+  ]),
+  s2lab_pkvm_guests: ofPkvm(one((group) => group.guests)),
+  s2lab_pkvm_host_blocks_broken_total: ofPkvm(one((group) => group.counts[AT.hostBroken]!)),
+  s2lab_pkvm_host_blocks_coalesced_total: ofPkvm(one((group) => group.counts[AT.hostCoalesced]!)),
+  s2lab_pkvm_host_aborts_total: ofPkvm(event(K.hostAborted)),
 };

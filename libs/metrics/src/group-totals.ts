@@ -1,5 +1,7 @@
+import { K } from '@s2lab/events';
 import type { MachineTally } from './machine-tally.ts';
 import { AT, COUNTS } from './machine-tally.ts';
+import { COMPONENTS, HELD_STATES } from './page-ownership.ts';
 
 /** Values of GROUP_LABELS. */
 export interface GroupLabels {
@@ -21,6 +23,10 @@ export class GroupTotals {
   pendingFrees = 0;
   pendingPeak = 0;
   oldestPendingNs = 0;
+  /** Guests that the hypervisors of running machines know. */
+  guests = 0;
+  /** Memory of pKVM machines, by COMPONENTS × HELD_STATES. */
+  readonly owned = new Float64Array(COMPONENTS.length * HELD_STATES.length);
 
   constructor(labels: GroupLabels) {
     this.labels = labels;
@@ -41,6 +47,8 @@ export class GroupTotals {
     this.pageBytes += tally.pageBytes;
     this.blockBytes += tally.blockBytes;
     this.pendingFrees += tally.pendingFrees;
+    if (tally.running) this.guests += tally.counts[K.guestCreated]! - tally.counts[K.guestDestroyed]!;
+    for (let i = 0; i < this.owned.length; i += 1) this.owned[i]! += tally.ownership.total[i]!;
     this.oldestPendingNs = Math.max(this.oldestPendingNs, tally.oldestPendingNs);
   }
 

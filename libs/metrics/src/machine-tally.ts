@@ -3,6 +3,7 @@ import { K, LINK_CAUSE, PHASE, UNLINK_CAUSE, wide } from '@s2lab/events';
 import { LockedDescriptors } from './locked-descriptors.ts';
 import { LEAF_LEVELS, MappedLeaves, PAGE_LEVEL } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
+import { PageOwnership } from './page-ownership.ts';
 
 /** Results of walks and fault handlers that have a name of their own in metrics; the last one stands for all others. */
 export const RESULT_NAMES = ['ok', 'eagain', 'enomem', 'eexist', 'einval', 'efault', 'other'] as const;
@@ -16,10 +17,19 @@ const RESULT_COLUMN = new Map<number, number>([
 ]);
 const RESULT_OTHER = RESULT_NAMES.length - 1;
 
+/** VMID of a pKVM host’s stage-2; machines without one count from 1. */
+const HOST_VMID = 0;
+
 const OPS = 32;
 const CODES = 8;
 const WAIT_BUCKETS = LOCK_WAIT_BUCKETS.length + 1;
 const WAIT_LIMITS_NS = LOCK_WAIT_BUCKETS.map((seconds) => seconds * 1e9);
+
+const WALK = 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS;
+const PKVM = WALK + OPS * RESULT_NAMES.length;
+/** Components of a pKVM machine: places of a pair are from × COMPONENT_COUNT + to. */
+export const COMPONENT_COUNT = 3;
+const PAIRS = COMPONENT_COUNT ** 2;
 
 /** Places of counters in a tally's `counts`. Events by kind come first, at the kind's code. */
 export const AT = {
@@ -50,8 +60,17 @@ export const AT = {
   /** + LOCK_MODE × wait buckets + bucket. */
   wait: 264 + 7 * CODES + CODES * LEAF_LEVELS,
   /** + OP × RESULT_NAMES + index in RESULT_NAMES. */
-  walk: 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS,
-  blocksBack: 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS + OPS * RESULT_NAMES.length,
+  walk: WALK,
+  /** Blocks of a pKVM host replaced by a table, and tables by a block. */
+  hostBroken: PKVM,
+  hostCoalesced: PKVM + 1,
+  /** + COMPONENT from × COMPONENT_COUNT + COMPONENT to. */
+  donated: PKVM + 2,
+  shared: PKVM + 2 + PAIRS,
+  unshared: PKVM + 2 + 2 * PAIRS,
+  /** + 1 when the guest lives on. */
+  takenBack: PKVM + 2 + 3 * PAIRS,
+  blocksBack: PKVM + 4 + 3 * PAIRS,
 } as const;
 
 /** Numbers in `counts` of a tally. */
@@ -80,6 +99,8 @@ export class MachineTally {
   /** Retired sub-trees by table page, in order of retirement: when each was retired, virtual nanoseconds. */
   private readonly pending = new Map<number, number>();
   private readonly mapped = new MappedLeaves();
+  /** Who has which memory of a pKVM machine. */
+  readonly ownership = new PageOwnership();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
   private readonly locked = new LockedDescriptors();
@@ -183,11 +204,11 @@ export class MachineTally {
         this.mapped.dropTable(rows.table[i]!);
         break;
       case K.tableLinked:
-        if (rows.aux[i] === LINK_CAUSE.split) this.counts[AT.splits]! += 1;
+        if (rows.aux[i] === LINK_CAUSE.split) this.countOfStage2(rows, i, AT.splits, AT.hostBroken);
         break;
       case K.tableUnlinked:
         this.mapped.dropTable(rows.table[i]!);
-        if (rows.aux[i] === UNLINK_CAUSE.collapse) this.counts[AT.collapses]! += 1;
+        if (rows.aux[i] === UNLINK_CAUSE.collapse) this.countOfStage2(rows, i, AT.collapses, AT.hostCoalesced);
         break;
       case K.tableRetired:
         this.pending.set(rows.table[i]!, wide(rows.at, i));
@@ -223,14 +244,34 @@ export class MachineTally {
         break;
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
+        this.ownership.setGranule(this.pageShift);
         this.indexBits = rows.slot[i]!;
         break;
       case K.machineStopped:
         this.running = false;
         this.mapped.clear();
+        this.ownership.clear();
         break;
       default:
+        if (code >= K.memoryRegionAdded && code <= K.hostAborted) this.foldPkvm(rows, i, code);
     }
+  }
+
+  /** Kinds that only pKVM machines make. */
+  private foldPkvm(rows: EventRows, i: number, code: number): void {
+    const { counts } = this;
+    const pair = Math.min(PAIRS - 1, rows.arg[i]! * COMPONENT_COUNT + rows.aux[i]!);
+    if (code === K.pageDonated) counts[AT.donated + pair]! += 1;
+    else if (code === K.pageShared) counts[AT.shared + pair]! += 1;
+    else if (code === K.pageUnshared) counts[AT.unshared + pair]! += 1;
+    else if (code === K.pageReclaimed) counts[AT.takenBack + (rows.arg[i]! & 1)]! += 1;
+    this.ownership.fold(rows, i);
+  }
+
+  /** Counts at `place`, and at `hosts` too when the stage-2 is a pKVM host’s. */
+  private countOfStage2(rows: EventRows, i: number, place: number, hosts: number): void {
+    this.counts[place]! += 1;
+    if (rows.stage2[i] === HOST_VMID) this.counts[hosts]! += 1;
   }
 
   /** Whether this is a collapse phase whose memslots are still there: what ends it ends the time in which blocks come back. */

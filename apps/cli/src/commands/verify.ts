@@ -9,9 +9,6 @@ import { Progress, compact } from '../progress.ts';
 import { stopSignal } from '../stop-signal.ts';
 import { UsageError } from '../usage-error.ts';
 
-/** Violations told with their proofs. */
-const VIOLATIONS_SHOWN = 100;
-
 /** `verify`: checks the events of a log or topic. */
 export function addVerify(program: Command): void {
   program
@@ -87,7 +84,7 @@ async function streamed(log: string, { json, profile, maxViolations }: VerifyOpt
 }
 
 /** The verdict on a log file, with checkpoints beside it from the same pass. */
-async function indexed(log: string, { json }: VerifyOptions, stop: AbortSignal): Promise<Verdict> {
+async function indexed(log: string, { json, maxViolations }: VerifyOptions, stop: AbortSignal): Promise<Verdict> {
   const timeline = await openTimeline(log, () => {}); // what is damaged is in the verdict
   const running = await timeline.beginSurvey();
   const { survey } = running;
@@ -96,7 +93,7 @@ async function indexed(log: string, { json }: VerifyOptions, stop: AbortSignal):
     while (!stop.aborted && (await survey.step())) progress.update(() => `${log}: ${compact(survey.events)} events checked`);
     if (stop.aborted) await running.abandon();
     else await running.finish();
-    return survey.verdict(VIOLATIONS_SHOWN);
+    return survey.verdict(maxViolations);
   } catch (error) {
     await running.abandon();
     throw error;

@@ -72,7 +72,7 @@ export class ControlBar {
   private fill(options: ControlOptions): ControlOptions {
     this.scenario.replaceChildren(...options.scenarios.map(({ name, description }) => optionOf(name, name, description)));
     this.policy.replaceChildren(
-      new Option('as the workload says', OWN_POLICY),
+      new Option('the workload’s', OWN_POLICY),
       ...options.policies.map(({ name, summary }) => optionOf(name, name, summary)),
     );
     for (const { kind, title, description } of options.faults) {
