@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { pipelineDashboard } from './pipeline-dashboard.ts';
+import { pkvmDashboard } from './pkvm-dashboard.ts';
 import { reclaimDashboard } from './reclaim-dashboard.ts';
 import { stage2Dashboard } from './stage2-dashboard.ts';
 import { verifierDashboard } from './verifier-dashboard.ts';
@@ -9,6 +10,7 @@ export function dashboards(): Readonly<Record<string, Dashboard>> {
   return {
     'reclaim.json': reclaimDashboard(),
     'stage2.json': stage2Dashboard(),
+    'pkvm.json': pkvmDashboard(),
     'verifier.json': verifierDashboard(),
     'pipeline.json': pipelineDashboard(),
   };

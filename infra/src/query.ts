@@ -37,9 +37,9 @@ class Queries {
     this.matchers = matchers;
   }
 
-  /** Sum of a gauge, or of a counter since its process started, by the labels given. */
-  total<M extends ShownMetric>(metric: M, by: readonly LabelOf<M>[] = []): string {
-    return aggregate('sum', this.select(metric), by);
+  /** Sum of a gauge, or of a counter since its process started, by the labels given. `only` are matchers beside those of the variables. */
+  total<M extends ShownMetric>(metric: M, by: readonly LabelOf<M>[] = [], only: readonly string[] = []): string {
+    return aggregate('sum', this.select(metric, '', only), by);
   }
 
   /** Largest value of a gauge by the labels given. */

@@ -42,7 +42,11 @@ for (const { name } of AT_EL2) {
   test(`a KVM guest under rcu, pKVM guests under hyp-lock and their host under ${name} run side by side, and every rule holds`, () => {
     const { verdict, count, stage2s, machines } = run(mixed('hyp-lock', name));
     assert.equal(verdict.verdict, 'holds', formatVerdict(verdict));
-    assert.deepEqual([...stage2s].toSorted((a, b) => a - b), [0, 1, 2, 3], 'the host and a guest of each core');
+    assert.deepEqual(
+      [...stage2s].toSorted((a, b) => a - b),
+      [0, 1, 2, 3],
+      'the host and a guest of each core',
+    );
     assert.deepEqual(
       machines.map(({ machineKind, policy }) => [machineKind, policy]),
       [

@@ -1,10 +1,11 @@
 import type { Frame } from '@s2lab/events';
-import { DSB, FAULT, INJECTED, K, LOCK_MODE, OP, PHASE, TLBI, codeName } from '@s2lab/events';
+import { COMPONENT, DSB, FAULT, INJECTED, K, LOCK_MODE, OP, PAGE_STATE, PHASE, TLBI, codeName } from '@s2lab/events';
 import type { MetricName } from './definitions.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { GroupTotals, machineKey, rowsOf } from './group-totals.ts';
 import { AT, LOCK_WAIT_BUCKET_COUNT, MachineTally, RESULT_NAMES } from './machine-tally.ts';
 import { LEAF_LEVELS } from './mapped-leaves.ts';
+import { PAGE_COUNTS, stateAt, TRANSFERS, transferAt } from './page-tally.ts';
 
 /** One exposed value. */
 export interface Sample {
@@ -158,6 +159,27 @@ function lockWaits(group: GroupTotals): Sample[] {
   return samples;
 }
 
+/** Only the pairs that occurred: most never do. */
+function transfers(transfer: (typeof TRANSFERS)[number]): Project {
+  const names = Object.entries(COMPONENT);
+  return (group) =>
+    names.flatMap(([from, giver]) =>
+      names.flatMap(([to, taker]) => {
+        const value = group.pageCounts[transferAt(TRANSFERS.indexOf(transfer), giver, taker)]!;
+        return value > 0 ? [{ labels: { ...group.labels, from, to }, value }] : [];
+      }),
+    );
+}
+
+function pageStates(group: GroupTotals): Sample[] {
+  return (['host', 'hyp'] as const).flatMap((owner) =>
+    Object.entries(PAGE_STATE).map(([state, code]) => ({
+      labels: { ...group.labels, owner, state },
+      value: group.pageStates[stateAt(COMPONENT[owner], code)]!,
+    })),
+  );
+}
+
 const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_events_total: one(rowsOf),
   s2lab_virtual_time_seconds_total: one((group) => group.virtualNs / 1e9),
@@ -195,5 +217,14 @@ const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_cache_exhausted_total: event(K.cacheExhausted),
   s2lab_cache_top_ups_total: event(K.cacheToppedUp),
   s2lab_faults_injected_total: byCode('injected', INJECTED, AT.injected),
+  s2lab_host_blocks_broken_total: one((group) => group.pageCounts[PAGE_COUNTS.blocksBroken]!),
+  s2lab_host_blocks_coalesced_total: one((group) => group.pageCounts[PAGE_COUNTS.blocksCoalesced]!),
+  s2lab_pages: pageStates,
+  s2lab_pages_donated_total: transfers('donated'),
+  s2lab_pages_shared_total: transfers('shared'),
+  s2lab_pages_unshared_total: transfers('unshared'),
+  s2lab_pages_reclaimed_total: transfers('reclaimed'),
+  s2lab_host_aborts_total: event(K.hostAborted),
+  s2lab_guests: one((group) => group.guests),
   s2lab_phases_began_total: byCode('phase', PHASE, AT.phase),
 };

@@ -1,5 +1,6 @@
 import type { MachineTally } from './machine-tally.ts';
 import { AT, COUNTS } from './machine-tally.ts';
+import { PAGE_COUNT_TOTAL, PageTally } from './page-tally.ts';
 
 /** Values of GROUP_LABELS. */
 export interface GroupLabels {
@@ -12,6 +13,9 @@ export interface GroupLabels {
 export class GroupTotals {
   readonly labels: GroupLabels;
   readonly counts = new Float64Array(COUNTS);
+  readonly pageCounts = new Float64Array(PAGE_COUNT_TOTAL);
+  readonly pageStates = new Float64Array(new PageTally().states.length);
+  guests = 0;
   virtualNs = 0;
   running = 0;
   tables = 0;
@@ -29,6 +33,7 @@ export class GroupTotals {
   /** Adds a machine’s counters, which only grow; what it holds now is for `addHeld`. */
   addCounters(tally: MachineTally): void {
     for (let i = 0; i < COUNTS; i += 1) this.counts[i]! += tally.counts[i]!;
+    for (let i = 0; i < PAGE_COUNT_TOTAL; i += 1) this.pageCounts[i]! += tally.pages.counts[i]!;
     this.virtualNs += tally.virtualNs;
     this.pendingPeak = Math.max(this.pendingPeak, tally.pendingPeak);
   }
@@ -36,6 +41,8 @@ export class GroupTotals {
   /** Adds what a machine holds at this moment. */
   addHeld(tally: MachineTally): void {
     this.running += tally.running ? 1 : 0;
+    for (let i = 0; tally.running && i < this.pageStates.length; i += 1) this.pageStates[i]! += tally.pages.states[i]!;
+    this.guests += tally.running ? tally.pages.guests : 0;
     this.tables += tally.tables;
     this.tableBytes += tally.tableBytes;
     this.pageBytes += tally.pageBytes;
@@ -48,6 +55,7 @@ export class GroupTotals {
   copyCounters(): GroupTotals {
     const copy = new GroupTotals(this.labels);
     copy.counts.set(this.counts);
+    copy.pageCounts.set(this.pageCounts);
     copy.virtualNs = this.virtualNs;
     copy.pendingPeak = this.pendingPeak;
     return copy;

@@ -3,6 +3,7 @@ import { K, LINK_CAUSE, UNLINK_CAUSE, wide } from '@s2lab/events';
 import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
 import { LEAF_LEVELS, MappedLeaves } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
+import { PageTally } from './page-tally.ts';
 
 /** Results of walks and fault handlers that have a name of their own in metrics; the last one stands for all others. */
 export const RESULT_NAMES = ['ok', 'eagain', 'enomem', 'eexist', 'einval', 'efault', 'other'] as const;
@@ -73,6 +74,8 @@ export class MachineTally {
   running = true;
   /** Retired sub-trees by table page, in order of retirement: when each was retired, virtual nanoseconds. */
   private readonly pending = new Map<number, number>();
+  /** Pages of a pKVM machine. */
+  readonly pages = new PageTally();
   private readonly mapped = new MappedLeaves();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
@@ -163,6 +166,7 @@ export class MachineTally {
 
   /** Kinds that are few among the events. */
   private foldRare(rows: EventRows, i: number, code: number): void {
+    this.pages.fold(rows, i, code);
     switch (code) {
       case K.tableAllocated:
       case K.tableReused:
@@ -203,6 +207,7 @@ export class MachineTally {
         break;
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
+        this.pages.start(2 ** this.pageShift);
         break;
       case K.machineStopped:
         this.running = false;
