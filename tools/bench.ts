@@ -1,4 +1,4 @@
-// `npm run bench [-- --only PATTERN] [--runs N] [--write FILE]`: runs each bench file in fresh processes and prints the medians.
+// `npm run bench [-- --only PATTERN] [--runs N] [--full] [--write FILE]`: runs each bench file in fresh processes and prints the medians.
 import { spawnSync } from 'node:child_process';
 import { globSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -65,10 +65,11 @@ function readable(value: number): string {
   return value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
 }
 
-/** Runs one bench file once, in a fresh process. @throws when it fails. */
-function runOnce(file: string): Measured[] {
+/** Runs one bench file once, in a fresh process, in its full size if it has a smaller one. @throws when it fails. */
+function runOnce(file: string, full: boolean): Measured[] {
   const result = spawnSync(process.execPath, [join(ROOT, file)], {
     cwd: ROOT,
+    env: { ...process.env, ...(full && { S2LAB_BENCH: 'full' }) },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     maxBuffer: 1 << 26,
@@ -93,7 +94,12 @@ function machine(): string {
 function main(args: readonly string[]): void {
   const { values } = parseArgs({
     args: [...args],
-    options: { only: { type: 'string', default: '' }, runs: { type: 'string', default: '3' }, write: { type: 'string' } },
+    options: {
+      only: { type: 'string', default: '' },
+      runs: { type: 'string', default: '3' },
+      full: { type: 'boolean', default: false },
+      write: { type: 'string' },
+    },
   });
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: wants a number of runs, such as 3`);
@@ -106,7 +112,7 @@ function main(args: readonly string[]): void {
     const measured: Measured[] = [];
     for (let run = 1; run <= runs; run += 1) {
       console.error(`${file} ${run}/${runs}`);
-      measured.push(...runOnce(file));
+      measured.push(...runOnce(file, values.full));
     }
     figures.push(...medians(measured));
   }

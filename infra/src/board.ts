@@ -1,4 +1,3 @@
-import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   AnnotationQueryBuilder,
   type Dashboard,
@@ -6,47 +5,23 @@ import {
   DashboardCursorSync,
   DashboardLinkBuilder,
   DashboardLinkType,
-  type Panel,
   RowBuilder,
-  type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DATA_SOURCE } from './panels.ts';
+import type { Mark, View } from '@s2lab/dashboards';
+import { markPromql } from '@s2lab/dashboards';
+import { DATA_SOURCE, grafanaPanel } from './panels.ts';
+import { explorerLink, explorerVariable, MAP_ROW, machineVariable, stage2Map } from './stage2-map-panel.ts';
+import { machineVariables, serviceVariables } from './variables.ts';
 
 /** Tag of all dashboards of the lab, by which they link to each other. */
 const TAG = 'stage2-lab';
 
-/** A moment or stretch that is marked in all panels of a dashboard. */
-interface Mark {
-  readonly name: string;
-  /** Marked while this gives a value. */
-  readonly expr: string;
-  /** Text of a mark; `{{label}}` stands for a label's value. */
-  readonly text: string;
-  readonly color: string;
-  /** Whether it is marked before anybody asks for it. */
-  readonly shown: boolean;
-}
-
-interface Row {
-  readonly title: string;
-  readonly panels: readonly Builder<Panel>[];
-}
-
-/** What a dashboard consists of. */
-export interface BoardSpec {
-  /** Also the last part of its address. */
-  readonly name: string;
-  readonly title: string;
-  readonly description: string;
-  readonly variables: Builder<VariableModel>[];
-  readonly marks: readonly Mark[];
-  /** Panels above the first row. */
-  readonly headline: readonly Builder<Panel>[];
-  readonly rows: readonly Row[];
-}
-
-/** A dashboard of the lab: read-only, linked to the others with its time and its variables. */
-export function board({ name, title, description, variables, marks, headline, rows }: BoardSpec): Dashboard {
+/**
+ * A view of the lab as a dashboard of Grafana: read-only, linked to the others with its time and its variables.
+ * @param withMap above its rows the map of one machine's stage-2, which is no query of metrics and so no part of the view
+ */
+export function board({ name, title, description, about, marks, headline, rows }: View, withMap = false): Dashboard {
+  const variables = about === 'machines' ? machineVariables() : serviceVariables(about.programs);
   const dashboard = new DashboardBuilder(title)
     .uid(`s2lab-${name}`)
     .description(description)
@@ -56,13 +31,15 @@ export function board({ name, title, description, variables, marks, headline, ro
     .time({ from: 'now-15m', to: 'now' })
     .refresh('5s')
     .tooltip(DashboardCursorSync.Crosshair)
-    .variables(variables)
+    .variables([...variables, ...(withMap ? [machineVariable()] : []), explorerVariable()])
     .annotations(marks.map(annotation))
-    .link(new DashboardLinkBuilder('Stage-2 Lab').type(DashboardLinkType.Dashboards).tags([TAG]).keepTime(true).includeVars(true));
-  for (const panel of headline) dashboard.withPanel(panel);
+    .link(new DashboardLinkBuilder('Stage-2 Lab').type(DashboardLinkType.Dashboards).tags([TAG]).keepTime(true).includeVars(true))
+    .link(explorerLink());
+  for (const panel of headline) dashboard.withPanel(grafanaPanel(panel));
+  if (withMap) dashboard.withRow(new RowBuilder(MAP_ROW.title).id(MAP_ROW.id)).withPanel(stage2Map());
   rows.forEach((row, i) => {
     dashboard.withRow(new RowBuilder(row.title).id(100 * (i + 1)));
-    for (const panel of row.panels) dashboard.withPanel(panel);
+    for (const panel of row.panels) dashboard.withPanel(grafanaPanel(panel));
   });
   const built = dashboard.build();
   // The builders put both into a menu that a reader has to open first; without a place they stand above the panels.
@@ -70,13 +47,14 @@ export function board({ name, title, description, variables, marks, headline, ro
   return built;
 }
 
-function annotation({ name, expr, text, color, shown }: Mark): AnnotationQueryBuilder {
+function annotation(mark: Mark): AnnotationQueryBuilder {
+  const { name, text, color, shown } = mark;
   return new AnnotationQueryBuilder()
     .name(name)
     .datasource(DATA_SOURCE)
     .enable(shown)
     .iconColor(color)
-    .expr(expr)
+    .expr(markPromql(mark))
     .titleFormat(name)
     .textFormat(text);
 }

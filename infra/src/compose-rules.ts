@@ -1,7 +1,8 @@
 /** What is read of one service of a Compose file. */
-interface Service {
+export interface Service {
   readonly image?: string;
-  readonly build?: string;
+  readonly build?: string | { readonly context: string; readonly dockerfile?: string };
+  readonly profiles?: readonly string[];
   readonly container_name?: string;
   readonly user?: string;
   readonly restart?: string;
@@ -27,7 +28,16 @@ export interface ComposeFile {
 }
 
 /** Images that may be named. All of them run as a user other than root by themselves. */
-const IMAGES = [/^apache\/kafka:4\.\d+\.\d+$/, /^prom\/prometheus:v3\.\d+\.\d+$/, /^grafana\/grafana:12\.\d+\.\d+$/];
+const IMAGES = [/^apache\/kafka:4\.\d+\.\d+$/, /^prom\/prometheus:v3\.\d+\.\d+$/];
+
+/** Dockerfiles of the project, from its root. */
+export function dockerfileOf({ build }: Service): string | undefined {
+  if (build === undefined) return undefined;
+  const { context, dockerfile } = typeof build === 'string' ? { context: build } : { dockerfile: undefined, ...build };
+  const folder = context.replace(/^\.\/?/, '');
+  // Compose looks for the file from its context on.
+  return [folder, dockerfile ?? 'Dockerfile'].filter((part) => part !== '').join('/');
+}
 
 /** Services that must scale: no name and no port of the host may be fixed for them. */
 const SCALED = ['fleet', 'verifier'];

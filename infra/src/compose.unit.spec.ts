@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { DATA_SOURCE_ID } from '@s2lab/stage2-datasource';
+import { PANEL_ID } from '@s2lab/stage2-panel';
 import { parse } from 'yaml';
-import { type ComposeFile, composeFaults, variablesOf } from './compose-rules.ts';
+import { type ComposeFile, composeFaults, dockerfileOf, variablesOf } from './compose-rules.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
@@ -12,7 +14,7 @@ const BROKERS = ['kafka-1', 'kafka-2', 'kafka-3'];
 const dockerfile = read('Dockerfile');
 
 test('the Compose files keep the rules of the stack', () => {
-  const others = ['fleet', 'grafana', 'prometheus', 'verifier'];
+  const others = ['alertmanager', 'fleet', 'grafana', 'prometheus', 'verifier'];
   assert.deepEqual(Object.keys(compose.services).sort(), ['kafka', ...others].sort());
   assert.deepEqual(composeFaults(compose), []);
   assert.deepEqual(Object.keys(cluster.services).sort(), [...BROKERS, ...others].sort());
@@ -20,7 +22,7 @@ test('the Compose files keep the rules of the stack', () => {
 });
 
 test('the cluster differs from the single broker in nothing but its brokers', () => {
-  for (const name of ['prometheus', 'grafana']) assert.deepEqual(cluster.services[name], compose.services[name], name);
+  for (const name of ['prometheus', 'grafana', 'alertmanager']) assert.deepEqual(cluster.services[name], compose.services[name], name);
   for (const name of ['fleet', 'verifier']) {
     const { environment: one, depends_on: needs, ...rest } = compose.services[name]!;
     const { environment: three, depends_on: needsAll, ...clusterRest } = cluster.services[name]!;
@@ -121,15 +123,57 @@ test('the health check of the image is the one of its services', () => {
 const probeOf = (file: ComposeFile, service: string): string[] =>
   (file.services[service]?.healthcheck?.test ?? []).map((word) => word.replaceAll('$$', '$'));
 
-test('the image is built from the lock file, on a known base, and runs as a user other than root', () => {
-  const bases = [...dockerfile.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)];
-  const stages = bases.map(([, , stage]) => stage);
-  for (const [, base = ''] of bases) assert.ok(base === 'node:24-bookworm-slim' || stages.includes(base), base);
-  assert.match(dockerfile, /^RUN npm ci /m);
-  assert.doesNotMatch(dockerfile, /npm (i|install)\b|^# *syntax *=|--mount=/m);
-  const last = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
-  assert.match(last, /^USER node$/m);
-  assert.doesNotMatch(last.slice(last.indexOf('USER node')), /^(RUN|USER root)/m);
+/** Images that a Dockerfile may begin with, and the user that the result runs as. */
+const BASES = /^(node:24-bookworm-slim|grafana\/grafana:12\.\d+\.\d+|debian:bookworm-slim)$/;
+const USERS: Readonly<Record<string, string>> = {
+  Dockerfile: 'node',
+  'infra/grafana/Dockerfile': '472',
+  'infra/alertmanager/Dockerfile': 'nobody',
+};
+
+test('images are built from the lock file, on known bases, and run as a user other than root', () => {
+  const files = new Set(Object.values(compose.services).flatMap((service) => dockerfileOf(service) ?? []));
+  assert.deepEqual([...files].sort(), Object.keys(USERS).sort());
+  for (const file of files) {
+    const text = read(file);
+    const bases = [...text.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)];
+    const stages = bases.map(([, , stage]) => stage);
+    for (const [, base = ''] of bases) assert.ok(BASES.test(base) || stages.includes(base), `${file}: ${base}`);
+    if (file !== 'infra/alertmanager/Dockerfile') assert.match(text, /^RUN npm ci /m, file);
+    assert.doesNotMatch(text, /npm (i|install)\b|^# *syntax *=|--mount=/m, file);
+    const last = text.slice(text.lastIndexOf('\nFROM '));
+    const user = `USER ${USERS[file]!}`;
+    assert.ok(last.includes(`\n${user}\n`), file);
+    assert.doesNotMatch(last.slice(last.indexOf(user)), /^(RUN|USER root)/m, file);
+  }
+});
+
+test('Grafana has the two plugins in it, may load them without a signature, and no others', () => {
+  const { environment = {} } = compose.services['grafana']!;
+  assert.equal(environment['GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS'], `${PANEL_ID},${DATA_SOURCE_ID}`);
+  const text = read('infra/grafana/Dockerfile');
+  assert.match(text, /for plugin in stage2-panel stage2-datasource;/);
+  for (const id of [PANEL_ID, DATA_SOURCE_ID]) assert.ok(existsSync(new URL(`apps/${id.replace('s2lab-', '')}/src/build.ts`, ROOT)), id);
+});
+
+test('alerts reach the stack’s own Alertmanager and those that a file names, and what keeps quiet is an alert that exists', () => {
+  const { alerting } = parse(read('infra/prometheus/prometheus.yml')) as {
+    alerting: { alertmanagers: { dns_sd_configs?: { names: string[]; port: number }[]; file_sd_configs?: { files: string[] }[] }[] };
+  };
+  const [own, others] = alerting.alertmanagers;
+  assert.deepEqual([own?.dns_sd_configs?.[0]?.names, own?.dns_sd_configs?.[0]?.port], [['alertmanager'], 9093]);
+  assert.deepEqual(others?.file_sd_configs?.[0]?.files, ['alertmanagers/*.yml']);
+  assert.deepEqual(compose.services['alertmanager']?.profiles, ['alerting'], 'only when it is asked for');
+  const config = parse(read('infra/alertmanager/alertmanager.yml')) as {
+    route: { receiver: string };
+    receivers: { name: string }[];
+    inhibit_rules: { source_matchers: string[]; target_matchers: string[] }[];
+  };
+  assert.ok(config.receivers.some(({ name }) => name === config.route.receiver));
+  const rules = read('infra/prometheus/rules/s2lab.rules.yml');
+  for (const matcher of config.inhibit_rules.flatMap((rule) => [...rule.source_matchers, ...rule.target_matchers]))
+    for (const alert of /^alertname =~? "?([\w|]+)"?$/.exec(matcher)![1]!.split('|'))
+      assert.match(rules, new RegExp(`alert: ${alert}$`, 'm'));
 });
 
 test('the Node of the image is of the version line that the project pins', () => {

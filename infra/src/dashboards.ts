@@ -1,19 +1,10 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { pipelineDashboard } from './pipeline-dashboard.ts';
-import { pkvmDashboard } from './pkvm-dashboard.ts';
-import { reclaimDashboard } from './reclaim-dashboard.ts';
-import { stage2Dashboard } from './stage2-dashboard.ts';
-import { verifierDashboard } from './verifier-dashboard.ts';
+import { VIEWS } from '@s2lab/dashboards';
+import { board } from './board.ts';
 
-/** All dashboards, by the name of their file in infra/grafana/dashboards. A new dashboard is one more line here. */
+/** All dashboards, by the name of their file in infra/grafana/dashboards. */
 export function dashboards(): Readonly<Record<string, Dashboard>> {
-  return {
-    'reclaim.json': reclaimDashboard(),
-    'stage2.json': stage2Dashboard(),
-    'pkvm.json': pkvmDashboard(),
-    'verifier.json': verifierDashboard(),
-    'pipeline.json': pipelineDashboard(),
-  };
+  return Object.fromEntries(VIEWS.map((view) => [`${view.name}.json`, board(view, view.name === 'stage2')]));
 }
 
 /** The text of a dashboard's file. */

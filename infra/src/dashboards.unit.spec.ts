@@ -3,10 +3,13 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { METRICS } from '@s2lab/metrics';
+import { DATA_SOURCE_ID } from '@s2lab/stage2-datasource';
+import { PANEL_ID } from '@s2lab/stage2-panel';
 import { parse } from 'yaml';
 import { dashboardText, dashboards } from './dashboards.ts';
-import { PROCESS_METRICS } from './process-metrics.ts';
+import { PROCESS_METRICS } from '@s2lab/dashboards';
 import { faultsOf } from './promql.ts';
+import { STAGE2_SOURCE } from './stage2-map-panel.ts';
 
 const FOLDER = new URL('../grafana/dashboards/', import.meta.url);
 const PROVISIONING = new URL('../grafana/provisioning/', import.meta.url);
@@ -14,7 +17,10 @@ const TABLE = { ...METRICS, ...PROCESS_METRICS };
 const all = Object.entries(dashboards());
 
 const panelsOf = (dashboard: Dashboard): Panel[] => (dashboard.panels ?? []).filter((panel): panel is Panel => panel.type !== 'row');
-const expressionsOf = (panel: Panel): string[] => (panel.targets ?? []).map((target) => (target as unknown as { expr: string }).expr);
+/** Queries in PromQL; those of the map are none. */
+const targetsOf = (panel: Panel): { expr: string; legendFormat: string }[] =>
+  panel.type === PANEL_ID ? [] : ((panel.targets ?? []) as unknown as { expr: string; legendFormat: string }[]);
+const expressionsOf = (panel: Panel): string[] => targetsOf(panel).map(({ expr }) => expr);
 
 test('the files in infra/grafana/dashboards are what the definitions give: else run `npm run dashboards -w @s2lab/infra`', () => {
   assert.deepEqual(readdirSync(FOLDER).sort(), all.map(([file]) => file).sort());
@@ -32,8 +38,8 @@ test('every query of every panel parses and names metrics and labels that exist'
 
 test('every variable asks for a metric and labels that exist', () => {
   for (const [file, dashboard] of all) {
-    for (const { name, type, query } of dashboard.templating?.list ?? []) {
-      if (type !== 'query') continue;
+    for (const { name, type, query, datasource } of dashboard.templating?.list ?? []) {
+      if (type !== 'query' || datasource?.uid === STAGE2_SOURCE.uid) continue;
       const [, series, label] = /^label_values\((.+), (\w+)\)$/.exec((query as { query: string }).query) ?? [];
       assert.ok(series !== undefined && label !== undefined, `${file}, variable ${name}`);
       assert.deepEqual(faultsOf(`sum by (${label}) (${series})`, TABLE), []);
@@ -60,7 +66,7 @@ test('no two panels of a dashboard have the same title', () => {
 test('a legend names only labels by which its query is grouped', () => {
   for (const [file, dashboard] of all) {
     for (const panel of panelsOf(dashboard)) {
-      for (const target of (panel.targets ?? []) as unknown as { expr: string; legendFormat: string }[]) {
+      for (const target of targetsOf(panel)) {
         const grouped = [...target.expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(', '));
         for (const [, label = ''] of target.legendFormat.matchAll(/\{\{(\w+)\}\}/g))
           assert.ok(grouped.includes(label), `${file}, ${panel.title}: ${label}`);
@@ -114,14 +120,14 @@ test('every panel has an id of its own, a title, a description and a unit', () =
     assert.equal(new Set(ids).size, ids.length, file);
     for (const panel of panelsOf(dashboard)) {
       const { title, description, fieldConfig } = panel;
-      assert.ok(title && description && fieldConfig?.defaults.unit && expressionsOf(panel).length > 0, `${file}, panel ${panel.id}`);
+      assert.ok(title && description && fieldConfig?.defaults.unit && (panel.targets ?? []).length > 0, `${file}, panel ${panel.id}`);
     }
   }
 });
 
-test('a dashboard refers to the provisioned data source and is found in the provisioned folder', () => {
-  const { datasources } = parse(readFileSync(new URL('datasources/prometheus.yml', PROVISIONING), 'utf8')) as {
-    datasources: { uid: string; url: string }[];
+test('a dashboard refers to the provisioned data sources and is found in the provisioned folder', () => {
+  const { datasources } = parse(readFileSync(new URL('datasources/s2lab.yml', PROVISIONING), 'utf8')) as {
+    datasources: { uid: string; type: string; url: string; jsonData: Record<string, string> }[];
   };
   for (const [file, dashboard] of all) {
     const variable = dashboard.templating?.list?.find(({ type }) => type === 'datasource');
@@ -129,6 +135,29 @@ test('a dashboard refers to the provisioned data source and is found in the prov
     assert.equal(dashboard.editable, false, file);
   }
   assert.equal(datasources[0]?.url, 'http://prometheus:9090');
+  const [, stage2] = datasources;
+  assert.deepEqual({ type: stage2?.type, uid: stage2?.uid }, STAGE2_SOURCE);
+  assert.equal(stage2?.url, 'http://fleet:9464');
+  assert.equal(stage2?.jsonData['explorerUrl'], '${S2LAB_EXPLORER_URL}');
+});
+
+test('the map asks our data source for the machine that is chosen, and every dashboard leads to the explorer', () => {
+  const maps = all.flatMap(([, dashboard]) => panelsOf(dashboard).filter(({ type }) => type === PANEL_ID));
+  assert.equal(maps.length, 1);
+  assert.deepEqual(maps[0]!.targets as unknown, [
+    { refId: 'A', datasource: { type: DATA_SOURCE_ID, uid: STAGE2_SOURCE.uid }, machine: '$machine' },
+  ]);
+  for (const [file, { links = [], templating, graphTooltip }] of all) {
+    assert.ok(
+      links.some(({ url }) => url === '${explorer:raw}'),
+      file,
+    );
+    assert.ok(
+      templating?.list?.some(({ name, query }) => name === 'explorer' && query === 'explorer'),
+      file,
+    );
+    assert.equal(graphTooltip, 1, `${file}: panels share their cursor`);
+  }
 });
 
 test('every metric of the lab is shown on some dashboard', () => {

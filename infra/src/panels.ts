@@ -1,3 +1,4 @@
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   BigValueColorMode,
   BigValueGraphMode,
@@ -15,63 +16,39 @@ import {
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
-import { type Threshold, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  type Panel as GrafanaPanel,
+  type Threshold,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+} from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as HeatMapBuilder, YAxisConfigBuilder } from '@grafana/grafana-foundation-sdk/heatmap';
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+import type { CurvesPanel, HeatMapPanel, Limits, NumberPanel, Panel, PanelQuery } from '@s2lab/dashboards';
+import { promql } from '@s2lab/dashboards';
 
 /** The provisioned data source, as the variable of every dashboard names it. */
 export const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
 
-/** One query of a panel. */
-interface Query {
-  readonly expr: string;
-  /** Legend of each series; `{{label}}` stands for a label's value. */
-  readonly legend: string;
-}
-
-/** What every panel says. */
-interface PanelSpec {
-  /** Unique in its dashboard and stable: links and screenshots refer to it. */
-  readonly id: number;
-  readonly title: string;
-  /** What is shown, and what a reader should make of it. */
-  readonly description: string;
-  /** Grafana's name of the unit. */
-  readonly unit: string;
-  readonly queries: readonly Query[];
-  /** Width in the grid of 24. */
-  readonly width: number;
-}
-
-/** From which value on something is yellow and red. */
-interface Limits {
-  readonly yellow?: number;
-  readonly red: number;
-}
-
-/** A panel with curves over time. */
-export interface CurvesSpec extends PanelSpec {
-  readonly stacked?: boolean;
-  /** Largest value that can be. */
-  readonly max?: number;
-  /** Drawn as lines; undefined = no value is bad. */
-  readonly bad?: Limits;
-}
-
-/** A panel with one number. */
-export interface NumberSpec extends PanelSpec {
-  /** Undefined = it is never bad. */
-  readonly bad?: Limits;
-  readonly decimals?: number;
-}
-
 const CURVES_HEIGHT = 8;
 const NUMBER_HEIGHT = 4;
 
+/** A panel of a view as Grafana wants it. */
+export function grafanaPanel(panel: Panel): Builder<GrafanaPanel> {
+  switch (panel.kind) {
+    case 'curves':
+      return curves(panel);
+    case 'number':
+      return number(panel);
+    case 'heatMap':
+      return heatMap(panel);
+  }
+}
+
 /** Curves over time, with a legend that tells the last and the largest value. */
-export function curves(spec: CurvesSpec): TimeSeriesBuilder {
+function curves(spec: CurvesPanel): TimeSeriesBuilder {
   const panel = new TimeSeriesBuilder()
     .id(spec.id)
     .title(spec.title)
@@ -101,7 +78,7 @@ export function curves(spec: CurvesSpec): TimeSeriesBuilder {
 }
 
 /** One number, with its recent course behind it. */
-export function number(spec: NumberSpec): StatBuilder {
+function number(spec: NumberPanel): StatBuilder {
   return new StatBuilder()
     .id(spec.id)
     .title(spec.title)
@@ -120,7 +97,7 @@ export function number(spec: NumberSpec): StatBuilder {
 }
 
 /** How often values fell into each bucket of a histogram, over time. Its only query is grouped by `le`. */
-export function heatMap(spec: PanelSpec): HeatMapBuilder {
+function heatMap(spec: HeatMapPanel): HeatMapBuilder {
   return new HeatMapBuilder()
     .id(spec.id)
     .title(spec.title)
@@ -140,12 +117,12 @@ function limits(bad: Limits | undefined): ThresholdsConfigBuilder {
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
 }
 
-function targets(queries: readonly Query[]): DataqueryBuilder[] {
-  return queries.map(({ expr, legend }, i) =>
+function targets(queries: readonly PanelQuery[]): DataqueryBuilder[] {
+  return queries.map(({ query, legend }, i) =>
     new DataqueryBuilder()
       .refId(String.fromCharCode(65 + i))
       .datasource(DATA_SOURCE)
-      .expr(expr)
+      .expr(promql(query))
       .legendFormat(legend)
       .range(),
   );

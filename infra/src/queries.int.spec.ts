@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { type TestContext, test } from 'node:test';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EventColumns, type EventInput, encodeEvent } from '@s2lab/events';
-import { type KafkaBroker, requireCapability, startKafkaBroker } from '@s2lab/testkit';
+import { type KafkaBroker, requireCapability, startApp, startKafkaBroker, startPrometheus } from '@s2lab/testkit';
 import { KafkaSink } from '@s2lab/transport-kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import { parse } from 'yaml';
@@ -31,54 +24,6 @@ interface Rule {
 }
 
 const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
-
-function killAtEnd(t: TestContext, child: ChildProcess): void {
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-}
-
-/** Starts an application of the stack as its container does. @returns the port it listens on. */
-async function startApp(t: TestContext, name: 'fleet' | 'verifier', environment: Readonly<Record<string, string>>): Promise<number> {
-  const program = fileURLToPath(new URL(`../../apps/${name}/src/main.ts`, import.meta.url));
-  const env = { PATH: process.env['PATH'], S2LAB_TOPIC: TOPIC, S2LAB_HTTP_PORT: '0', ...environment };
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  killAtEnd(t, child);
-  for await (const line of createInterface(child.stdout)) {
-    const [, port] = /listening on port (\d+)/.exec(line) ?? [];
-    if (port === undefined) continue;
-    child.stdout.resume();
-    return Number(port);
-  }
-  throw new Error(`${name} ended before it listened`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** @returns the address of a Prometheus with the rules of the stack that scrapes the port of each job every second. */
-async function startPrometheus(t: TestContext, program: string, jobs: Readonly<Record<string, number>>): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 's2lab-prometheus-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const config = {
-    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
-    rule_files: [RULES],
-    scrape_configs: Object.entries(jobs).map(([job, port]) => ({ job_name: job, static_configs: [{ targets: [`127.0.0.1:${port}`] }] })),
-  };
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
-  const port = await freePort();
-  const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`];
-  killAtEnd(t, spawn(program, args, { stdio: 'ignore' }));
-  return `http://127.0.0.1:${port}`;
-}
 
 /** Writes what no fleet writes: a table freed twice, a gap, and a message that is no frame. */
 async function injectFaults(broker: KafkaBroker): Promise<void> {
@@ -134,7 +79,7 @@ function opened(query: string): string {
 function panelQueries(): string[] {
   return Object.values(dashboards())
     .flatMap(({ panels = [] }) => panels.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : [])))
-    .map((target) => opened((target as unknown as { expr: string }).expr));
+    .flatMap((target) => ('expr' in target ? [opened(String(target.expr))] : []));
 }
 
 function markQueries(chosen: (name: string) => boolean): string[] {
@@ -150,10 +95,18 @@ test('every query of every panel, mark and rule gives data from a real Prometheu
   if (java === undefined || jars === undefined || prometheus === undefined) return;
   const broker = await startKafkaBroker({ jars, java });
   t.after(() => broker.stop());
-  const kafka = { S2LAB_KAFKA_BROKERS: broker.address };
-  const fleet = await startApp(t, 'fleet', { ...kafka, S2LAB_PARTITIONS: '2', S2LAB_SCENARIO: 'preempted', S2LAB_SPEED: '0.003' });
-  const verifier = await startApp(t, 'verifier', kafka);
-  const address = await startPrometheus(t, prometheus, { fleet, verifier });
+  const kafka = { S2LAB_KAFKA_BROKERS: broker.address, S2LAB_TOPIC: TOPIC };
+  const fleet = await startApp('fleet', { ...kafka, S2LAB_PARTITIONS: '2', S2LAB_SCENARIO: 'preempted', S2LAB_SPEED: '0.003' });
+  t.after(() => fleet.kill9());
+  const verifier = await startApp('verifier', kafka);
+  t.after(() => verifier.kill9());
+  const scraped = await startPrometheus({
+    program: prometheus,
+    rules: [RULES],
+    jobs: { fleet: fleet.address, verifier: verifier.address },
+  });
+  t.after(() => scraped.stop());
+  const { address } = scraped;
   await untilAllGiveData(address, ['s2lab_verifier_events_total > 0']);
   await injectFaults(broker);
 

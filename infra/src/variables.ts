@@ -7,7 +7,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import { DATA_SOURCE } from './panels.ts';
-import { MACHINE_VARIABLES } from './query.ts';
+import { MACHINE_VARIABLES } from '@s2lab/dashboards';
 
 const CHOOSES_FROM = 's2lab_events_total';
 const LABELS: Record<(typeof MACHINE_VARIABLES)[number], string> = { policy: 'Policy', machine_kind: 'Machine kind', workload: 'Workload' };

@@ -17,10 +17,14 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   recordings: ['arch', 'events'],
   // The engine held against recordings of the kernel's own code.
   conformance: ['arch', 'events', 'engine', 'policies', 'scheduler', 'scenarios', 'recordings'],
+  // Published measurements repeated on the engine.
+  experiments: ['arch', 'events', 'engine', 'policies', 'scheduler'],
   frame: ['arch', 'events'],
   'transport-file': ['arch', 'events', 'frame'],
   'transport-kafka': ['arch', 'events', 'frame'],
   metrics: ['arch', 'events'],
+  // Views of the metrics: what Grafana and the page draw.
+  dashboards: ['metrics'],
   // Replays: the world at any event, by the engine's own evolve.
   timeline: ['arch', 'events', 'engine'],
   // A stage-2 as a map: what the page and the panel draw, and what the fleet answers.
@@ -29,7 +33,11 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   survey: ['events', 'timeline', 'invariants', 'frame'],
   seek: ['frame', 'survey', 'timeline', 'transport-file'],
   testkit: anyLibraryAnd(),
-  infra: ['metrics'],
+  // Builds and checks the plugins for Grafana.
+  'grafana-toolkit': [],
+  'stage2-panel': ['stage2-map', 'grafana-toolkit'],
+  'stage2-datasource': ['stage2-map', 'grafana-toolkit'],
+  infra: ['metrics', 'dashboards', 'stage2-panel', 'stage2-datasource'],
   explorer: anyLibraryAnd(),
   fleet: anyLibraryAnd(),
   // As the oracle: nothing that decides what happens.
@@ -54,6 +62,7 @@ export const PURE: readonly string[] = [
   'recordings',
   'invariants',
   'conformance',
+  'experiments',
   'checker',
   'timeline',
   'stage2-map',
@@ -79,10 +88,12 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'scenarios',
     'recordings',
     'conformance',
+    'experiments',
     'frame',
     'transport-file',
     'transport-kafka',
     'metrics',
+    'dashboards',
     'timeline',
     'stage2-map',
     'survey',

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import type { FullReport } from '@s2lab/checker';
 import { s2lab } from './spawned-cli.ts';
+
+/** The matrix that docs/verdicts.md keeps in its small size. */
+const SMALL_MATRIX = '--walkers 1 --no-hardware --max-states 1500 --threads 2';
 
 interface Report {
   readonly verdict: string;
@@ -28,6 +34,60 @@ test('naive references fail in nine steps, told in words, with status 1', async 
   assert.match(report.counterexample!.steps.at(-1)!.does, /uses the page/);
   assert.equal(report.log, null);
 });
+
+test('on the full engine the counterexample is a log that verify, show and replay open', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 's2lab-check-'));
+  try {
+    const small = ['--walkers', '1', '--no-hardware', '--log', 'race.arrow', '--json'];
+    const found = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs-naive', ...small], folder);
+    const report = JSON.parse(found.stdout) as FullReport & { readonly log: string };
+    assert.deepEqual([found.status, report.verdict, report.log], [1, 'violated', 'race.arrow']);
+    assert.deepEqual([report.counterexample!.invariant, report.shortest], ['I7', true]);
+    const verified = await s2lab(['verify', 'race.arrow', '--json'], folder);
+    const verdict = JSON.parse(verified.stdout) as { verdict: string; counts: object };
+    assert.deepEqual([verified.status, verdict.verdict, Object.keys(verdict.counts)], [1, 'violated', ['I7']]);
+    const shown = await s2lab(['show', 'race.arrow', '--json'], folder);
+    assert.equal((JSON.parse(shown.stdout) as { stage2: boolean }).stage2, true);
+    const replayed = await s2lab(['replay', 'race.arrow', '--json'], folder);
+    assert.ok(replayed.stdout.trim().split('\n').length > report.counterexampleSteps!);
+    const again = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs-naive', ...small], folder);
+    assert.equal(again.status, 2);
+    assert.match(again.stderr, /race\.arrow: exists already/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('on the full engine a limit of states leaves schedules open, and the report says how many preemptions it has seen', async () => {
+  const args = ['--scenario', 'two-collapses', '--policy', 'rcu', '--walkers', '1', '--no-hardware', '--max-states', '500'];
+  const { status, stdout } = await s2lab(['check', ...args], tmpdir());
+  assert.equal(status, 3);
+  assert.match(
+    stdout,
+    /^rcu in two-collapses is safe within these bounds: .*, at most \d+ preemptions?; with more preemptions it is not decided/,
+  );
+  assert.doesNotMatch(stdout, /prove/);
+});
+
+test('the verdict matrix in its small size is the one in docs/verdicts.md', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 's2lab-check-'));
+  try {
+    const { status } = await s2lab(['check', '--all', ...SMALL_MATRIX.split(' '), '--write', 'small.md', '--json'], folder);
+    assert.equal(status, 0);
+    const kept = readFileSync(join(import.meta.dirname, '../../../docs/verdicts.md'), 'utf8');
+    assert.ok(kept.includes(`npx s2lab check --all ${SMALL_MATRIX}`));
+    for (const line of readFileSync(join(folder, 'small.md'), 'utf8').trim().split('\n')) {
+      assert.ok(squeezed(kept).includes(squeezed(line)), `docs/verdicts.md is without: ${line}`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** A line as it is whatever the width of its columns. */
+function squeezed(text: string): string {
+  return text.replace(/ +/g, ' ').replace(/-{3,}/g, '---');
+}
 
 test('a mapper that reuses pages makes S2N fail in fifteen steps', async () => {
   const { report } = await check('--scenario', 's2n');

@@ -20,6 +20,13 @@ const SHAPES: Readonly<Record<string, string>> = {
   virtualNs: number, faults: number, collapses: number, collapseRate: number, splits: number, tlbInvalidations: number, barriers: number,
   walkRetries: number, lockWaits: number, lockWaitNs: number, waits: { below: number | null, count: number }[],   // seconds
   pendingPeak: number, pendingIntegral: number, oldestPendingNs: number, pending: { at: number[], pending: number[] }, tablesPeak: number }[] }`,
+  reproduce: `{ report: string | null, experiments: { name: string, title: string, source: string, method: string,
+  costs: { cost: string, ns: number, fitted: boolean, why: string }[],          // besides the defaults
+  figures: { name: string, simulated: number,
+    published?: number, deviation: number | null,                               // simulated / published - 1; absent: the lab's own
+    tolerance?: number,                                                         // 0: must be equal; absent: not judged
+    fitted?: boolean, roundedFrom?: [number, number],                           // what the rounded published figure may stand for
+    judgement: 'equal' | 'within' | 'rounding' | 'miss' | 'shown' }[] }[] }`,
   record: `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
   verify: `Verdict = {
   verdict: 'holds' | 'violated' | 'unreadable',
@@ -42,9 +49,25 @@ const SHAPES: Readonly<Record<string, string>> = {
   counterexampleSteps: number | null, shortest: boolean,
   counterexample: { kind: 'assertion' | 'deadlock', because: string, steps: { process: string, does: string, changes: string[] }[] } | null,
   unfinishedBecause: string | null,
-  log: null,                                            // small scenarios have no event log
-  seconds: number }`,
+  log: null,                                            // small models have no event log
+  seconds: number }
+With --policy, on the full engine:
+{ verdict: 'safe' | 'violated' | 'unfinished', scenario: string, policy: string,
+  bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean,
+    preemptions: number | null },                       // all schedules with at most so many were seen; null: all schedules
+  except: string[],                                     // rules that were not judged
+  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[],
+  reachedStates: null, executions: null, storedStates: number, transitions: number, judgedPaths: number,
+  counterexampleSteps: number | null,                   // steps of the machine
+  shortest: boolean,                                    // no counterexample has fewer choices
+  counterexample: { kind: 'violation' | 'deadlock' | 'found', invariant: string | null, because: string,
+    schedule: number[] } | null,                        // who has the turn, choice by choice
+  unfinishedBecause: string | null, log: string | null, seconds: number }
+With --all: { seconds: number, cells: (the above without log and seconds)[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
+  ui: `One JSON object.
+{ event: 'listening', url: string, log: string | null }
+{ event: 'written', folder: string, files: number, log: string | null }               // with --export`,
   show: `{ run: string, machine: number, at: number, virtualNs: number, liveTables: number,
   stage2s: { vmid: number, exists: boolean,
     lock: { readers: number, writer: number | null }, waiting: number[],           // actors, in order of arrival
@@ -75,13 +98,14 @@ Descriptor = { bits: string, kind: 'empty' | 'locked' | 'annotated' | 'table' | 
   bisect: `{ found: null | { run: string, machine: number, seq: number, because: string | null,
     witness: { seq: number, text: string }[], events: Event[] } }         // Event as of replay; the events around seq`,
   index: `{ log: string, checkpoints: number, bytes: number, logBytes: number }`,
+  'import trace-cmd': `{ run: string, log: string, bytes: number, frames: number, events: number, virtualNs: number, interrupted: boolean, machines: number, wallSeconds: number }`,
   'import golden': `{ log: string, events: number, frames: number, bytes: number }`,
   'import casemate': `{ log: string, events: number, frames: number, bytes: number }`,
   conform: `{ file: string, operations: number, events: number,   // compared: events, results, entries of dumps
   agreed: boolean,
   exceptions: { [name: string]: number },               // differences on purpose (docs/adr/0013), and how often each was met
   firstDifference: { operation: string, line: number, event: string, expected: string, got: string, around: string[] } | null }[]`,
-  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet', events: number, damages: number }`,
+  export: `{ output: string, format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet' | 'casemate', events: number, damages: number }`,
   repair: `{ log: string, frames: number, cutBytes: number, damages: Verdict['damage'] }`,
   scenarios: `{ name: string, description: string, machines: number, policies: string[] }[]; with --show: the scenario, as its schema says`,
   policies: `{ name: string, summary: string, capabilities: { needsRcu: boolean, usableAtEl2: boolean, collapsesInParallel: boolean } }[]`,

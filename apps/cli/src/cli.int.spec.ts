@@ -227,6 +227,32 @@ test('compare sets policies side by side and writes a report that loads nothing 
   assert.match(report, /<td>rwlock<\/td>/);
 });
 
+test('compare crosses policies with collapse modes, teardown orders and range invalidation, and refuses names that do not exist', async () => {
+  const axes = ['--collapse', 'in-place,lazy', '--teardown', 'all', '--tlb-range', 'off'];
+  const ended = await s2lab(['compare', 'smoke', '--policies', 'rwlock', ...axes, '--json'], dir);
+  assert.equal(ended.status, 0, ended.stderr);
+  const { runs } = JSON.parse(ended.stdout) as {
+    runs: {
+      design: string;
+      verdict: string;
+      blocksReturned: number;
+      residual4k: number;
+      tableBytesPeak: number;
+      blocked: { count: number }[];
+    }[];
+  };
+  const designs = ['in-place, teardown after', 'in-place, teardown before', 'lazy, teardown after', 'lazy, teardown before'];
+  assert.deepEqual(
+    runs.map(({ design, verdict }) => [design, verdict]),
+    designs.map((design) => [`${design}, range off`, 'holds']),
+  );
+  for (const { blocksReturned, residual4k, tableBytesPeak } of runs)
+    assert.ok(blocksReturned > 0 && residual4k >= 0 && residual4k <= 1 && tableBytesPeak >= 4096);
+  const refused = await s2lab(['compare', 'smoke', '--collapse', 'eagerly'], dir);
+  assert.deepEqual([refused.status, refused.stdout], [2, '']);
+  assert.match(refused.stderr, /--collapse: 'eagerly' does not exist; there are lazy, unmap-memslot, in-place, zap-parent/);
+});
+
 test('verify names the command that shows the moment of a violation, and the command shows it', async () => {
   const recording = join(import.meta.dirname, '../../../testdata/golden/broken/free-now.scripted.jsonl.gz');
   assert.equal((await s2lab(['import', 'golden', recording, '-o', 'broken.arrow'], dir)).status, 0);

@@ -12,9 +12,11 @@ import { addLists } from './commands/lists.ts';
 import { addRecord } from './commands/record.ts';
 import { addRepair } from './commands/repair.ts';
 import { addReplay } from './commands/replay.ts';
+import { addReproduce } from './commands/reproduce.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
 import { addStart } from './commands/start.ts';
+import { addUi } from './commands/ui.ts';
 import { addVerify } from './commands/verify.ts';
 
 const EXAMPLES = `
@@ -25,6 +27,7 @@ Examples:
   s2lab check --scenario S1                          every schedule of a small design: safe, or the shortest counterexample
   s2lab replay run.arrow --from 100 --to 120         print events
   s2lab show run.arrow --at 41250                    the table tree, walkers and locks at event 41250
+  s2lab ui run.arrow                                 the log on a page, forwards and backwards
   s2lab history run.arrow --slot 7/12                who wrote this descriptor, when and why
   s2lab run boot --policy rwlock --json              run without a log, figures as JSON
 
@@ -43,11 +46,13 @@ export function buildProgram(): Command {
     addStart,
     addRun,
     addCompare,
+    addReproduce,
     addRecord,
     addVerify,
     addCheck,
     addReplay,
     addShow,
+    addUi,
     addHistory,
     addDiff,
     addBisect,

@@ -1,64 +1,23 @@
 import assert from 'node:assert/strict';
-import type { ChildProcessByStdio } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { after, test } from 'node:test';
+import { VIEWS } from '@s2lab/dashboards';
 import { requireCapability } from '@s2lab/testkit';
 import type { Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import { BIN, s2lab } from './spawned-cli.ts';
-
-const BROWSER_FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+import { s2lab } from './spawned-cli.ts';
+import { BROWSER_FLAGS, StartedPage } from './started-page.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-start-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A lab that was started, with what it printed. */
-class StartedLab {
-  readonly child: ChildProcessByStdio<null, Readable, Readable>;
-  readonly lines: Record<string, unknown>[] = [];
-  stderr = '';
-  private rest = '';
-
+class StartedLab extends StartedPage {
   constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [BIN, 'start', '--port', '0', '--json', ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text;
-    });
-    this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const parts = (this.rest + text).split('\n');
-      this.rest = parts.pop()!;
-      for (const part of parts) this.lines.push(JSON.parse(part) as Record<string, unknown>);
-    });
-  }
-
-  /** The first line: the page is there. */
-  async listening(): Promise<{ readonly url: string; readonly log: string }> {
-    while (this.lines.length === 0) {
-      const [ended] = await Promise.race([once(this.child.stdout, 'data').then(() => [undefined]), once(this.child, 'exit')]);
-      assert.equal(ended, undefined, `the lab ended: ${this.stderr}`);
-    }
-    return this.lines[0] as unknown as { url: string; log: string };
-  }
-
-  /** Ctrl-C, then its exit status. */
-  async interrupt(): Promise<number | null> {
-    this.child.kill('SIGINT');
-    const [status] = (await once(this.child, 'close')) as [number | null];
-    return status;
+    super(['start', '--port', '0', '--json', ...args], dir);
   }
 }
 
@@ -118,6 +77,94 @@ test('start shows a living lab on a page, and Ctrl-C ends it with a whole log an
   const verified = await s2lab(['verify', ended.log.path, '--json'], dir);
   assert.equal(verified.status, 0, verified.stdout);
   assert.equal((JSON.parse(verified.stdout) as { events: number }).events, ended.events);
+});
+
+/** Panels that an embedded lab has no data for: there is no broker. */
+const WITHOUT_DATA = ['Broker reachable'];
+
+test('every dashboard of Grafana is a view of the page, with data in each panel', async (t) => {
+  const executablePath = requireCapability(t, 'chromium');
+  if (executablePath === undefined) return;
+  const lab = new StartedLab(['--speed', '0.003']);
+  t.after(() => lab.child.kill('SIGKILL'));
+  const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
+  try {
+    const { url } = await lab.listening();
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    for (const view of VIEWS) {
+      await page.goto(`${url}#view=${view.name}`);
+      const shown = page.locator('.view:not([hidden])');
+      const panels = [...view.headline, ...view.rows.flatMap((row) => row.panels)];
+      await shown
+        .locator('.cell')
+        .nth(panels.length - 1)
+        .waitFor();
+      await shown.locator('.chart canvas').first().waitFor();
+      await page.waitForTimeout(1500);
+      const titles = await shown.locator('.cell h2').allTextContents();
+      assert.deepEqual(
+        titles.map((title) => title.trim()),
+        panels.map(({ title }) => title),
+      );
+      const empty = await shown.locator('figure:has(.no-data) h2').allTextContents();
+      assert.deepEqual(
+        empty.map((title) => title.trim()).filter((title) => !WITHOUT_DATA.includes(title)),
+        [],
+        view.title,
+      );
+    }
+    await page.goto(`${url}#view=reclaim`);
+    await page.locator('.top tbody tr').nth(3).waitFor();
+    assert.deepEqual(complaints, []);
+  } finally {
+    await browser.close();
+  }
+  assert.equal(await lab.interrupt(), 0, lab.stderr);
+});
+
+test('the page steers the lab: another policy is another run with a log of its own, a pause stands still', async (t) => {
+  const executablePath = requireCapability(t, 'chromium');
+  if (executablePath === undefined) return;
+  const lab = new StartedLab(['--speed', '0.002', '-o', 'steered.arrow']);
+  t.after(() => lab.child.kill('SIGKILL'));
+  const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
+  try {
+    const { url } = await lab.listening();
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    await page.goto(url);
+    await page.getByLabel('Policy', { exact: true }).selectOption('hazard');
+    await page.getByLabel('Preempted walker').check();
+    await page.getByRole('button', { name: 'Begin run' }).click();
+    await page
+      .getByRole('figure', { name: /^Events/ })
+      .getByText('hazard')
+      .waitFor();
+    await page.getByRole('button', { name: 'Pause lab' }).click();
+    await page.getByText('paused', { exact: true }).waitFor();
+    const eventsOf = async (): Promise<number> => {
+      const { machines } = (await (await fetch(`${url}api/machines`)).json()) as { machines: { events: number }[] };
+      return machines.reduce((sum, { events }) => sum + events, 0);
+    };
+    const paused = await eventsOf();
+    await page.waitForTimeout(500);
+    assert.equal(await eventsOf(), paused);
+    await page.getByRole('button', { name: 'Resume lab' }).click();
+    while ((await eventsOf()) === paused) await page.waitForTimeout(50);
+    await page.getByLabel('Speed').selectOption('0.0005');
+    await page.getByText('0.0005×').first().waitFor();
+  } finally {
+    await browser.close();
+  }
+  assert.equal(await lab.interrupt(), 0, lab.stderr);
+  const { logs } = lab.lines.at(-1) as unknown as { logs: { path: string }[] };
+  assert.deepEqual(
+    logs.map(({ path }) => path),
+    ['steered.arrow', 'steered-2.arrow'],
+  );
+  for (const { path } of logs) assert.equal((await s2lab(['verify', path], dir)).status, 0, path);
 });
 
 test('recording stops aloud at its limit, and the lab goes on', async () => {

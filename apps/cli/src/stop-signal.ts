@@ -22,3 +22,19 @@ export function stopSignal(): AbortSignal {
   }
   return controller.signal;
 }
+
+/** Waits for the signal; the program stays alive until then. */
+export async function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const alive = setInterval(() => {}, 60_000);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearInterval(alive);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -13,6 +13,8 @@ export interface MachineSummary {
   readonly virtualNs: number;
   readonly faults: number;
   readonly collapses: number;
+  /** Blocks made after dirty logging ended, whatever they replaced. */
+  readonly blocksReturned: number;
   readonly splits: number;
   readonly pendingFrees: number;
   readonly pendingFreesPeak: number;
@@ -26,6 +28,10 @@ export interface MachineSummary {
   readonly tlbHits: number;
   readonly tlbMisses: number;
   readonly tables: number;
+  readonly tablesPeak: number;
+  /** Loads by walkers that found a descriptor locked by another. */
+  readonly lockedMet: number;
+  readonly swapsFailed: number;
 }
 
 /** Figures of one machine. */
@@ -42,6 +48,7 @@ export function summarise(tally: MachineTally): MachineSummary {
     virtualNs: tally.virtualNs,
     faults: Object.values(FAULT).reduce((total, fault) => total + tally.faultsOf(fault), 0),
     collapses: counts[AT.collapses]!,
+    blocksReturned: counts[AT.blocksBack]!,
     splits: counts[AT.splits]!,
     pendingFrees: tally.pendingFrees,
     pendingFreesPeak: tally.pendingPeak,
@@ -55,6 +62,9 @@ export function summarise(tally: MachineTally): MachineSummary {
     tlbHits: counts[AT.tlbHits]!,
     tlbMisses: counts[AT.tlbMisses]!,
     tables: tally.tables,
+    tablesPeak: tally.tablesPeak,
+    lockedMet: counts[AT.lockedMet]!,
+    swapsFailed: counts[K.descriptorSwapFailed]!,
   };
 }
 

@@ -1,12 +1,19 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { VIEWS } from '@s2lab/dashboards';
 import { fastify } from 'fastify';
 import { bundlePage } from './bundle.ts';
 import type { LiveFeed } from './live-feed.ts';
+import type { LogOracle } from './log/answers.ts';
+import { addLogApi } from './log/log-api.ts';
+import type { MetricFeed } from './metric-feed.ts';
 import type { Site } from './site.ts';
 
 /** Only our own files, no inline code, nobody else's frame. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** The reader of logs unpacks zstd with WebAssembly, which comes within its own script as a data: address. */
+const WORKER_CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' data:";
 
 /** Bytes that may wait, besides the history, for a page that does not read; beyond that it is cut off and connects anew. */
 const STREAM_BACKLOG = 4 * 1024 * 1024;
@@ -17,7 +24,12 @@ export interface ExplorerOptions {
   readonly host: string;
   /** Port; 0 = any free one. */
   readonly port: number;
-  readonly feed: LiveFeed;
+  /** The lab that runs behind the page, if one does. */
+  readonly feed?: LiveFeed;
+  /** Values for the dashboards, if a lab runs. */
+  readonly metricFeed?: MetricFeed;
+  /** The log behind the page, if there is one. */
+  readonly log?: LogOracle;
   /** Text of /metrics, if the lab exposes metrics. */
   readonly metrics?: () => Promise<string>;
   /** The lab’s API: controls and state. */
@@ -36,22 +48,32 @@ export interface Explorer {
  * @throws the operating system’s error (code EADDRINUSE, EACCES …) when the port cannot be had
  */
 export async function startExplorer(options: ExplorerOptions): Promise<Explorer> {
+  const { feed, metricFeed, log, metrics } = options;
   const app = fastify({ forceCloseConnections: true });
   if (isLoopback(options.host)) app.addHook('onRequest', refuseForeignHosts);
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
     void reply.headers({
-      'content-security-policy': CSP,
+      'content-security-policy': request.url === '/log-worker.js' ? WORKER_CSP : CSP,
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cache-control': 'no-store',
     });
   });
   for (const [path, asset] of await bundlePage()) app.get(path, async (_request, reply) => reply.type(asset.type).send(asset.body));
-  app.get('/site.json', async (): Promise<Site> => ({ live: true, log: null }));
+  app.get('/site.json', async (): Promise<Site> => ({
+    live: feed !== undefined,
+    log: log === undefined ? null : { from: 'api' },
+  }));
   app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/api/about', async () => options.feed.about);
-  app.get('/api/live', (request, reply) => stream(options.feed, request, reply));
-  const { metrics } = options;
+  if (feed !== undefined) {
+    app.get('/api/about', async () => feed.about);
+    app.get('/api/live', (request, reply) => streamLab(feed, request, reply));
+  }
+  if (metricFeed !== undefined) {
+    app.get('/api/views', async () => VIEWS);
+    app.get('/api/metrics/live', (request, reply) => streamMetrics(metricFeed, request, reply));
+  }
+  if (log !== undefined) addLogApi(app, log);
   if (metrics !== undefined)
     app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()));
   if (options.api !== undefined) await app.register(options.api);
@@ -59,7 +81,8 @@ export async function startExplorer(options: ExplorerOptions): Promise<Explorer>
   return {
     url: urlOf(app, options.host),
     close: async () => {
-      options.feed.close();
+      feed?.close();
+      metricFeed?.close();
       await app.close();
     },
   };
@@ -75,8 +98,14 @@ async function refuseForeignHosts(request: FastifyRequest, reply: FastifyReply):
   if (!isLoopback(name)) await reply.code(403).type('text/plain').send(`this server answers on loopback only, not as ${name}\n`);
 }
 
-/** Server-sent events: `about`, the history, then a sample at each beat. */
-function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): void {
+/** Writes an event and its data. */
+type WriteEvent = (event: string, data: unknown) => void;
+
+/**
+ * Server-sent events, until the reader goes or does not read.
+ * @param begin writes what came before, and listens: it returns how to stop that
+ */
+function stream(request: FastifyRequest, reply: FastifyReply, begin: (write: WriteEvent) => () => void): void {
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, {
@@ -85,21 +114,33 @@ function stream(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): v
     'content-security-policy': CSP,
     'x-content-type-options': 'nosniff',
   });
-  const write = (event: string, data: unknown): number => {
+  let limit = Infinity; // what came before is as long as it is
+  let before = 0;
+  const stop = begin((event, data) => {
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
     raw.write(text);
-    return text.length;
-  };
-  write('about', feed.about);
-  const limit = STREAM_BACKLOG + write('history', feed.history());
-  const stop = feed.listen({
-    about: (about) => write('about', about),
-    sample: (sample) => {
-      write('sample', sample);
-      if (raw.writableLength > limit) raw.destroy();
-    },
+    if (limit === Infinity) before += text.length;
+    else if (raw.writableLength > limit) raw.destroy();
   });
+  limit = STREAM_BACKLOG + before;
   request.raw.on('close', stop);
+}
+
+/** `about`, the history, then a sample at each beat and `about` again whenever a control has changed it. */
+function streamLab(feed: LiveFeed, request: FastifyRequest, reply: FastifyReply): void {
+  stream(request, reply, (write) => {
+    write('about', feed.about);
+    write('history', feed.history());
+    return feed.listen({ about: (about) => write('about', about), sample: (sample) => write('sample', sample) });
+  });
+}
+
+/** The history, then a row at each beat; `series` tells of series that were not there before. */
+function streamMetrics(feed: MetricFeed, request: FastifyRequest, reply: FastifyReply): void {
+  stream(request, reply, (write) => {
+    write('history', feed.history());
+    return feed.listen({ series: (more) => write('series', more), row: (row) => write('row', row) });
+  });
 }
 
 function urlOf(app: FastifyInstance, host: string): string {

@@ -3,6 +3,8 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import type { LabSource } from './live-feed.ts';
 import { LiveFeed } from './live-feed.ts';
+import type { MetricSource } from './metric-feed.ts';
+import { MetricFeed } from './metric-feed.ts';
 import { startExplorer } from './server.ts';
 
 const SOURCE: LabSource = {
@@ -15,6 +17,10 @@ const SOURCE: LabSource = {
   recording: () => ({ state: 'off', path: '', bytes: 0, because: '' }),
   speed: () => 0,
   ended: () => false,
+};
+
+const METRICS: MetricSource = {
+  getMetricsAsJSON: async () => [{ name: 's2lab_collapses_total', values: [{ labels: { policy: 'rcu' }, value: 3 }] }],
 };
 
 /** Status and body of a request with any Host header. */
@@ -35,7 +41,7 @@ function get(url: string, host: string): Promise<{ status: number; body: string;
 }
 
 test('the page and its parts are served with a policy that allows nothing foreign, and only to this machine', async () => {
-  const explorer = await startExplorer({ host: '127.0.0.1', port: 0, feed: new LiveFeed(SOURCE) });
+  const explorer = await startExplorer({ host: '127.0.0.1', port: 0, feed: new LiveFeed(SOURCE), metricFeed: new MetricFeed(METRICS) });
   try {
     const page = await get(explorer.url, 'localhost');
     assert.equal(page.status, 200);
@@ -54,7 +60,7 @@ test('a page that opens late gets the history, then every sample', async () => {
   const feed = new LiveFeed(SOURCE);
   feed.sample();
   feed.sample();
-  const explorer = await startExplorer({ host: '127.0.0.1', port: 0, feed });
+  const explorer = await startExplorer({ host: '127.0.0.1', port: 0, feed, metricFeed: new MetricFeed(METRICS) });
   const stop = new AbortController();
   try {
     const stream = await fetch(`${explorer.url}api/live`, { signal: stop.signal });

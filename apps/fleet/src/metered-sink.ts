@@ -10,14 +10,19 @@ export class MeteredSink implements EventSink {
   private readonly name: string;
   private readonly metrics: LabMetrics;
   private readonly byteCount: () => number;
+  private readonly takes: () => boolean;
   private bytesTold = 0;
 
-  /** @param byteCount bytes the inner sink wrote so far; 0 for one that writes none */
-  constructor(inner: EventSink, name: string, metrics: LabMetrics, byteCount: () => number = () => 0) {
+  /**
+   * @param byteCount bytes the inner sink wrote so far; 0 for one that writes none
+   * @param takes whether it takes frames at all: one that has given up drops them, and what it drops is not counted
+   */
+  constructor(inner: EventSink, name: string, metrics: LabMetrics, byteCount: () => number = () => 0, takes: () => boolean = () => true) {
     this.inner = inner;
     this.name = name;
     this.metrics = metrics;
     this.byteCount = byteCount;
+    this.takes = takes;
     metrics.gauge('s2lab_pipeline_sink_stalled').set({ sink: name }, 0);
     metrics.counter('s2lab_pipeline_backpressure_seconds_total').inc({ sink: name }, 0);
   }
@@ -34,6 +39,7 @@ export class MeteredSink implements EventSink {
       this.metrics.counter('s2lab_pipeline_backpressure_seconds_total').inc(labels, (performance.now() - began) / 1000);
     }
     stalled.set(labels, 0);
+    if (!this.takes()) return;
     this.metrics.counter('s2lab_pipeline_frames_total').inc(labels);
     this.metrics.counter('s2lab_pipeline_events_total').inc(labels, frame.rows.length);
     const bytes = this.byteCount();

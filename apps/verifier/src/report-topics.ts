@@ -4,7 +4,7 @@ import { createTopics } from '@s2lab/transport-kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, Producer } from 'kafkajs';
 
-/** Where violations go, as JSON, keyed by machine. */
+/** Where violations go, as JSON. After a crash some come again, with the same key: run, machine, invariant, event. */
 export const VIOLATIONS_TOPIC = 's2lab.violations';
 
 /** Where messages that are no frame are reported, as JSON with their place in the events topic; the message itself stays there. */
@@ -46,7 +46,9 @@ export class ReportTopics {
     await this.producer.send({
       topic: VIOLATIONS_TOPIC,
       acks: -1,
-      messages: [{ key: `${violation.run}/${violation.machine}`, value: JSON.stringify(violation) }],
+      messages: [
+        { key: `${violation.run}/${violation.machine}/${violation.invariant}/${violation.seq}`, value: JSON.stringify(violation) },
+      ],
     });
   }
 

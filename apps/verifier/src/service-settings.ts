@@ -20,6 +20,16 @@ export const VERIFIER_SETTINGS = z.object({
     .max(16)
     .default(1)
     .meta({ description: 'Copies of the topics for violations and dead letters, when they are made' }),
+  S2LAB_CHECKPOINTS: z.string().min(1).default('topic').meta({
+    description:
+      'Where the state of judging is kept: `topic` (a compacted topic beside the events), a file path (SQLite), or `none` (a start reads all events)',
+  }),
+  S2LAB_CHECKPOINT_SECONDS: z.coerce
+    .number()
+    .min(0.1)
+    .max(3600)
+    .default(10)
+    .meta({ description: 'Seconds between two checkpoints: what is judged anew after a crash, at most' }),
   S2LAB_HTTP_HOST: z.string().min(1).default('127.0.0.1').meta({ description: 'Address the HTTP server binds to' }),
   S2LAB_HTTP_PORT: z.coerce.number().int().min(0).max(65535).default(9465).meta({ description: 'Port of the HTTP server' }),
 });

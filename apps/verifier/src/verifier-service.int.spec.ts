@@ -30,6 +30,8 @@ test('the service reports violations and messages that are no frame, in metrics,
     S2LAB_TOPIC: TOPIC,
     S2LAB_GROUP: 'g',
     S2LAB_REPLICAS: 1,
+    S2LAB_CHECKPOINTS: 'topic',
+    S2LAB_CHECKPOINT_SECONDS: 0.5,
     S2LAB_HTTP_HOST: '127.0.0.1',
     S2LAB_HTTP_PORT: 0,
   };

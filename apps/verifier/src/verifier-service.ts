@@ -3,10 +3,14 @@ import { isDamage } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
 import type { ServiceHttp } from '@s2lab/metrics';
 import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
+import type { PlacedItem } from '@s2lab/transport-kafka';
 import { KafkaSource } from '@s2lab/transport-kafka';
+import type { CheckpointStore } from './checkpoint.ts';
+import { PartitionJudges } from './partition-judges.ts';
 import { ReportTopics } from './report-topics.ts';
 import type { VerifierSettings } from './service-settings.ts';
-import { TopicJudge } from './topic-judge.ts';
+import { SqliteCheckpoints } from './sqlite-checkpoints.ts';
+import { TopicCheckpoints } from './topic-checkpoints.ts';
 
 /** Milliseconds between two looks at how far behind the verifier is. */
 const LAG_PERIOD_MS = 2_000;
@@ -20,8 +24,8 @@ export interface VerifierService {
 
 /**
  * Checks the events of a topic as they come and serves metrics, health and verdict. Each violation is one line, and a message in a topic
- * of its own; so is each message that is no frame. Offsets are not committed: a verifier that starts anew reads from the beginning, since
- * a machine can only be judged from its first event on.
+ * of its own; so is each message that is no frame. State and offsets are kept together as checkpoints of each partition: whoever has the partition next
+ * goes on from there, however this verifier ends. Offsets are not committed to the group.
  * @param say takes one line for each thing worth knowing
  * @throws the operating system’s error when the port cannot be had
  */
@@ -36,7 +40,7 @@ export async function startVerifierService(
     port: settings.S2LAB_HTTP_PORT,
     registry: service.metrics.registry,
     unhealthy: () => service.unhealthy,
-    routes: { '/api/verdict': () => service.judge.verdict() },
+    routes: { '/api/verdict': () => service.verdict() },
   });
   const ended = async (): Promise<void> => {
     try {
@@ -51,16 +55,23 @@ export async function startVerifierService(
 class Service {
   readonly events = new EventMetrics();
   readonly metrics = new LabMetrics(this.events, ['verifier']);
-  readonly judge = new TopicJudge();
   unhealthy: string | undefined = 'not connected to Kafka yet';
   private readonly settings: VerifierSettings;
   private readonly say: (line: string) => void;
   private readonly reports: ReportTopics;
+  private judges = new PartitionJudges(undefined);
+  private store: CheckpointStore | undefined = undefined;
+  /** The end of what is being done: everything that touches the judges is done one thing after the other. */
+  private turn: Promise<void> = Promise.resolve();
 
   constructor(settings: VerifierSettings, say: (line: string) => void) {
     this.settings = settings;
     this.say = say;
     this.reports = new ReportTopics({ brokers: settings.S2LAB_KAFKA_BROKERS.split(','), replicas: settings.S2LAB_REPLICAS });
+  }
+
+  verdict(): ReturnType<PartitionJudges['verdict']> {
+    return this.judges.verdict();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -74,21 +85,31 @@ class Service {
     this.unhealthy = `waiting for the topic ${settings.S2LAB_TOPIC}`;
     const source = await this.openSource(signal);
     if (source === undefined) return;
+    this.store = await this.openStore(signal);
+    this.judges = new PartitionJudges(this.store);
     this.unhealthy = undefined;
     this.say(`reading ${settings.S2LAB_TOPIC} as ${settings.S2LAB_GROUP}`);
-    const lag = setInterval(() => void this.measureLag(source), LAG_PERIOD_MS);
+    const lag = setInterval(() => void this.measureLag(), LAG_PERIOD_MS);
+    const keep = setInterval(() => void this.inTurn(() => this.keep()), settings.S2LAB_CHECKPOINT_SECONDS * 1000);
     const end = (): void => void source.close();
     signal.addEventListener('abort', end, { once: true });
     try {
-      for await (const item of source.frames()) {
-        if (isDamage(item)) await this.bury(item);
-        else await this.check(item);
-      }
+      for await (const placed of source.items()) await this.inTurn(() => this.receive(source, placed));
+      await this.inTurn(() => this.keep());
     } finally {
       clearInterval(lag);
+      clearInterval(keep);
       await source.close();
+      await this.turn;
       await this.reports.close();
+      await this.store?.close();
     }
+  }
+
+  private inTurn(what: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(what);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   /** Tries until the topic is there. */
@@ -103,6 +124,7 @@ class Service {
           groupId,
           until: 'closed',
           patienceMs: 2_000,
+          onAssigned: (partitions) => void this.inTurn(() => this.assign(partitions, signal)),
         });
       } catch (error) {
         this.unhealthy = (error as Error).message;
@@ -111,8 +133,66 @@ class Service {
     return undefined;
   }
 
-  private async check(frame: Frame): Promise<void> {
-    const { fresh, duplicates, gap, unjudged, violations } = this.judge.judge(frame);
+  private async openStore(signal: AbortSignal): Promise<CheckpointStore | undefined> {
+    const {
+      S2LAB_CHECKPOINTS: where,
+      S2LAB_KAFKA_BROKERS,
+      S2LAB_REPLICAS: replicas,
+      S2LAB_TOPIC: events,
+      S2LAB_GROUP: group,
+    } = this.settings;
+    if (where === 'none') return undefined;
+    if (where !== 'topic') return new SqliteCheckpoints(where, `${events}/${group}`);
+    const store = new TopicCheckpoints({ brokers: S2LAB_KAFKA_BROKERS.split(','), replicas, events, group });
+    await store.open(signal);
+    return store;
+  }
+
+  private async assign(partitions: readonly number[], signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const taken = await this.judges.assign(partitions);
+        for (const { partition, from, next, because, violations } of taken) {
+          // What was found before this process came is still so: the alert must not end with a restart.
+          for (const { invariant, policy, count } of violations)
+            this.metrics.counter('s2lab_violations_total').inc({ invariant, policy }, count);
+          this.metrics.counter('s2lab_verifier_taken_up_total').inc({ from });
+          if (because !== undefined) {
+            this.metrics.counter('s2lab_verifier_checkpoint_failures_total').inc();
+            this.say(`the checkpoint of partition ${partition} cannot be taken up: ${because}`);
+          }
+          this.say(
+            `partition ${partition} is taken up from ${from === 'checkpoint' ? `its checkpoint at offset ${next}` : 'its beginning'}`,
+          );
+        }
+        break;
+      } catch (error) {
+        // Without its checkpoint a partition would be judged from its beginning, which may be gone: rather wait for the broker.
+        this.unhealthy = `checkpoints cannot be had: ${(error as Error).message}`;
+        this.metrics.counter('s2lab_verifier_checkpoint_failures_total').inc();
+        this.say(this.unhealthy);
+      }
+    }
+    this.metrics.gauge('s2lab_verifier_partitions').set(partitions.length);
+    this.metrics.gauge('s2lab_verifier_restarts').set(this.judges.restarts());
+  }
+
+  private async receive(source: KafkaSource, { item, partition, offset }: PlacedItem): Promise<void> {
+    const place = this.judges.place(partition, offset);
+    if (place === 'foreign') return;
+    if (place !== 'next') {
+      source.seek(partition, place.before);
+      return;
+    }
+    if (isDamage(item)) {
+      await this.bury(item);
+      this.judges.judge(partition, offset, undefined, Date.now());
+    } else await this.check(item, partition, offset);
+    this.measureAge();
+  }
+
+  private async check(frame: Frame, partition: number, offset: string): Promise<void> {
+    const { fresh, duplicates, gap, unjudged, violations } = this.judges.judge(partition, offset, frame, Date.now())!;
     if (duplicates > 0) this.metrics.counter('s2lab_verifier_duplicate_events_total').inc(duplicates);
     if (gap) this.metrics.counter('s2lab_verifier_gaps_total').inc();
     if (unjudged) {
@@ -120,13 +200,28 @@ class Service {
       this.say(`machine ${frame.origin.machine} of run ${frame.origin.run} begins at event ${frame.firstSeq} in the topic: not judged`);
     }
     if (fresh !== undefined) {
-      this.events.observe(fresh);
+      // Of a machine whose beginning another process saw, gauges would be wrong: what was freed here was never seen to be made.
+      if (!this.judges.isResumed(partition, `${frame.origin.run}/${frame.origin.machine}`)) this.events.observe(fresh);
       this.metrics.counter('s2lab_verifier_frames_total').inc();
       this.metrics.counter('s2lab_verifier_events_total').inc(fresh.rows.length);
     }
     const { policy } = frame.origin;
     for (const [invariant, count] of violations.counts) this.metrics.counter('s2lab_violations_total').inc({ invariant, policy }, count);
     for (const violation of violations.kept) await this.accuse(violation, policy);
+  }
+
+  /** Keeps the state of all partitions; what cannot be kept now is kept next time. */
+  private async keep(): Promise<void> {
+    if (this.store === undefined) return;
+    try {
+      const { saved, bytes } = await this.judges.saveAll();
+      this.metrics.counter('s2lab_verifier_checkpoints_total').inc(saved);
+      this.metrics.counter('s2lab_verifier_checkpoint_bytes_total').inc(bytes);
+      this.measureAge();
+    } catch (error) {
+      this.metrics.counter('s2lab_verifier_checkpoint_failures_total').inc();
+      this.say(`a checkpoint cannot be kept: ${(error as Error).message}`);
+    }
   }
 
   private async accuse(violation: Violation, policy: string): Promise<void> {
@@ -141,9 +236,15 @@ class Service {
     await this.reports.deadLetter(damage);
   }
 
-  private async measureLag(source: KafkaSource): Promise<void> {
+  private measureAge(): void {
+    const ms = this.store === undefined ? 0 : this.judges.unsavedMs(Date.now());
+    this.metrics.gauge('s2lab_verifier_checkpoint_age_seconds').set(ms / 1000);
+  }
+
+  private async measureLag(): Promise<void> {
+    this.measureAge();
     try {
-      const behind = await this.reports.messagesAfter(this.settings.S2LAB_TOPIC, source.positions());
+      const behind = await this.reports.messagesAfter(this.settings.S2LAB_TOPIC, this.judges.positions());
       this.metrics.gauge('s2lab_verifier_lag_frames').set(behind);
       this.unhealthy = undefined;
     } catch (error) {

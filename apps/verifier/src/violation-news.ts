@@ -8,6 +8,13 @@ export interface News {
   readonly counts: ReadonlyMap<string, number>;
 }
 
+/** How far a verifier’s findings have been told. */
+export interface ToldNews {
+  readonly total: number;
+  readonly kept: number;
+  readonly counted: readonly (readonly [string, number])[];
+}
+
 const NONE: News = { kept: [], counts: new Map() };
 
 /** Tells what is new in a verifier’s findings; costs next to nothing while there is nothing new. */
@@ -19,6 +26,18 @@ export class ViolationNews {
 
   constructor(verifier: Verifier) {
     this.verifier = verifier;
+  }
+
+  /** What was told already, for a checkpoint. */
+  told(): ToldNews {
+    return { total: this.total, kept: this.kept, counted: [...this.counted] };
+  }
+
+  /** Goes on after what was told. */
+  resume({ total, kept, counted }: ToldNews): void {
+    this.total = total;
+    this.kept = kept;
+    for (const [invariant, count] of counted) this.counted.set(invariant, count);
   }
 
   /** What was found since the last call. */

@@ -17,9 +17,9 @@ export const LAST_LEVEL = 3;
 export interface Geometry {
   readonly pageShift: PageShift;
   readonly pageBytes: number;
-  /** Index bits a level resolves: 9, 11 or 13. */
+  /** Index bits a level resolves: 9, 11 or 13 of the architecture; fewer in a thin stage-2. */
   readonly bitsPerLevel: number;
-  /** Descriptors in one table page: 512, 2048 or 8192. */
+  /** Descriptors in one table page: 512, 2048 or 8192; fewer in a thin stage-2. */
   readonly entries: number;
   readonly ipaBits: number;
   /** 2^ipaBits, bytes. */
@@ -37,20 +37,28 @@ export interface Geometry {
 
 /**
  * Computes the geometry of a stage-2.
+ * @param indexBits 0 for the architecture's. A smaller number makes a *thin* stage-2, which no hardware has: the same levels, pages and
+ * descriptors, but 2^indexBits descriptors in a table, so that every schedule of a whole teardown can be explored.
  * @throws RangeError for a granule or an IPA size that the architecture does not have.
  */
-export function geometry(pageShift: number, ipaBits: number, lpa2 = false): Geometry {
+export function geometry(pageShift: number, ipaBits: number, lpa2 = false, indexBits = 0): Geometry {
   if (pageShift !== 12 && pageShift !== 14 && pageShift !== 16) {
     throw new RangeError(`page shift ${pageShift}: granules are 12 (4K), 14 (16K) and 16 (64K)`);
   }
-  if (!Number.isInteger(ipaBits) || ipaBits < 32 || ipaBits > 52) {
-    throw new RangeError(`IPA size ${ipaBits}: must be 32 to 52 bits`);
+  if (!Number.isInteger(indexBits) || indexBits < 0 || indexBits > pageShift - 3) {
+    throw new RangeError(
+      `tables of 2^${indexBits} descriptors: a granule of 2^${pageShift} bytes holds 2^1 to 2^${pageShift - 3}, 0 for all`,
+    );
   }
-  const bitsPerLevel = pageShift - 3;
+  const bitsPerLevel = indexBits === 0 ? pageShift - 3 : indexBits;
+  const least = indexBits === 0 ? 32 : pageShift + 2 * indexBits;
+  if (!Number.isInteger(ipaBits) || ipaBits < least || ipaBits > 52) {
+    throw new RangeError(`IPA size ${ipaBits}: must be ${least} to 52 bits`);
+  }
   // Up to 16 root pages are concatenated, which saves up to four bits at the top.
   const levels = Math.max(2, alignUp(ipaBits - 4 - pageShift, bitsPerLevel) / bitsPerLevel);
   const startLevel = (4 - levels) as Level;
-  const rootShift = spanShift(pageShift, startLevel - 1);
+  const rootShift = shiftOf(pageShift, bitsPerLevel, startLevel - 1);
   return {
     pageShift,
     pageBytes: 2 ** pageShift,
@@ -61,7 +69,7 @@ export function geometry(pageShift: number, ipaBits: number, lpa2 = false): Geom
     startLevel,
     rootPages: Math.max(1, 2 ** (ipaBits - rootShift)),
     minBlockLevel: pageShift === 12 ? 1 : 2,
-    spans: Float64Array.of(0, 1, 2, 3).map((level) => 2 ** spanShift(pageShift, level)),
+    spans: Float64Array.of(0, 1, 2, 3).map((level) => 2 ** shiftOf(pageShift, bitsPerLevel, level)),
     lpa2,
   };
 }
@@ -70,8 +78,12 @@ export function geometry(pageShift: number, ipaBits: number, lpa2 = false): Geom
  * log2 of the bytes one descriptor at `level` covers.
  * @source Linux kvm_granule_shift(): ARM64_HW_PGTABLE_LEVEL_SHIFT = bits * (4 - level) + 3
  */
-export function spanShift(pageShift: number, level: number): number {
-  return (pageShift - 3) * (4 - level) + 3;
+export function spanShift({ pageShift, bitsPerLevel }: Geometry, level: number): number {
+  return shiftOf(pageShift, bitsPerLevel, level);
+}
+
+function shiftOf(pageShift: number, bitsPerLevel: number, level: number): number {
+  return pageShift + bitsPerLevel * (LAST_LEVEL - level);
 }
 
 /** Bytes one descriptor at `level` covers (kernel: kvm_granule_size). */
@@ -87,5 +99,5 @@ export function slotOf(shape: Geometry, address: number, level: number): number 
 
 /** Which of the concatenated root pages `address` starts in (kernel: kvm_pgd_page_idx). */
 export function rootPageOf(shape: Geometry, address: number): number {
-  return Math.floor((address % shape.ipaBytes) / 2 ** spanShift(shape.pageShift, shape.startLevel - 1));
+  return Math.floor((address % shape.ipaBytes) / 2 ** spanShift(shape, shape.startLevel - 1));
 }

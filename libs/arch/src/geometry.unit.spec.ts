@@ -37,6 +37,14 @@ test('slots and root pages cut an address as the hardware does', () => {
   assert.equal(rootPageOf(shape, 600 * 2 ** 30), 1);
 });
 
+test('a thin stage-2 has the levels and pages of the architecture, and tables of as few descriptors as it is asked for', () => {
+  const shape = geometry(12, 14, false, 1);
+  assert.deepEqual([shape.startLevel, shape.rootPages, shape.entries, shape.minBlockLevel, shape.ipaBytes], [2, 1, 2, 1, 4 * 4096]);
+  assert.deepEqual([spanBytes(shape, 3), spanBytes(shape, 2), slotOf(shape, 0x3000, 2), slotOf(shape, 0x3000, 3)], [4096, 8192, 1, 1]);
+  assert.throws(() => geometry(12, 13, false, 1), /IPA size 13: must be 14 to 52/);
+  assert.throws(() => geometry(12, 40, false, 10), /tables of 2\^10 descriptors/);
+});
+
 test('an impossible granule or IPA size is refused by name', () => {
   assert.throws(() => geometry(13, 40), /page shift 13/);
   assert.throws(() => geometry(12, 53), /IPA size 53/);

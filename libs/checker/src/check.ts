@@ -1,3 +1,4 @@
+import { CheckError } from './check-error.ts';
 import type { CounterexampleText } from './counterexample.ts';
 import { counterexampleText } from './counterexample.ts';
 import { DporSearch } from './dpor-search.ts';
@@ -6,11 +7,6 @@ import { smallScenario, SMALL_SCENARIOS } from './small/scenarios.ts';
 import type { Bounds } from './small/small-model.ts';
 import type { Counterexample } from './state-search.ts';
 import { StateSearch } from './state-search.ts';
-
-/** A check that cannot be carried out as it was given. The message is one line. */
-export class CheckError extends Error {
-  override readonly name = 'CheckError';
-}
 
 /** The order of a search: `bfs` and `dfs` store states, `dpor` runs one execution of each class of equivalent ones. */
 export type Strategy = 'bfs' | 'dfs' | 'dpor';

@@ -102,7 +102,7 @@ function couldBeBlock(machine: Machine, walker: Walker): boolean {
   const memslot = machine.stage2(walker).memslotAt(walker.visitAddr);
   const backing = memslot === undefined ? undefined : machine.backings.get(memslot.id);
   if (memslot === undefined || backing === undefined || walker.level < shape.minBlockLevel) return false;
-  return spanShift(shape.pageShift, walker.level) <= backedShift(shape, memslot, backing, walker.visitAddr);
+  return spanShift(shape, walker.level) <= backedShift(shape, memslot, backing, walker.visitAddr);
 }
 
 /**

@@ -49,6 +49,8 @@ export interface MachineConfig {
   readonly pageShift: number;
   /** Bits of intermediate physical address, 32…52. */
   readonly ipaBits: number;
+  /** 0: tables as the architecture has them; else log2 of the descriptors in a table of a thin stage-2, which only the checker runs. */
+  readonly indexBits: number;
   readonly lpa2: boolean;
   /** FEAT_S2FWB. */
   readonly fwb: boolean;
@@ -74,6 +76,8 @@ export interface MachineConfig {
   readonly eagerSplitBytes: number;
   /** Manual protect with the dirty log initially all set: logging on write-protects nothing yet. */
   readonly initiallyAllSet: boolean;
+  /** Without FEAT_S2FWB: a translation fault cleans what it maps before it takes the lock, even if another then maps it first (KVM up to 5.13). */
+  readonly cleansBeforeLock: boolean;
   readonly collapse: CollapseMode;
   readonly teardown: TeardownOrder;
   /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
@@ -89,6 +93,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,
+  indexBits: 0,
   lpa2: false,
   fwb: true,
   tlbRange: true,
@@ -102,6 +107,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   cacheCapacity: 40,
   eagerSplitBytes: 0,
   initiallyAllSet: false,
+  cleansBeforeLock: false,
   collapse: 'lazy',
   teardown: 'after',
   reuseFrames: true,

@@ -117,7 +117,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
   let most: number = page;
   if (memslot !== undefined && backing !== undefined && !memslot.logsWrites) {
     shift = vmaShift(shape, memslot, backing, walker.ipa);
-    most = backing.vmaShift > page && shift === page ? page : spanShift(page, 1);
+    most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
   const bytes = 2 ** shift;
   const max = 2 ** most;
@@ -127,13 +127,35 @@ function chooseSize(machine: Machine, walker: Walker): void {
   if (shift === page && most !== page && memslot !== undefined && backing !== undefined) {
     walker.mapShift = hugePageShift(machine, walker, memslot, backing);
   }
+  if (memslot !== undefined && backing !== undefined) populate(machine, walker, memslot, backing);
+  if (memslot !== undefined && cleansFirst(machine, walker)) clean(machine, walker, memslot);
   acquire(walker, machine.policyOf(walker).faultLock, PC.faultLocked);
+}
+
+/** The host gives memory to what is to be mapped, and zeroes what nobody touched before. @source get_user_pages(), clear_huge_page() */
+function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): void {
+  if (machine.config.costs.zeroPageNs === 0) return;
+  const bytes = 2 ** walker.mapShift;
+  const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
+  if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
+}
+
+/** @source Linux 5.13 arch/arm64/kvm/mmu.c user_mem_abort(): clean_dcache_guest_page(), unless the fault is one of permissions */
+function cleansFirst(machine: Machine, walker: Walker): boolean {
+  return machine.config.cleansBeforeLock && !machine.config.fwb && walker.faultKind === FAULT.translation;
+}
+
+function clean(machine: Machine, walker: Walker, memslot: Memslot): void {
+  const bytes = 2 ** walker.mapShift;
+  const ipa = alignDown(walker.ipa, bytes);
+  const pa = memslot.pa + (ipa - memslot.ipa);
+  machine.commit(walker, K.dcacheCleaned, 0, 0, 0, bytes, bytes / 0x1_0000_0000, pa, pa / 0x1_0000_0000, ipa, 0, 0);
 }
 
 /** log2 of the largest block that the VMA's page size and the memslot allow, or of a page. */
 function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
-    const shift = spanShift(shape.pageShift, level);
+    const shift = spanShift(shape, level);
     if (backing.vmaShift >= shift && backing.fitsBlock(memslot, ipa, shift)) return shift;
   }
   return shape.pageShift;
@@ -141,15 +163,15 @@ function vmaShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: numb
 
 /** log2 of what backs a page of the VMA: the block that faulted on its permissions, a transparent huge page, or the page. */
 function hugePageShift(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): number {
-  const { pageShift } = machine.world.shape;
-  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(pageShift, walker.faultLevel);
-  return transparentShift(machine.world.shape, memslot, backing, walker.ipa);
+  const { shape } = machine.world;
+  if (walker.faultKind === FAULT.permission && walker.faultLevel < LAST_LEVEL) return spanShift(shape, walker.faultLevel);
+  return transparentShift(shape, memslot, backing, walker.ipa);
 }
 
 /** log2 of the transparent huge page behind `ipa` as far as the memslot allows a block of it, or of a page. */
-function transparentShift({ pageShift }: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
-  const block = spanShift(pageShift, LAST_LEVEL - 1);
-  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : pageShift;
+function transparentShift(shape: Geometry, memslot: Memslot, backing: Backing, ipa: number): number {
+  const block = spanShift(shape, LAST_LEVEL - 1);
+  return backing.fitsBlock(memslot, ipa, block) && backing.hugePageAt(memslot, ipa, block) ? block : shape.pageShift;
 }
 
 /** log2 of the largest block that what backs `ipa` could be mapped by while its memslot is not logged, or of a page. */
@@ -188,7 +210,8 @@ function locked(machine: Machine, walker: Walker): void {
   const ipa = alignDown(walker.ipa, bytes);
   walker.phys = memslot.pa + (ipa - memslot.ipa);
   walker.cachePages = walker.memcache;
-  beginMap(machine, walker, shared, ipa, bytes, PC.faultWalked);
+  const cleaned = machine.config.cleansBeforeLock ? WALK_FLAG.skipCmo : 0;
+  beginMap(machine, walker, shared | cleaned, ipa, bytes, PC.faultWalked);
 }
 
 function walked(machine: Machine, walker: Walker): void {

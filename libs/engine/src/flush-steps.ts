@@ -83,7 +83,7 @@ function sync(machine: Machine, walker: Walker): void {
 
 /** Every core of the domain must answer. Fault injection: one of them is slow. */
 function awaitCompletion(machine: Machine, walker: Walker): void {
-  machine.spend(machine.config.costs.dsbAfterTlbiNs);
+  machine.spendInvalidation();
   if (walker.slowTlbiNs === 0) return;
   machine.note(walker, K.faultInjected, 0, INJECTED.slowTlbi, walker.slowTlbiNs);
   machine.spend(walker.slowTlbiNs);

@@ -31,7 +31,8 @@ export function stepGuest(machine: Machine, walker: Walker): void {
 
 function access(machine: Machine, walker: Walker): void {
   const { tlb, shape, root, invalidationEpoch } = machine.stage2(walker);
-  const entry = tlb.find(walker.actor, walker.ipa);
+  // Who destroys a stage-2 has kicked the vCPUs out of the guest: none goes on by what it has cached.
+  const entry = root < 0 ? -1 : tlb.find(walker.actor, walker.ipa);
   if (entry >= 0) {
     const level = tlb.level[entry]!;
     if (permits(tlb.lo[entry]!, tlb.hi[entry]!, walker.access)) through(machine, walker, tlb.lo[entry]!, tlb.hi[entry]!, level, 1);

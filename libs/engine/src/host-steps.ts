@@ -1,4 +1,4 @@
-import { alignDown, spanBytes } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, spanBytes, spanShift } from '@s2lab/arch';
 import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
@@ -54,6 +54,9 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       walker.pc = PC.hostWait;
       return;
     case COMMAND.unmapRange:
+      if ((command.flags & COMMAND_FLAG.splitsHugePages) !== 0) splitHugePages(machine, walker);
+      acquire(walker, LOCK_MODE.write, PC.hostLocked);
+      return;
     case COMMAND.ageRange:
     case COMMAND.destroy:
     case COMMAND.destroyVm:
@@ -61,6 +64,16 @@ export function beginOperation(machine: Machine, walker: Walker, command: Comman
       return;
     default:
       beginMemoryOperation(machine, walker, command);
+  }
+}
+
+/** The host splits its own huge pages before it drops a part of them. @source Linux mm/memory.c zap_pmd_range() (__split_huge_pmd) */
+function splitHugePages(machine: Machine, walker: Walker): void {
+  const { memslots, shape } = machine.stage2(walker);
+  const shift = spanShift(shape, LAST_LEVEL - 1);
+  for (const memslot of memslots) {
+    if (memslot.ipa < walker.rangeEnd && walker.rangeCursor < memslot.ipa + memslot.bytes)
+      machine.backings.get(memslot.id)?.drop(memslot, walker.ipa, walker.bytes, shift);
   }
 }
 
@@ -111,7 +124,7 @@ function boot(machine: Machine, walker: Walker): void {
     return;
   }
   if (walker.hostPhase === 0) {
-    machine.note(walker, K.machineStarted, 0, config.vcpus, config.pageShift);
+    machine.commit(walker, K.machineStarted, 0, config.indexBits, 0, 0, 0, 0, 0, 0, config.vcpus, config.pageShift);
   } else if (walker.hostPhase <= world.shape.rootPages) {
     machine.allocateTable(walker, world.shape.startLevel, 1);
   } else if (walker.hostPhase === world.shape.rootPages + 1) {

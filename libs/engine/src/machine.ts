@@ -2,6 +2,7 @@ import { isTable } from '@s2lab/arch';
 import type { EventColumns } from '@s2lab/events';
 import { K } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
+import { Contention, CONTENDED } from './contention.ts';
 import { costByKind } from './costs.ts';
 import { Hypervisor } from './hypervisor.ts';
 import type { Lock } from './lock.ts';
@@ -10,6 +11,7 @@ import { PC } from './pc.ts';
 import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
@@ -57,7 +59,9 @@ export class Machine {
   /** Time and cost of the present step. */
   at = 0;
   private cost = 0;
+  private waited = 0;
   private readonly costs: Float64Array;
+  readonly contention: Contention;
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 
@@ -72,7 +76,8 @@ export class Machine {
     this.hypervisor = config.kind === 'pkvm' ? new Hypervisor(this.world.shape.pageBytes) : undefined;
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
-    this.costs = costByKind(config.costs);
+    this.costs = costByKind(config.costs, config);
+    this.contention = new Contention(config, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
     this.walkers = Array.from({ length: actors }, (_, actor) => {
@@ -98,6 +103,26 @@ export class Machine {
     }
     this.policies[vmid] = policy;
     this.words[vmid] = new Int32Array(policy.stateWords(this.world.actors));
+  }
+
+  /** Writes the state of the policies of all stage-2s. */
+  savePolicies(into: StateWords): void {
+    into.put(this.words.length);
+    for (const words of this.words) {
+      into.put(words.length);
+      into.putAll(words);
+    }
+  }
+
+  /** Reads what `savePolicies` wrote. A stage-2 that this machine has not had yet gets the guests' policy. */
+  loadPolicies(from: StateWords): void {
+    const count = from.get();
+    for (let vmid = 0; vmid < count; vmid += 1) {
+      const length = from.get();
+      this.policies[vmid] ??= this.policy;
+      if (this.words[vmid]?.length !== length) this.words[vmid] = new Int32Array(length);
+      from.getAll(this.words[vmid]!);
+    }
   }
 
   /** The stage-2 that the walker stands on. */
@@ -142,18 +167,32 @@ export class Machine {
   beginStep(at: number): void {
     this.at = at;
     this.cost = 0;
+    this.waited = 0;
   }
 
-  /** Virtual ns the step took so far, with a seeded spread of ±1/8 so that walkers do not march in lockstep. */
+  /**
+   * Virtual ns the step took so far: what it did with a seeded spread of ±1/8, so that walkers do not march in lockstep, and what it waited for
+   * others exactly, or those in the queue would overtake each other.
+   */
   stepCost(): number {
     const cost = this.cost;
-    if (cost < 8) return cost;
-    return cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
+    if (cost < 8) return cost + this.waited;
+    return this.waited + cost - (cost >>> 3) + Math.floor(((cost >>> 2) + 1) * (this.prng.next() / 0x1_0000_0000));
   }
 
   /** Adds virtual time to the present step. */
   spend(ns: number): void {
     this.cost += ns;
+  }
+
+  /** Lets the present step wait for the DSB after a broadcast TLBI. */
+  spendInvalidation(): void {
+    this.waited += this.contention.invalidationNs(this.at + this.waited);
+  }
+
+  /** Lets the present step wait while the host zeroes `bytes` of guest memory for `walker`. */
+  spendZeroing(walker: Walker, bytes: number): void {
+    this.waited += this.contention.zeroingNs(walker.actor, this.at + this.waited, bytes);
   }
 
   /** Records one event of `walker` and lets the world evolve by it. Arguments are the columns of the event schema. */
@@ -174,6 +213,7 @@ export class Machine {
     const { actor, vmid } = walker;
     this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     this.cost += this.costs[kind]!;
+    if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(kind, actor, vmid, this.at + this.waited, table, oldLo, oldHi, arg);
     this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
   }
 

@@ -22,8 +22,8 @@ export const GROUP = {
   memory: 14,
   straight: 15,
   v61: 16,
-  pkvm: 17,
   collapse: 20,
+  pkvm: 17,
 } as const;
 
 /** Program counters of a walker; see the file of each group. */
@@ -166,17 +166,16 @@ export const PC = {
   v61Executable: group(16) + 17,
   v61Set: group(16) + 18,
 
-  pkvmStage: group(17),
-  pkvmWalked: group(17) + 1,
-  pkvmRelease: group(17) + 2,
-  pkvmUnlock: group(17) + 3,
-  pkvmRecycle: group(17) + 4,
-
   collapseCount: group(20),
   collapseBreak: group(20) + 1,
   collapsePut: group(20) + 2,
   collapseBroken: group(20) + 3,
   collapseFlushed: group(20) + 4,
+  pkvmStage: group(17),
+  pkvmWalked: group(17) + 1,
+  pkvmRelease: group(17) + 2,
+  pkvmUnlock: group(17) + 3,
+  pkvmRecycle: group(17) + 4,
 
   reclaimIdle: group(12),
   reclaimAsk: group(12) + 1,

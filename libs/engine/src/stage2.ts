@@ -16,7 +16,7 @@ interface Lasting {
 }
 
 /** Elements of the retired ring for one sub-tree: table, level, grace period. */
-const RETIRED_WORDS = 3;
+export const RETIRED_WORDS = 3;
 
 /**
  * One stage-2 of a machine: what its walkers share. World.stage2s holds it at its VMID. Which policy reclaims its tables the machine
@@ -40,7 +40,7 @@ export class Stage2 {
   readonly memslots: Memslot[] = [];
   /** MMU notifier sequence: counts changes that an ongoing fault must notice. @source mmu.c mmu_invalidate_seq */
   invalidateSeq = 0;
-  /** Rises when invalidations take effect: a hardware walk begun before starts anew. */
+  /** Rises when invalidations take effect, and when the stage-2 is destroyed: a hardware walk begun before starts anew. */
   invalidationEpoch = 0;
 
   readonly inSection: Uint8Array;
@@ -135,6 +135,7 @@ export class Stage2 {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
+    memslot.dirtyChanged = true;
     // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
     // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
     if (on) this.invalidateSeq += 1;
@@ -146,6 +147,7 @@ export class Stage2 {
   setDirty(id: number, ipa: number, bytes: number, dirty: boolean): void {
     const memslot = this.memslotById(id);
     if (memslot === undefined || memslot.dirty.length === 0) return;
+    memslot.dirtyChanged = true;
     const first = Math.floor((ipa - memslot.ipa) / this.shape.pageBytes);
     const end = first + bytes / this.shape.pageBytes;
     for (let page = first; page < end; page += 1) {

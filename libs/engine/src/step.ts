@@ -73,11 +73,11 @@ export function step(machine: Machine, walker: Walker): void {
     case GROUP.v61:
       stepV61(machine, walker);
       return;
-    case GROUP.pkvm:
-      stepPkvm(machine, walker);
-      return;
     case GROUP.collapse:
       stepCollapse(machine, walker);
+      return;
+    case GROUP.pkvm:
+      stepPkvm(machine, walker);
       return;
     case GROUP.reclaim:
       stepReclaim(machine, walker);

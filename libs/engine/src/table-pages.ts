@@ -1,5 +1,6 @@
 import type { Geometry } from '@s2lab/arch';
 import { addressHi, addressLo } from '@s2lab/arch';
+import type { StateWords } from './state-words.ts';
 
 /** Physical address of table page 0; table t lies t pages above it. */
 export const TABLE_BASE = 0x7000_0000_0000;
@@ -24,6 +25,8 @@ export class TablePages {
   holders: Int32Array;
   state: Uint8Array;
   level: Int8Array;
+  /** 1 for each frame whose page changed since somebody who keeps copies last cleared it. */
+  changed: Uint8Array;
   /** Stack of freed frames. */
   private freed: Int32Array;
   freedCount = 0;
@@ -40,6 +43,7 @@ export class TablePages {
     this.holders = new Int32Array(first);
     this.state = new Uint8Array(first);
     this.level = new Int8Array(first);
+    this.changed = new Uint8Array(first);
     this.freed = new Int32Array(first);
   }
 
@@ -62,6 +66,7 @@ export class TablePages {
     this.holders[frame] = 1;
     this.state[frame] = FRAME.live;
     this.level[frame] = level;
+    this.changed[frame] = 1;
     this.live += 1;
   }
 
@@ -72,11 +77,50 @@ export class TablePages {
   free(frame: number): void {
     if (this.state[frame] !== FRAME.live) return;
     this.state[frame] = FRAME.freed;
+    this.changed[frame] = 1;
     this.live -= 1;
     if (!this.reuseFrames) return;
     if (this.freedCount === this.freed.length) this.freed = grown(this.freed, new Int32Array(2 * this.freed.length));
     this.freed[this.freedCount] = frame;
     this.freedCount += 1;
+  }
+
+  /** Puts a value into a descriptor. */
+  write(frame: number, slot: number, lo: number, hi: number): void {
+    const i = this.indexOf(frame, slot);
+    this.descriptors[i] = lo;
+    this.descriptors[i + 1] = hi;
+    this.changed[frame] = 1;
+  }
+
+  /** Sets the reference count of a page. */
+  count(frame: number, references: number): void {
+    this.references[frame] = references;
+    this.changed[frame] = 1;
+  }
+
+  /** Sets how many hold a page. */
+  hold(frame: number, holders: number): void {
+    this.holders[frame] = holders;
+    this.changed[frame] = 1;
+  }
+
+  /** Writes which frames are in use and in which order free ones are handed out again. */
+  saveFree(into: StateWords): void {
+    into.put(this.used);
+    into.put(this.live);
+    into.put(this.freedCount);
+    into.putAll(this.freed, 0, this.freedCount);
+  }
+
+  /** Reads what `saveFree` wrote. The pages themselves are read after it. */
+  loadFree(from: StateWords): void {
+    this.used = from.get();
+    while (this.used > this.state.length) this.grow();
+    this.live = from.get();
+    this.freedCount = from.get();
+    while (this.freedCount > this.freed.length) this.freed = new Int32Array(2 * this.freed.length);
+    from.getAll(this.freed, 0, this.freedCount);
   }
 
   private grow(): void {
@@ -86,6 +130,7 @@ export class TablePages {
     this.holders = grown(this.holders, new Int32Array(frames));
     this.state = grown(this.state, new Uint8Array(frames));
     this.level = grown(this.level, new Int8Array(frames));
+    this.changed = grown(this.changed, new Uint8Array(frames));
   }
 
   /** Index of the low half of descriptor (frame, slot). */

@@ -20,6 +20,8 @@ export class Tlb {
   readonly walkTag: Float64Array;
   readonly walkLevel: Int8Array;
   readonly walkNext: Int32Array;
+  /** 1 for each vCPU whose entries changed since somebody who keeps copies last cleared it. */
+  readonly changed: Uint8Array;
 
   constructor(shape: Geometry, vcpus: number, entries: number, walkEntries: number) {
     this.shape = shape;
@@ -32,6 +34,7 @@ export class Tlb {
     this.walkTag = new Float64Array(vcpus * walkEntries);
     this.walkLevel = new Int8Array(vcpus * walkEntries);
     this.walkNext = new Int32Array(vcpus * walkEntries);
+    this.changed = new Uint8Array(vcpus);
   }
 
   /** Base of the block or page of `level` that holds `ipa`, as a number of such blocks. */
@@ -60,6 +63,7 @@ export class Tlb {
     this.level[e] = level;
     this.lo[e] = lo;
     this.hi[e] = hi;
+    this.changed[vcpu] = 1;
   }
 
   /** First address entry `e` translates. */
@@ -87,6 +91,7 @@ export class Tlb {
     this.walkTag[e] = this.blockOf(ipa, level) + 1;
     this.walkLevel[e] = level;
     this.walkNext[e] = next;
+    this.changed[vcpu] = 1;
   }
 
   /** First address walk-cache entry `e` is for. */
@@ -97,6 +102,7 @@ export class Tlb {
   /** Drops combined entries of vCPUs [from, to). */
   dropCombined(from: number, to: number): void {
     this.tag.fill(0, from * this.entries, to * this.entries);
+    this.changed.fill(1, from, to);
   }
 
   /** Drops walk-cache entries of vCPUs [from, to) that overlap [ipa, ipa + bytes). */
@@ -106,6 +112,7 @@ export class Tlb {
       const base = this.stepBaseOf(e);
       if (base < ipa + bytes && base + this.shape.spans[this.walkLevel[e]!]! > ipa) this.walkTag[e] = 0;
     }
+    this.changed.fill(1, from, to);
   }
 
   /** Drops everything of vCPUs [from, to). */

@@ -116,7 +116,7 @@ function mapLeaf(machine: Machine, walker: Walker): void {
 
 /** First step of making the new descriptor: the cache maintenance that it needs. An annotation counts as executable, as it did there. */
 function installs(machine: Machine, walker: Walker): number {
-  if (isTable(walker.newLo, walker.level)) return PC.v61Make;
+  if (isTable(walker.newLo, walker.level) || (walker.flags & WALK_FLAG.skipCmo) !== 0) return PC.v61Make;
   if (isNormalMemory(walker.newLo, machine.stage2(walker).features)) return PC.v61Clean;
   return mayExecute(walker.newHi) ? PC.v61Invalidate : PC.v61Make;
 }

@@ -202,6 +202,7 @@ function visit(machine: Machine, walker: Walker): void {
 
 function callVisitor(machine: Machine, walker: Walker, kind: number): void {
   walker.visit = kind;
+  machine.spend(machine.config.costs.visitNs);
   if (walksAsV61(machine, walker) && visitV61(machine, walker)) return;
   switch (walker.op) {
     case OP.map:

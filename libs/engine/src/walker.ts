@@ -15,7 +15,7 @@ export const WALK_WIDE_COUNT = 10;
 export const WALK_DEPTH = 2;
 /** First of the registers for faults to inject, behind those of the walks. */
 const INJECTED_FIRST = WALK_FIRST + WALK_DEPTH * WALK_COUNT;
-/** Register with the VMID. */
+/** Register with the VMID, and behind it those of the hypervisor. */
 const VMID_AT = INJECTED_FIRST + 3;
 /** Integer registers of a walker: commands, the present walk, the pushed walk, faults to inject, the VMID and what belongs to the hypervisor. */
 export const REGISTER_COUNT = VMID_AT + 7;
@@ -230,9 +230,6 @@ export class Walker {
   /** 1: the next fault of the access is to find the memory map changed (a vCPU runs no host operation). */
   get stale(): number { return this.hostPhase; }
   set stale(value: number) { this.hostPhase = value; }
-  /** OPERATION that the hypervisor carries out (its machines have no memslots). */
-  get program(): number { return this.memslot; }
-  set program(value: number) { this.memslot = value; }
   /** Virtual time that the next broadcast TLBI of the actor takes longer to complete. */
   get slowTlbiNs(): number { return this.r[INJECTED_FIRST]!; }
   set slowTlbiNs(value: number) { this.r[INJECTED_FIRST] = value; }
@@ -242,6 +239,9 @@ export class Walker {
   /** Virtual time for which the reclaim worker is stalled before it next asks whether it may go on. */
   get stallNs(): number { return this.r[INJECTED_FIRST + 2]!; }
   set stallNs(value: number) { this.r[INJECTED_FIRST + 2] = value; }
+  /** OPERATION that the hypervisor carries out (its machines have no memslots). */
+  get program(): number { return this.memslot; }
+  set program(value: number) { this.memslot = value; }
   /** Address of the command. */
   get ipa(): number { return this.a[0]!; }
   set ipa(value: number) { this.a[0] = value; }

@@ -1,3 +1,5 @@
+import type { StateWords } from './state-words.ts';
+
 /**
  * What an actor is asked to do next. `access` and `delay` are for vCPUs; the rest is for any actor (a walker of a recorded
  * script) or for the VMM thread. Values of Command.kind.
@@ -42,6 +44,12 @@ export const COMMAND = {
   phase: 24,
   /** The vCPU is preempted for `durationNs` when a walk of its own next enters a table of `level` or deeper (fault injection). */
   preempt: 25,
+  /** The actor's next broadcast TLBI takes `durationNs` longer to complete (fault injection). */
+  slowTlbi: 40,
+  /** When the actor next needs table pages its cache holds at most `cachePages`, and no more are to be had (fault injection). */
+  emptyCache: 41,
+  /** The reclaim worker is stalled for `durationNs` when it next asks whether it may go on: a grace period that does not end (fault injection). */
+  stallReclaim: 42,
   /** What the host of a pKVM machine asks of the hypervisor: [pa, pa+bytes) or the page at `pa`, guest `vmid`, its address `ipa`, `prot`. */
   hostFault: 60,
   hostLeaf: 61,
@@ -68,12 +76,6 @@ export const COMMAND = {
   youngGuest: 79,
   mkyoungGuest: 80,
   guestDestroy: 81,
-  /** The actor's next broadcast TLBI takes `durationNs` longer to complete (fault injection). */
-  slowTlbi: 40,
-  /** When the actor next needs table pages its cache holds at most `cachePages`, and no more are to be had (fault injection). */
-  emptyCache: 41,
-  /** The reclaim worker is stalled for `durationNs` when it next asks whether it may go on: a grace period that does not end (fault injection). */
-  stallReclaim: 42,
 } as const;
 
 /** Bits of Command.flags that are no WALK_FLAG. */
@@ -84,6 +86,8 @@ export const COMMAND_FLAG = {
   flushIfYoung: 1,
   /** unmapRange: the lock is not given up in between (kernel: !may_block). */
   atomic: 1,
+  /** unmapRange: what the host drops is a part of huge pages, which it gives up: it maps them by pages from then on. */
+  splitsHugePages: 2,
 } as const;
 
 /** A command, filled in place by the workload: one object per machine, so that asking allocates nothing. Unused fields are 0. */
@@ -135,4 +139,7 @@ export interface Workload {
    * @param lastResult RESULT of the actor's last command, 0 at first
    */
   next(actor: number, nowNs: number, lastResult: number, command: Command): void;
+  /** Writes what its next answers follow from, and reads it back: for a workload whose machine is to be snapshotted. */
+  save?(into: StateWords): void;
+  load?(from: StateWords): void;
 }

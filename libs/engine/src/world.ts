@@ -6,6 +6,7 @@ import { HypMemory } from './hyp-memory.ts';
 import { Lock } from './lock.ts';
 import { Memslot } from './memslots.ts';
 import { Stage2 } from './stage2.ts';
+import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
 import { Tlb } from './tlb.ts';
 
@@ -37,6 +38,8 @@ export class World {
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 
+  /** log2 of the descriptors in a table, 0 for those of the granule. */
+  readonly indexBits: number;
   private readonly tlbEntries: number;
   private readonly walkCacheEntries: number;
   private readonly pendingOp: Uint8Array;
@@ -46,7 +49,8 @@ export class World {
   private readonly pendingCount: Int32Array;
 
   constructor(config: MachineConfig) {
-    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2);
+    this.indexBits = config.indexBits;
+    this.shape = geometry(config.pageShift, config.ipaBits, config.lpa2, config.indexBits);
     this.vcpus = config.vcpus;
     this.actors = config.vcpus + 2;
     this.tlbEntries = config.tlbEntries;
@@ -104,15 +108,12 @@ export class World {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
-      case K.descriptorHardwareUpdated: {
-        const i = this.pages.indexOf(table, slot);
-        this.pages.descriptors[i] = newLo;
-        this.pages.descriptors[i + 1] = newHi;
+      case K.descriptorHardwareUpdated:
+        this.pages.write(table, slot, newLo, newHi);
         return;
-      }
       case K.referenceGot:
       case K.referencePut:
-        this.pages.references[table] = arg;
+        this.pages.count(table, arg);
         return;
       case K.tableAllocated:
       case K.tableReused:
@@ -172,7 +173,7 @@ export class World {
     switch (kind) {
       case K.walkerReferenceGot:
       case K.walkerReferencePut:
-        this.pages.holders[table] = arg;
+        this.pages.hold(table, arg);
         return;
       case K.readSectionEntered:
         this.stage2(vmid).inSection[actor] = 1;
@@ -201,6 +202,7 @@ export class World {
         return;
       case K.stage2Destroyed:
         this.stage2(vmid).root = -1;
+        this.stage2(vmid).invalidationEpoch += 1;
         return;
       case K.guestCreated:
         this.prepareFrom(vmid, slot, aux);
@@ -262,7 +264,7 @@ export class World {
 
   private prepareFrom(vmid: number, ipaBits: number, features: number): Stage2 {
     const on = (bit: number) => (features & bit) !== 0;
-    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2));
+    const shape = geometry(this.shape.pageShift, ipaBits, on(FEATURE.lpa2), this.indexBits);
     return this.prepare(vmid, shape, { fwb: on(FEATURE.fwb), xnx: on(FEATURE.xnx), asStage1: on(FEATURE.asStage1) });
   }
 
@@ -275,6 +277,32 @@ export class World {
   private retire(stage2: Stage2, table: number, level: number): void {
     stage2.retire(table, level);
     this.retiredCount += 1;
+  }
+
+  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
+  savePending(into: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      const to = from + this.pendingCount[actor]!;
+      into.put(this.pendingCount[actor]!);
+      into.putAll(this.pendingOp, from, to);
+      into.putAll(this.pendingVmid, from, to);
+      into.putAllWide(this.pendingIpa, from, to);
+      into.putAllWide(this.pendingBytes, from, to);
+    }
+  }
+
+  /** Reads what `savePending` wrote. */
+  loadPending(words: StateWords): void {
+    for (let actor = 0; actor < this.actors; actor += 1) {
+      const from = actor * PENDING_MAX;
+      this.pendingCount[actor] = words.get();
+      const to = from + this.pendingCount[actor];
+      words.getAll(this.pendingOp, from, to);
+      words.getAll(this.pendingVmid, from, to);
+      words.getAllWide(this.pendingIpa, from, to);
+      words.getAllWide(this.pendingBytes, from, to);
+    }
   }
 
   private beginReclaim(stage2: Stage2, table: number): void {
@@ -327,6 +355,7 @@ export function firstVmid(config: MachineConfig): number {
 }
 
 function evict(tlb: Tlb, actor: number, ipa: number, level: number, walkCache: number): void {
+  tlb.changed[actor] = 1;
   if (walkCache !== 0) tlb.walkTag[tlb.walkPlace(actor, ipa, level)] = 0;
   else tlb.tag[tlb.place(actor, ipa, level)] = 0;
 }

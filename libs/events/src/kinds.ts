@@ -33,7 +33,11 @@ const linkFields = {
  * Names are past tense. Codes are stable: a kind is appended, never renumbered.
  */
 export const KINDS = {
-  'machine-started': { code: 1, doc: 'First event of a machine.', fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'] } },
+  'machine-started': {
+    code: 1,
+    doc: 'First event of a machine. indexBits: 0 = tables of its granule, else log2 of the descriptors in a table (thin tables, of the checker).',
+    fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'], indexBits: ['slot', 'count'] },
+  },
   'machine-stopped': {
     code: 2,
     doc: 'Last event of a machine; cause 0 = the workload is complete, 1 = interrupted.',

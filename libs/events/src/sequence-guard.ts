@@ -44,6 +44,11 @@ export class SequenceGuard {
     return this.next;
   }
 
+  /** Forgets a machine that will not come again, by `run/machine`. */
+  forget(key: string): void {
+    this.next.delete(key);
+  }
+
   /** Goes on from the positions of a checkpoint. */
   restore(positions: Iterable<readonly [string, number]>): void {
     this.next.clear();

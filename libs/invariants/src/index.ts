@@ -1,5 +1,5 @@
 export { PROFILES, Verifier } from './verifier.ts';
-export type { VerifierOptions, VerifierProgress } from './verifier.ts';
+export type { VerifierOptions, VerifierProgress, VerifierSnapshot } from './verifier.ts';
 export { formatVerdict } from './verdict.ts';
 export type { MachineVerdict, MissingEvents, Verdict, Violation, WitnessLine } from './verdict.ts';
 export { RULES } from './rules/index.ts';

@@ -19,6 +19,18 @@ export interface Ledger {
   readonly log: string;
 }
 
+/** What a fold has come to. */
+export interface MachineState {
+  readonly origin: FrameOrigin;
+  readonly events: number;
+  readonly violations: number;
+  readonly stopped: boolean;
+  readonly blind: boolean;
+  readonly world: World | undefined;
+  /** What each rule keeps, by its id. */
+  readonly kept: Record<string, object[]>;
+}
+
 /**
  * Fold of one machine: its shadow world and the rules attached to it. Folding a row allocates nothing.
  * It starts at `machine-started`; a log that begins otherwise, or has a gap, is counted but not judged any further, because a
@@ -40,6 +52,8 @@ export class MachineFold {
   private readonly atIdle: Handler[] = [];
   private readonly atDisorder: Handler[] = [];
   private readonly atDisagreement: Handler[] = [];
+  /** What each rule keeps, in the order of its calls. */
+  private kept: Record<string, object[]> = {};
 
   /** @param rules those to check; the order is the order in which they see an event */
   constructor(origin: FrameOrigin, rules: readonly Rule[], ledger: Ledger) {
@@ -91,24 +105,46 @@ export class MachineFold {
     this.keep(rule, seq, explanation);
   }
 
+  /** Everything that a fold which goes on needs, as objects that are still in use: to be encoded at once. */
+  state(): MachineState {
+    const { origin, events, violations, stopped, blind, world, kept } = this;
+    return { origin, events, violations, stopped, blind, world, kept };
+  }
+
+  /** Goes on from a state, which it takes over. To be called on a new fold. */
+  resume(state: MachineState): void {
+    this.events = state.events;
+    this.violations = state.violations;
+    this.stopped = state.stopped;
+    this.blind = state.blind;
+    this.kept = state.kept;
+    if (state.world !== undefined) this.attachRules(state.world);
+  }
+
   private start(rows: EventRows, firstSeq: number): number {
     this.cursor.open(rows);
     this.cursor.load(0, firstSeq);
     const pageShift = this.cursor.aux;
-    const possible = pageShift === 12 || pageShift === 14 || pageShift === 16;
+    const indexBits = this.cursor.slot;
+    const possible = (pageShift === 12 || pageShift === 14 || pageShift === 16) && indexBits <= pageShift - 3;
     if (this.cursor.kind !== K.machineStarted || !possible) {
       this.blind = true;
       const words = eventWords(this.cursor, 0);
       this.accuse(
         'I17',
         firstSeq,
-        this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift) : notStarted(firstSeq, words),
+        this.cursor.kind === K.machineStarted ? impossibleStart(firstSeq, words, pageShift, indexBits) : notStarted(firstSeq, words),
       );
       return 0;
     }
-    const world = new World(this.cursor.arg, pageShift);
-    this.world = world;
+    const world = new World(this.cursor.arg, pageShift, indexBits);
     world.actors.see(this.cursor.actor);
+    this.attachRules(world);
+    return 1;
+  }
+
+  private attachRules(world: World): void {
+    this.world = world;
     const on: Registrar = {
       before: (kinds, handler) => {
         for (const kind of kinds) this.before[kind]!.push(handler);
@@ -126,9 +162,22 @@ export class MachineFold {
         this.atIdle.push(handler);
       },
     };
-    for (const rule of this.rules)
-      rule.attach({ on, world, origin: this.origin, report: (e, explain) => this.report(rule.id, e, explain) });
-    return 1;
+    for (const rule of this.rules) {
+      const found = this.kept[rule.id] ?? [];
+      const own: object[] = [];
+      this.kept[rule.id] = own;
+      rule.attach({
+        on,
+        world,
+        origin: this.origin,
+        report: (e, explain) => this.report(rule.id, e, explain),
+        keep: (initial) => {
+          const state = (found[own.length] as ReturnType<typeof initial> | undefined) ?? initial();
+          own.push(state);
+          return state;
+        },
+      });
+    }
   }
 
   private report(rule: string, e: EventCursor, explain: () => Explanation): void {

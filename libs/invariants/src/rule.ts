@@ -35,9 +35,14 @@ export interface RuleSite {
   readonly world: World;
   readonly report: Report;
   readonly origin: FrameOrigin;
+  /**
+   * State of the rule’s own: what `initial` makes, or, when judging goes on from a snapshot, what was kept of it. All that a rule remembers
+   * between events must be in such an object; a snapshot holds nothing else. Called in the same order each time.
+   */
+  keep<S extends object>(this: void, initial: () => S): S;
 }
 
-/** One invariant. `attach` is called once per machine and registers its handlers, which keep their state in closures or typed arrays. */
+/** One invariant. `attach` is called once per machine and registers its handlers; what they remember is in objects of `keep`. */
 export interface Rule {
   readonly id: string;
   readonly name: string;

@@ -1,12 +1,15 @@
 import type { Damage, Frame } from '@s2lab/events';
 import { SequenceGuard } from '@s2lab/events';
-import type { Ledger } from './machine-fold.ts';
+import type { Ledger, MachineState } from './machine-fold.ts';
 import { MachineFold } from './machine-fold.ts';
 import { brokenSequence, secondWriter } from './rules/i17-log-order.ts';
 import { CASEMATE_PROFILES } from './casemate/profile.ts';
 import type { Rule } from './rule.ts';
 import { RULES } from './rules/index.ts';
-import type { MissingEvents, Verdict } from './verdict.ts';
+import { SNAPSHOT_CLASSES } from './snapshot/classes.ts';
+import type { GraphRecord } from './snapshot/object-graph.ts';
+import { decodeGraph, encodeGraph } from './snapshot/object-graph.ts';
+import type { MissingEvents, Verdict, Violation } from './verdict.ts';
 import { missingEvents } from './verdict.ts';
 
 /** What to check. */
@@ -27,6 +30,27 @@ export interface VerifierProgress {
   readonly violations: number;
   readonly machines: number;
   readonly liveTables: number;
+}
+
+/** Raised when the meaning of a state changes that its fields do not show. */
+const SNAPSHOT_VERSION = 1;
+
+/** The state of a verifier between two frames: plain data, for a checkpoint. */
+export interface VerifierSnapshot {
+  readonly version: number;
+  readonly rules: readonly string[];
+  readonly records: readonly GraphRecord[];
+}
+
+interface VerifierState {
+  readonly positions: readonly (readonly [string, number])[];
+  readonly machines: readonly (readonly [string, MachineState])[];
+  readonly violations: readonly Violation[];
+  readonly counts: readonly (readonly [string, number])[];
+  readonly gaps: readonly MissingEvents[];
+  readonly damage: readonly Damage[];
+  readonly cut: string | null;
+  readonly duplicates: number;
 }
 
 /**
@@ -51,6 +75,47 @@ export class Verifier {
     if (!Number.isInteger(maxViolations) || maxViolations < 0)
       throw new RangeError(`maxViolations ${maxViolations}: needs a whole number, 0 or more`);
     this.ledger = { violations: [], counts: new Map(), maxViolations, log: options.log ?? 'LOG' };
+  }
+
+  /** All that judging the rest of the log needs, as records that structured clone takes. */
+  snapshot(): VerifierSnapshot {
+    const state: VerifierState = {
+      positions: [...this.guard.positions()],
+      machines: [...this.machines].map(([key, machine]) => [key, machine.state()]),
+      violations: this.ledger.violations,
+      counts: [...this.ledger.counts],
+      gaps: this.gaps,
+      damage: this.damage,
+      cut: this.cut,
+      duplicates: this.duplicates,
+    };
+    return { version: SNAPSHOT_VERSION, rules: this.rules.map(({ id }) => id), records: encodeGraph(state, SNAPSHOT_CLASSES) };
+  }
+
+  /**
+   * A verifier that goes on where `snapshot` was taken; the options must be those of the verifier that took it.
+   * @throws RangeError when the snapshot is of another version of this program, or of other rules
+   */
+  static resume(snapshot: VerifierSnapshot, options: VerifierOptions = {}): Verifier {
+    const verifier = new Verifier(options);
+    const rules = verifier.rules.map(({ id }) => id).join();
+    if (snapshot.version !== SNAPSHOT_VERSION)
+      throw new RangeError(`a snapshot of version ${snapshot.version}; this program has ${SNAPSHOT_VERSION}`);
+    if (snapshot.rules.join() !== rules) throw new RangeError(`a snapshot of the rules ${snapshot.rules.join()}; asked for are ${rules}`);
+    const state = decodeGraph(snapshot.records, SNAPSHOT_CLASSES) as VerifierState;
+    verifier.guard.restore(state.positions);
+    for (const [key, machine] of state.machines) {
+      const fold = new MachineFold(machine.origin, verifier.rules, verifier.ledger);
+      fold.resume(machine);
+      verifier.machines.set(key, fold);
+    }
+    verifier.ledger.violations.push(...state.violations);
+    for (const [id, count] of state.counts) verifier.ledger.counts.set(id, count);
+    verifier.gaps.push(...state.gaps);
+    verifier.damage.push(...state.damage);
+    verifier.cut = state.cut;
+    verifier.duplicates = state.duplicates;
+    return verifier;
   }
 
   /** Folds one frame. Rows that were seen before are dropped; a gap is a violation of I17 and ends the judging of that machine. */

@@ -41,6 +41,12 @@ export const METRICS = {
     labels: group,
     help: 'Tables replaced by one block (unlinked with cause collapse).',
   },
+  s2lab_blocks_returned_total: {
+    type: 'counter',
+    from: 'events',
+    labels: group,
+    help: 'Block descriptors made after dirty logging ended, in place of a table or where nothing was mapped.',
+  },
   s2lab_splits_total: { type: 'counter', from: 'events', labels: group, help: 'Blocks replaced by a table (linked with cause split).' },
   s2lab_pending_frees: {
     type: 'gauge',
@@ -202,6 +208,33 @@ export const METRICS = {
     from: 'verifier',
     labels: [],
     help: 'Frames in the topic that the verifier has not read yet.',
+  },
+  s2lab_verifier_partitions: { type: 'gauge', from: 'verifier', labels: [], help: 'Partitions of the topic that this verifier has.' },
+  s2lab_verifier_checkpoint_age_seconds: {
+    type: 'gauge',
+    from: 'verifier',
+    labels: [],
+    help: 'Wall time since the first event was judged that no checkpoint holds yet; 0 = checkpoints hold all.',
+  },
+  s2lab_verifier_checkpoints_total: { type: 'counter', from: 'verifier', labels: [], help: 'Checkpoints of a partition that were kept.' },
+  s2lab_verifier_checkpoint_bytes_total: { type: 'counter', from: 'verifier', labels: [], help: 'Bytes of checkpoints that were kept.' },
+  s2lab_verifier_checkpoint_failures_total: {
+    type: 'counter',
+    from: 'verifier',
+    labels: [],
+    help: 'Checkpoints that could not be kept or taken up.',
+  },
+  s2lab_verifier_taken_up_total: {
+    type: 'counter',
+    from: 'verifier',
+    labels: ['from'],
+    help: 'Partitions whose judging this process took up, from a checkpoint or from their beginning.',
+  },
+  s2lab_verifier_restarts: {
+    type: 'gauge',
+    from: 'verifier',
+    labels: [],
+    help: 'Times that judging of the partitions of this verifier was taken up from a checkpoint: crashes, restarts and rebalances, by whichever process.',
   },
   s2lab_verifier_gaps_total: {
     type: 'counter',

@@ -185,6 +185,7 @@ const PROJECTIONS: Readonly<Partial<Record<MetricName, Project>>> = {
   s2lab_virtual_time_seconds_total: one((group) => group.virtualNs / 1e9),
   s2lab_machines_running: one((group) => group.running),
   s2lab_collapses_total: one((group) => group.counts[AT.collapses]!),
+  s2lab_blocks_returned_total: one((group) => group.counts[AT.blocksBack]!),
   s2lab_splits_total: one((group) => group.counts[AT.splits]!),
   s2lab_pending_frees: one((group) => group.pendingFrees),
   s2lab_pending_frees_peak: one((group) => group.pendingPeak),

@@ -57,6 +57,31 @@ test('a collapse whose table waits for a grace period is a pending free until it
   assert.equal(value(metrics, 's2lab_events_total'), 10);
 });
 
+test('blocks are counted as returned only after logging ended, and what is mapped is noted when a collapse phase ends', () => {
+  const metrics = new EventMetrics();
+  const block = { level: 2, old: '0x0', new: '0x7d9' } as const;
+  const page = { level: 3, old: '0x0', new: '0x7db' } as const;
+  metrics.observe(
+    frame([
+      { kind: 'machine-started', vcpus: 2, pageShift: 12 },
+      { kind: 'descriptor-released', table: 1, slot: 0, ...block },
+      { kind: 'dirty-log-started' },
+      { kind: 'descriptor-released', table: 1, slot: 1, ...block },
+      { kind: 'dirty-log-stopped' },
+      { kind: 'phase-began', phase: PHASE.collapse },
+      { kind: 'descriptor-released', table: 1, slot: 2, ...block },
+      { kind: 'descriptor-released', table: 2, slot: 3, ...page },
+      { kind: 'descriptor-swapped', table: 1, slot: 2, level: 2, old: '0x7d9', new: '0x759' },
+      { kind: 'memslot-deleted' },
+      { kind: 'descriptor-stored', table: 1, slot: 2, level: 2, old: '0x7d9', new: '0x0' },
+      { kind: 'phase-began', phase: PHASE.teardown },
+    ]),
+  );
+  const [tally] = metrics.machines();
+  assert.equal(value(metrics, 's2lab_blocks_returned_total'), 1);
+  assert.deepEqual(tally!.settled, { pageBytes: 4096, blockBytes: 3 * 2 ** 21 });
+});
+
 test('faults, invalidations, barriers, accesses and walks are counted by their kind', () => {
   const metrics = new EventMetrics();
   metrics.observe(

@@ -1,3 +1,4 @@
+export * from './locked-descriptors.ts';
 export * from './definitions.ts';
 export * from './machine-tally.ts';
 export * from './event-metrics.ts';

@@ -1,7 +1,7 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
-import { K, LINK_CAUSE, UNLINK_CAUSE, wide } from '@s2lab/events';
-import { HI_INVALID_TYPE, HI_LOCKED, LO_VALID } from '@s2lab/arch';
-import { LEAF_LEVELS, MappedLeaves } from './mapped-leaves.ts';
+import { K, LINK_CAUSE, PHASE, UNLINK_CAUSE, wide } from '@s2lab/events';
+import { LockedDescriptors } from './locked-descriptors.ts';
+import { LEAF_LEVELS, MappedLeaves, PAGE_LEVEL } from './mapped-leaves.ts';
 import { LOCK_WAIT_BUCKETS } from './definitions.ts';
 import { PageTally } from './page-tally.ts';
 
@@ -52,10 +52,11 @@ export const AT = {
   wait: 264 + 7 * CODES + CODES * LEAF_LEVELS,
   /** + OP × RESULT_NAMES + index in RESULT_NAMES. */
   walk: 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS,
+  blocksBack: 264 + 7 * CODES + CODES * LEAF_LEVELS + 3 * WAIT_BUCKETS + OPS * RESULT_NAMES.length,
 } as const;
 
 /** Numbers in `counts` of a tally. */
-export const COUNTS = AT.walk + OPS * RESULT_NAMES.length;
+export const COUNTS = AT.blocksBack + 1;
 
 /** Buckets of the lock wait, with the one above the last bound. */
 export const LOCK_WAIT_BUCKET_COUNT = WAIT_BUCKETS;
@@ -67,7 +68,12 @@ export class MachineTally {
   readonly counts = new Float64Array(COUNTS);
   virtualNs = 0;
   tables = 0;
+  /** Most table pages that ever lived at once. */
+  tablesPeak = 0;
+  /** Bytes that pages and blocks mapped when blocks had last had their time to come back: at the end of a collapse phase, or at the teardown. */
+  readonly settled = { pageBytes: 0, blockBytes: 0 };
   pageShift = 12;
+  private indexBits = 0;
   pendingPeak = 0;
   phase = 0;
   pass = 0;
@@ -79,6 +85,9 @@ export class MachineTally {
   private readonly mapped = new MappedLeaves();
   private readonly walkOp = new Map<number, number>();
   private readonly blockedSince: number[] = [];
+  private readonly locked = new LockedDescriptors();
+  private loggingEnded = false;
+  private hasCollapsed = false;
 
   constructor(origin: FrameOrigin) {
     this.origin = origin;
@@ -114,26 +123,25 @@ export class MachineTally {
 
   /** Bytes that valid block descriptors map. */
   get blockBytes(): number {
-    return this.mapped.blockBytes(this.pageShift);
+    return this.mapped.blockBytes(this.pageShift, this.indexBits);
   }
 
   /** Folds consecutive rows of this machine. */
   fold(rows: EventRows): void {
-    const { kind, level, arg, aux, old, length } = rows;
+    const { kind, level, arg, aux, length } = rows;
     const { counts, mapped } = this;
     for (let i = 0; i < length; i += 1) {
       const code = kind[i]!;
       counts[code]! += 1;
       switch (code) {
-        case K.descriptorRead: {
-          const j = 2 * i;
-          if ((old[j + 1]! & HI_INVALID_TYPE) >>> 0 === HI_LOCKED && (old[j]! & LO_VALID) === 0) counts[AT.lockedMet]! += 1;
+        case K.descriptorRead:
+          if (this.locked.meets(rows, i)) counts[AT.lockedMet]! += 1;
           break;
-        }
         case K.descriptorStored:
         case K.descriptorReleased:
         case K.descriptorSwapped:
-          mapped.replace(rows, i);
+          if (mapped.replace(rows, i) > 0 && this.loggingEnded && level[i]! < PAGE_LEVEL) counts[AT.blocksBack]! += 1;
+          this.locked.write(rows, i);
           break;
         case K.guestAccessed:
           counts[aux[i] === 1 ? AT.tlbHits : AT.tlbMisses]! += 1;
@@ -171,9 +179,11 @@ export class MachineTally {
       case K.tableAllocated:
       case K.tableReused:
         this.tables += 1;
+        if (this.tables > this.tablesPeak) this.tablesPeak = this.tables;
         break;
       case K.tableFreed:
         this.tables -= 1;
+        this.locked.dropTable(rows.table[i]!);
         this.mapped.dropTable(rows.table[i]!);
         break;
       case K.tableLinked:
@@ -200,7 +210,17 @@ export class MachineTally {
       case K.faultInjected:
         this.counts[AT.injected + (rows.arg[i]! & 7)]! += 1;
         break;
+      case K.dirtyLogStarted:
+      case K.dirtyLogStopped:
+        this.loggingEnded = code === K.dirtyLogStopped;
+        break;
+      case K.memslotDeleted:
+        if (this.blocksReturn) this.settle();
+        this.loggingEnded = false;
+        break;
       case K.phaseBegan:
+        if (this.blocksReturn || (rows.arg[i] === PHASE.teardown && !this.hasCollapsed)) this.settle();
+        if (rows.arg[i] === PHASE.collapse) this.hasCollapsed = true;
         this.phase = rows.arg[i]!;
         this.counts[AT.phase + (this.phase & 7)]! += 1;
         this.pass = rows.aux[i]!;
@@ -208,6 +228,7 @@ export class MachineTally {
       case K.machineStarted:
         this.pageShift = rows.aux[i]!;
         this.pages.start(2 ** this.pageShift);
+        this.indexBits = rows.slot[i]!;
         break;
       case K.machineStopped:
         this.running = false;
@@ -215,6 +236,16 @@ export class MachineTally {
         break;
       default:
     }
+  }
+
+  /** Whether this is a collapse phase whose memslots are still there: what ends it ends the time in which blocks come back. */
+  private get blocksReturn(): boolean {
+    return this.phase === PHASE.collapse && this.loggingEnded;
+  }
+
+  private settle(): void {
+    this.settled.pageBytes = this.pageBytes;
+    this.settled.blockBytes = this.blockBytes;
   }
 
   private endWalk(walk: number, result: number, retries: number): void {

@@ -4,7 +4,8 @@ import type { EventRows } from '@s2lab/events';
 /** Levels at which a leaf can be: 0 to 3. */
 export const LEAF_LEVELS = 4;
 
-const PAGE_LEVEL = 3;
+/** Level of pages; leaves above are blocks. */
+export const PAGE_LEVEL = 3;
 
 /**
  * Valid leaf descriptors of one machine, by level, from the descriptors written. A table that is unlinked takes its leaves with it: nothing
@@ -16,16 +17,17 @@ export class MappedLeaves {
   private inTable = new Int16Array(1024);
   private levelOf = new Int8Array(1024);
 
-  /** Counts row i, in which a descriptor was written. */
-  replace(rows: EventRows, i: number): void {
+  /** Counts row i, in which a descriptor was written. Returns how many leaves there are more: 1, 0 or -1. */
+  replace(rows: EventRows, i: number): number {
     const level = rows.level[i]!;
     const delta = leafAt(level, rows.new[2 * i]!) - leafAt(level, rows.old[2 * i]!);
-    if (delta === 0) return;
+    if (delta === 0) return 0;
     const table = rows.table[i]!;
     if (table >= this.inTable.length) this.grow(table);
     this.inTable[table]! += delta;
     this.levelOf[table] = level;
     this.leaves[level]! += delta;
+    return delta;
   }
 
   /** Forgets the leaves of a table page. */
@@ -47,11 +49,12 @@ export class MappedLeaves {
     return Math.max(0, this.leaves[PAGE_LEVEL]!) * 2 ** pageShift;
   }
 
-  /** Bytes that blocks map. */
-  blockBytes(pageShift: number): number {
+  /** Bytes that blocks map. `indexBits`: log2 of the descriptors in a table, 0 for those of the granule. */
+  blockBytes(pageShift: number, indexBits = 0): number {
+    const bits = indexBits === 0 ? pageShift - 3 : indexBits;
     let bytes = 0;
     for (let level = 0; level < PAGE_LEVEL; level += 1)
-      bytes += Math.max(0, this.leaves[level]!) * 2 ** (pageShift + (PAGE_LEVEL - level) * (pageShift - 3));
+      bytes += Math.max(0, this.leaves[level]!) * 2 ** (pageShift + (PAGE_LEVEL - level) * bits);
     return bytes;
   }
 

@@ -2,6 +2,8 @@ import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Frame } from '@s2lab/events';
+import { sliceRows } from '@s2lab/events';
 import { Verifier } from '@s2lab/invariants';
 import { importCasemate, RecordingError } from './index.ts';
 
@@ -76,6 +78,21 @@ describe('the casemate corpus', () => {
       wrong.map(({ name }) => name),
       [],
     );
+  });
+
+  test('a judging that is cut anywhere and taken up from a snapshot finds the same', () => {
+    traces.forEach(({ name, text, said }, n) => {
+      if (said === 'parse error' || text.startsWith('(MEM')) return;
+      const [frame] = [...importCasemate(text)] as [Frame];
+      const cut = (n * 7919) % frame.rows.length;
+      const first = new Verifier({ profile: 'casemate' });
+      first.fold({ ...frame, rows: sliceRows(frame.rows, 0, cut) });
+      const second = Verifier.resume(structuredClone(first.snapshot()), { profile: 'casemate' });
+      second.fold({ ...frame, firstSeq: cut, rows: sliceRows(frame.rows, cut, frame.rows.length) });
+      const whole = new Verifier({ profile: 'casemate' });
+      whole.fold(frame);
+      assert.deepEqual(second.finish(), whole.finish(), `${name}, cut at ${cut}`);
+    });
   });
 
   test('the profile differs only by changes of a live descriptor that the access flag must not excuse', () => {

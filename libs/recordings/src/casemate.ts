@@ -1,5 +1,6 @@
 import type { Frame } from '@s2lab/events';
-import { DSB, HINT, INVALIDATION, K, REGISTER, STORE_ORDER } from '@s2lab/events';
+import { DSB, INVALIDATION, K, STORE_ORDER } from '@s2lab/events';
+import { HINT_NAMES, REGISTER_NAMES, WITH_OPERAND } from './casemate-lines.ts';
 import { CasemateScanner, TOKEN } from './casemate-records.ts';
 import { EventWriter } from './event-writer.ts';
 
@@ -15,17 +16,6 @@ export interface CasemateOptions {
 const THREADS = 4;
 const PAGE_SHIFT = 12;
 const TWO_32 = 0x1_0000_0000;
-
-const REGISTERS: Readonly<Record<string, number>> = Object.fromEntries(
-  Object.entries(REGISTER).map(([name, code]) => [`${name}_el2`, code]),
-);
-const HINTS: Readonly<Record<string, number>> = {
-  set_root_lock: HINT.setRootLock,
-  set_owner_root: HINT.setOwnerRoot,
-  release_table: HINT.releaseTable,
-  set_pte_thread_owner: HINT.setPteThreadOwner,
-};
-const WITH_OPERAND: readonly number[] = [INVALIDATION.ipas2e1is, INVALIDATION.vae2is, INVALIDATION.vale2is];
 
 /**
  * Turns a trace of casemate (text) into frames of our events: one machine, one event a record, after `machine-started`. Identifiers and
@@ -104,13 +94,13 @@ class CasemateReader {
         this.invalidation();
         return;
       case 'sysreg-write': {
-        const register = this.oneOf('sysreg', REGISTERS);
+        const register = this.oneOf('sysreg', REGISTER_NAMES);
         this.hex('value');
         this.writer.emit(K.registerWritten, 0, 0, 0, 0, 0, this.lo, this.hi, 0, register, 0);
         return;
       }
       case 'hint': {
-        const hint = this.oneOf('kind', HINTS);
+        const hint = this.oneOf('kind', HINT_NAMES);
         this.addressed(K.hintGiven, 'value', hint, 'location');
         return;
       }

@@ -1,3 +1,5 @@
+export { CasemateExportError } from './casemate-export-error.ts';
+export { CasemateTrace } from './casemate-export.ts';
 export { importCasemate } from './casemate.ts';
 export type { CasemateOptions } from './casemate.ts';
 export { importGolden, RecordingError } from './golden.ts';

@@ -27,6 +27,8 @@ const MIGRATING = {
 
 const ENDLESS = { ...MIGRATING, workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 0 } } } as const;
 
+const SMALL = { vcpus: 4, memoryBytes: '64MiB' } as const;
+
 /** No notifier calls: they take the lock for write and would make everyone wait for whoever is held up. */
 const UNDISTURBED = {
   ...MIGRATING,
@@ -101,6 +103,65 @@ const INPUTS: readonly ScenarioInput[] = [
           },
         },
       },
+    ],
+  },
+  {
+    name: 'balloon',
+    description: 'A balloon takes half of guest memory away by pages and gives it back: huge pages are split, and faults bring pages back.',
+    machines: [
+      { ...SMALL, policy: 'rcu', workload: { type: 'balloon', params: { accessesPerVcpu: 20_000, workingSetBytes: '32MiB', skew: 1 } } },
+    ],
+  },
+  {
+    name: 'ageing',
+    description: 'The host goes round guest memory, ages it, swaps out what nobody touched since, and the guest faults it in again.',
+    machines: [
+      {
+        ...SMALL,
+        policy: 'rcu',
+        workload: { type: 'ageing', params: { accessesPerVcpu: 20_000, workingSetBytes: '16MiB', windowBytes: '2MiB', driftAccesses: 40 } },
+      },
+    ],
+  },
+  {
+    name: 'churn',
+    description: 'Memslots are deleted and created again under a running guest, one after another.',
+    machines: [
+      {
+        ...SMALL,
+        memslots: 4,
+        policy: 'rcu',
+        workload: { type: 'churn', params: { accessesPerVcpu: 20_000, churnedSlots: 3, skew: 1 } },
+      },
+    ],
+  },
+  {
+    name: 'destroy',
+    description:
+      'The stage-2 is destroyed while vCPUs still fault: what they were about to map is not mapped, and every later access aborts.',
+    machines: [
+      { ...SMALL, thp: 0, policy: 'rcu', workload: { type: 'destroy', params: { skew: 1, thinkNs: 200, destroyAfterNs: 1_000_000 } } },
+    ],
+  },
+  {
+    name: 'fleet-mix',
+    description:
+      'Machines of every kind and under every safe policy beside each other: boot, steady state, migrations, ballooning, ageing, churn.',
+    machines: [
+      { ...SMALL, policy: 'rcu', count: 2, staggerNs: 500_000, workload: { type: 'boot', params: { randomTouches: 3000 } } },
+      { ...SMALL, policy: 'rwlock', workload: { type: 'steady', params: { accessesPerVcpu: 10_000, notifierNs: 100_000 } } },
+      { ...SMALL, policy: 'hazard', workload: { type: 'balloon', params: { accessesPerVcpu: 10_000, skew: 1 } } },
+      {
+        ...SMALL,
+        policy: 'epoch',
+        workload: { type: 'ageing', params: { accessesPerVcpu: 10_000, workingSetBytes: '16MiB', windowBytes: '2MiB', driftAccesses: 20 } },
+      },
+      { ...SMALL, policy: 'refs', memslots: 4, workload: { type: 'churn', params: { accessesPerVcpu: 10_000, churnedSlots: 3 } } },
+      { ...SMALL, policy: 'hyp-lock', workload: { type: 'destroy', params: { destroyAfterNs: 3_000_000 } } },
+      { ...MIGRATING, policy: 'rcu', count: 2, staggerNs: 5_000_000, startAfterNs: 1_000_000 },
+      { ...MIGRATING, policy: 'rwlock', collapse: 'unmap-memslot' },
+      { ...MIGRATING, policy: 'epoch', collapse: 'in-place', vcpus: 8 },
+      { ...MIGRATING, policy: 'v6.1', collapse: 'zap-parent', vcpus: 2 },
     ],
   },
   {

@@ -1,6 +1,10 @@
 import type { MachineConfig, Workload } from '@s2lab/engine';
 import { DEFAULT_COSTS, machineConfig, Prng } from '@s2lab/engine';
+import { AgeingWorkload } from './ageing-workload.ts';
+import { BalloonWorkload } from './balloon-workload.ts';
 import { BootWorkload } from './boot-workload.ts';
+import { ChurnWorkload } from './churn-workload.ts';
+import { DestroyWorkload } from './destroy-workload.ts';
 import { InjectedFaults } from './injected-faults.ts';
 import { MigrationWorkload } from './migration-workload.ts';
 import { ScenarioError } from './parse-scenario.ts';
@@ -109,6 +113,14 @@ function generated(spec: MachineSpec, startNs: number, seed: number): Workload {
       return new BootWorkload(spec, workload.params, startNs, seed);
     case 'steady':
       return new SteadyWorkload(spec, workload.params, startNs, seed);
+    case 'balloon':
+      return new BalloonWorkload(spec, workload.params, startNs, seed);
+    case 'ageing':
+      return new AgeingWorkload(spec, workload.params, startNs, seed);
+    case 'churn':
+      return new ChurnWorkload(spec, workload.params, startNs, seed);
+    case 'destroy':
+      return new DestroyWorkload(spec, workload.params, startNs, seed);
     case 'migration':
       return new MigrationWorkload(spec, workload.params, startNs, seed);
     case 'protected-guests':

@@ -96,6 +96,12 @@ function paramProblems(spec: MachineSpec, pageBytes: number): string[] {
   check('windowBytes', pageBytes);
   check('notifierBytes', pageBytes);
   check('strideBytes', pageBytes);
+  check('chunkBytes', pageBytes);
+  check('scanBytes', pageBytes);
+  if (spec.workload.type === 'churn' && spec.workload.params.churnedSlots >= spec.memslots)
+    problems.push(
+      `workload.params.churnedSlots: expected fewer than memslots (${spec.memslots}), found ${spec.workload.params.churnedSlots}`,
+    );
   check('kernelBytes', 0);
   check('initrdBytes', 0);
   check('guestBytes', pageBytes);

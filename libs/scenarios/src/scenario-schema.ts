@@ -1,7 +1,18 @@
 import { COALESCE_MODES, COLLAPSE_MODES, DEFAULT_COSTS, TEARDOWN_ORDERS } from '@s2lab/engine';
 import { PHASE } from '@s2lab/events';
 import { z } from 'zod';
-import { bootParams, bytes, migrationParams, protectedGuestsParams, recordedParams, steadyParams } from './workload-params.ts';
+import {
+  ageingParams,
+  balloonParams,
+  bootParams,
+  bytes,
+  churnParams,
+  destroyParams,
+  migrationParams,
+  protectedGuestsParams,
+  recordedParams,
+  steadyParams,
+} from './workload-params.ts';
 
 const SECOND_NS = 1_000_000_000;
 const HOUR_NS = 3600 * SECOND_NS;
@@ -21,6 +32,10 @@ const features = z.strictObject({
 const workload = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('boot'), params: bootParams.prefault({}) }),
   z.strictObject({ type: z.literal('steady'), params: steadyParams.prefault({}) }),
+  z.strictObject({ type: z.literal('balloon'), params: balloonParams.prefault({}) }),
+  z.strictObject({ type: z.literal('ageing'), params: ageingParams.prefault({}) }),
+  z.strictObject({ type: z.literal('churn'), params: churnParams.prefault({}) }),
+  z.strictObject({ type: z.literal('destroy'), params: destroyParams.prefault({}) }),
   z.strictObject({ type: z.literal('migration'), params: migrationParams.prefault({}) }),
   z.strictObject({ type: z.literal('protected-guests'), params: protectedGuestsParams.prefault({}) }),
   z.strictObject({ type: z.literal('recorded'), params: recordedParams }),

@@ -38,9 +38,9 @@ export abstract class VmWorkload implements Workload {
     this.thinking = new Uint8Array(spec.vcpus);
   }
 
-  next(actor: number, nowNs: number, _lastResult: number, command: Command): void {
+  next(actor: number, nowNs: number, lastResult: number, command: Command): void {
     if (actor < this.vcpus) this.nextOfVcpu(actor, nowNs, command);
-    else if (actor === this.vcpus) this.nextOfVmm(nowNs, command);
+    else if (actor === this.vcpus) this.nextOfVmm(nowNs, lastResult, command);
     else command.kind = COMMAND.done;
   }
 
@@ -48,10 +48,15 @@ export abstract class VmWorkload implements Workload {
   protected abstract runVcpu(vcpu: number, prng: Prng, command: Command): boolean;
 
   /** Fills in what the VMM does next while the vCPUs run; VMM.finished, with no command, when its part is over. */
-  protected abstract runVmm(nowNs: number, prng: Prng, command: Command): number;
+  protected abstract runVmm(nowNs: number, prng: Prng, command: Command, lastResult: number): number;
 
   /** Mean think time of a vCPU now, ns; 0 = none. */
   protected abstract thinkNs(): number;
+
+  /** Whether the VMM has destroyed the stage-2 already, while the vCPUs ran. */
+  protected destroyed(): boolean {
+    return false;
+  }
 
   /** Whether all vCPUs have finished. */
   protected allFinished(): boolean {
@@ -81,7 +86,7 @@ export abstract class VmWorkload implements Workload {
     command.kind = COMMAND.done;
   }
 
-  private nextOfVmm(nowNs: number, command: Command): void {
+  private nextOfVmm(nowNs: number, lastResult: number, command: Command): void {
     if (this.stage === STAGE.wait) {
       this.stage = STAGE.announce;
       if (this.startNs > nowNs) return delay(command, this.startNs - nowNs);
@@ -101,13 +106,13 @@ export abstract class VmWorkload implements Workload {
       this.stage = STAGE.run;
     }
     if (this.stage === STAGE.run) {
-      if (this.runVmm(nowNs, this.prngs[this.vcpus]!, command) === VMM.commanded) return;
+      if (this.runVmm(nowNs, this.prngs[this.vcpus]!, command, lastResult) === VMM.commanded) return;
       this.stage = STAGE.drain;
     }
     if (this.stage === STAGE.drain) {
       if (!this.allFinished()) return delay(command, POLL_NS);
-      this.stage = STAGE.destroy;
-      return announce(command, PHASE.teardown, 0);
+      this.stage = this.destroyed() ? STAGE.ended : STAGE.destroy;
+      if (this.stage === STAGE.destroy) return announce(command, PHASE.teardown, 0);
     }
     command.kind = this.stage === STAGE.destroy ? COMMAND.destroyVm : COMMAND.done;
     this.stage = STAGE.ended;

@@ -45,15 +45,55 @@ const accessFields = {
   thinkNs: span.default(1000).meta({ description: 'Mean time between two accesses of a vCPU' }),
 };
 
+const accessesPerVcpu = z.int().min(0).max(1e12).default(0).meta({ description: 'Accesses of each vCPU, 0 = without end' });
+
 /** Parameters of the `boot` workload. */
 export const bootParams = z.strictObject({ ...bootFields, ...accessFields });
 
 /** Parameters of the `steady` workload. */
 export const steadyParams = z.strictObject({
   ...accessFields,
-  accessesPerVcpu: z.int().min(0).max(1e12).default(0).meta({ description: 'Accesses of each vCPU, 0 = without end' }),
+  accessesPerVcpu,
   notifierNs: span.default(0).meta({ description: 'Mean time between two notifier calls (ageing or unmap) of the host, 0 = none' }),
   notifierBytes: bytes.prefault('64KiB').meta({ description: 'Memory that a notifier call concerns' }),
+});
+
+/** Parameters of the `balloon` workload. */
+export const balloonParams = z.strictObject({
+  ...accessFields,
+  accessesPerVcpu,
+  balloonPercent: z.int().min(1).max(99).default(50).meta({ description: 'Share of the working set that the balloon takes away' }),
+  chunkBytes: bytes.prefault('64KiB').meta({ description: 'Memory that is taken away, or given back, at a time' }),
+  chunkNs: span.default(5000).meta({ description: 'Time between two chunks' }),
+  holdNs: span.default(500_000).meta({ description: 'Time for which the balloon stays full, and empty' }),
+});
+
+/** Parameters of the `ageing` workload. */
+export const ageingParams = z.strictObject({
+  ...accessFields,
+  accessesPerVcpu,
+  scanBytes: bytes.prefault('64KiB').meta({ description: 'Memory whose access flags are tested and cleared at a time' }),
+  scanNs: span.default(5000).meta({ description: 'Time between two scans' }),
+  flushYoung: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Flush the VMID after a scan that found something young (clear_flush_young)' }),
+});
+
+/** Parameters of the `churn` workload. */
+export const churnParams = z.strictObject({
+  ...accessFields,
+  accessesPerVcpu,
+  churnedSlots: z.int().min(1).max(63).default(1).meta({ description: 'Memslots, the last ones, that come and go in turn' }),
+  churnNs: span.default(200_000).meta({ description: 'Time from the creation of a memslot to the next deletion' }),
+  downNs: span.default(100_000).meta({ description: 'Time for which a memslot is gone' }),
+});
+
+/** Parameters of the `destroy` workload. */
+export const destroyParams = z.strictObject({
+  ...accessFields,
+  destroyAfterNs: span.default(2_000_000).meta({ description: 'Time after which the stage-2 is destroyed under the vCPUs' }),
+  accessesAfter: z.int().min(0).max(1e9).default(20).meta({ description: 'Accesses of each vCPU after that; all of them abort' }),
 });
 
 /** Parameters of the `migration` workload. */
@@ -109,5 +149,13 @@ export type BootParams = z.output<typeof bootParams>;
 export type SteadyParams = z.output<typeof steadyParams>;
 /** Parameters of `protected-guests`, complete. */
 export type ProtectedGuestsParams = z.output<typeof protectedGuestsParams>;
+/** Parameters of `balloon`, complete. */
+export type BalloonParams = z.output<typeof balloonParams>;
+/** Parameters of `ageing`, complete. */
+export type AgeingParams = z.output<typeof ageingParams>;
+/** Parameters of `churn`, complete. */
+export type ChurnParams = z.output<typeof churnParams>;
+/** Parameters of `destroy`, complete. */
+export type DestroyParams = z.output<typeof destroyParams>;
 /** Parameters of `migration`, complete. */
 export type MigrationParams = z.output<typeof migrationParams>;

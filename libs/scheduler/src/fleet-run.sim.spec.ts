@@ -4,7 +4,7 @@ import { PROT } from '@s2lab/arch';
 import type { EventRows, Frame } from '@s2lab/events';
 import { ACCESS, copyRows, decodeEvent, K, kindName, KINDS } from '@s2lab/events';
 import type { Command, Workload } from '@s2lab/engine';
-import { COMMAND, machineConfig, Prng, World } from '@s2lab/engine';
+import { COMMAND, COMMAND_FLAG, machineConfig, Prng, World } from '@s2lab/engine';
 import { policyByName, POLICIES } from '@s2lab/policies';
 import type { MachineSetup } from './index.ts';
 import { FleetRun } from './index.ts';
@@ -32,6 +32,11 @@ function randomLife(seed: number, accesses: number): Workload {
     (c) => Object.assign(c, { kind: COMMAND.dirtyLogOff }),
     (c) => Object.assign(c, { kind: COMMAND.unmapRange, ipa: MEMORY.ipa + 0x1000, bytes: 0x5000 }),
     (c) => Object.assign(c, { kind: COMMAND.ageRange, ipa: MEMORY.ipa, bytes: MEMORY.bytes, makeOld: 1 }),
+    // The vCPUs go on as long as the VMM has something to do: they are to meet what was made old, once blocks are back.
+    (c) => Object.assign(c, { kind: COMMAND.delay, durationNs: 200_000 }),
+    (c) => Object.assign(c, { kind: COMMAND.ageRange, ipa: MEMORY.ipa, bytes: MEMORY.bytes, makeOld: 1, flags: COMMAND_FLAG.flushIfYoung }),
+    (c) => Object.assign(c, { kind: COMMAND.delay, durationNs: 200_000 }),
+    (c) => Object.assign(c, { kind: COMMAND.delay, durationNs: 1 }),
   ];
   let next = 0;
   let destroyed = false;

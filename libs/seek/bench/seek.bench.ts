@@ -1,15 +1,21 @@
-// Going to events of a log of 10⁷ events: opening, building checkpoints, seeks to places spread over the log, and what checkpoints take.
+// Going to events of a log of 10⁷ events: opening, building checkpoints, seeks to places spread over the log, single steps in both
+// directions, and what checkpoints take. S2LAB_BENCH_EVENTS=100000000 makes it a log of 10⁸ events: some minutes, and 600 MB of disk.
 // Times are CPU time of the whole process, threads of the compressor included, so that other load on the machine does not count.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assembleFleet } from '@s2lab/fleet';
+import { isDamage } from '@s2lab/events';
+import { Verifier } from '@s2lab/invariants';
 import { builtinScenarios } from '@s2lab/scenarios';
 import { LogTimeline } from '@s2lab/seek';
-import { FileSink } from '@s2lab/transport-file';
+import { LogCursor } from '@s2lab/survey';
+import { FileSink, FileSource } from '@s2lab/transport-file';
 
-const EVENTS = 10_000_000;
+const EVENTS = Number(process.env['S2LAB_BENCH_EVENTS'] ?? 10_000_000);
+const SIZE = EVENTS === 10_000_000 ? '10⁷ events' : EVENTS === 100_000_000 ? '10⁸ events' : `${EVENTS} events`;
 const SEEKS = 40;
+const STEPS = 300;
 
 function report(name: string, value: number, unit: string, target: number, better: 'higher' | 'lower'): void {
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit, target, better }));
@@ -35,18 +41,25 @@ try {
   await sink.close();
 
   let began = cpuMs();
+  const verifier = new Verifier();
+  const source = await FileSource.open(path);
+  for await (const item of source.frames()) if (!isDamage(item)) verifier.fold(item);
+  await source.close();
+  const verifySeconds = (cpuMs() - began) / 1000;
+  began = cpuMs();
   const first = await LogTimeline.open(path, console.error);
   const built = (await first.requireCheckpoints())!;
   const buildSeconds = (cpuMs() - began) / 1000;
   report('checkpoints, share of the log', (100 * built.bytes) / first.log.size, '%', 5, 'lower');
   report('checkpoints, events between two', events / built.checkpoints, 'events', 500_000, 'lower');
-  report('checkpoints, building', events / buildSeconds, 'events/s', 2e6, 'higher');
+  report('verdict, checkpoints and overview in one pass', events / buildSeconds, 'events/s', 2e6, 'higher');
+  report('that pass, against one for the verdict alone', buildSeconds / verifySeconds, 'times', 2, 'lower');
   await first.close();
 
   began = cpuMs();
   const timeline = await LogTimeline.open(path, console.error);
   await timeline.requireCheckpoints();
-  report('log of 10⁷ events, opening', cpuMs() - began, 'ms', 50, 'lower');
+  report(`log of ${SIZE}, opening`, cpuMs() - began, 'ms', 50, 'lower');
   const times: number[] = [];
   for (let i = 0; i < SEEKS; i += 1) {
     const machine = timeline.machines[i % timeline.machines.length]!;
@@ -56,8 +69,27 @@ try {
     times.push(cpuMs() - began);
   }
   times.sort((a, b) => a - b);
-  report('seek in a log of 10⁷ events, median', times[SEEKS >> 1]!, 'ms', 200, 'lower');
-  report('seek in a log of 10⁷ events, slowest of 40', times.at(-1)!, 'ms', 200, 'lower');
+  report(`seek in a log of ${SIZE}, median`, times[SEEKS >> 1]!, 'ms', 200, 'lower');
+  report(`seek in a log of ${SIZE}, slowest of 40`, times.at(-1)!, 'ms', 200, 'lower');
+  for (const [name, by] of [
+    ['forwards', 1],
+    ['backwards', -1],
+  ] as const) {
+    const cursor = new LogCursor(timeline);
+    const machine = timeline.machines[0]!;
+    let seq = machine.events >> 1;
+    await cursor.at(machine, seq);
+    const steps: number[] = [];
+    for (let i = 0; i < STEPS; i += 1) {
+      began = cpuMs();
+      await cursor.at(machine, (seq += by));
+      steps.push(cpuMs() - began);
+    }
+    steps.sort((a, b) => a - b);
+    report(`step ${name}, median`, steps[STEPS >> 1]!, 'ms', 16, 'lower');
+    report(`step ${name}, slowest of ${STEPS}`, steps.at(-1)!, 'ms', 16, 'lower');
+  }
+  report('memory of the process, most', process.resourceUsage().maxRSS / 1024, 'MiB', 1024, 'lower');
   await timeline.close();
 } finally {
   await rm(folder, { recursive: true, force: true });

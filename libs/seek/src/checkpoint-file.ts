@@ -7,7 +7,7 @@ import type { CheckpointPlace, CheckpointStore, PackedView, SurveyRecord } from 
 import { viewFromBytes, viewToBytes } from '@s2lab/survey';
 
 /** Version of the file and of what a snapshot holds; another one is built anew. */
-const VERSION = 4;
+const VERSION = 5;
 const MAGIC = Buffer.from('s2labck\n');
 /** Share of the log's bytes that verdict and overviews may take. */
 const SURVEY_SHARE = 0.009;
@@ -49,6 +49,9 @@ export const ZSTD_VIEWS: PackedView = {
   unpack: async (bytes) => zstdDecompressSync(bytes),
 };
 
+/** Writers that this process has made. */
+let writers = 0;
+
 /** Writes checkpoints beside a log; the file appears under its name only when it is whole. What was written can be read at once. */
 export class CheckpointWriter implements CheckpointStore {
   readonly places: StoredPlace[] = [];
@@ -65,7 +68,8 @@ export class CheckpointWriter implements CheckpointStore {
 
   /** @throws the operating system's error when the file cannot be made */
   static async create(path: string): Promise<CheckpointWriter> {
-    const partial = `${path}.${process.pid}.part`;
+    writers += 1; // two may write for one log at once
+    const partial = `${path}.${process.pid}-${writers}.part`;
     const file = await open(partial, 'w+');
     await file.write(MAGIC, 0, MAGIC.byteLength, 0);
     return new CheckpointWriter(file, path, partial);

@@ -6,7 +6,17 @@ import { copyRows, K } from '@s2lab/events';
 import { assembleFleet } from '@s2lab/fleet';
 import { builtinScenarios } from '@s2lab/scenarios';
 import { describeDescriptor, MachineView } from '@s2lab/timeline';
-import { captureStage2, shapeOf, slotAt, SLOT_NAMES, stateFromJson, stateToJson } from './index.ts';
+import {
+  captureStage2,
+  shapeOf,
+  slotAt,
+  SLOT_NAMES,
+  stateFromJson,
+  spliceDetail,
+  stateFromTable,
+  stateToJson,
+  stateToTable,
+} from './index.ts';
 
 const ORIGIN = { run: 'r', machine: 0, policy: 'rcu', machineKind: 'kvm' };
 const frames: readonly Frame[] = (() => {
@@ -82,6 +92,7 @@ test('a range and levels of a state are parts of the whole, and travel as JSON u
   assert.equal(part.levels[1]!.length + part.levels[3]!.length, 0);
   assert.deepEqual(slotAt(part, shape, 2, from), slotAt(whole, shape, 2, from));
   assert.deepEqual(stateFromJson(JSON.parse(JSON.stringify(stateToJson(whole)))), { ...whole, levels: whole.levels });
+  assert.deepEqual(stateFromTable(stateToTable(stateToJson(whole))), stateToJson(whole));
   assert.throws(() => stateFromJson({ ...stateToJson(whole), version: 9 as never }), /version 9; this program reads version 1/);
   const broken = stateToJson(part);
   assert.throws(() => stateFromJson({ ...broken, levels: [{ ...broken.levels[0]!, lo: [] }] }), /column lo of level 2 has 0 of/);
@@ -92,4 +103,23 @@ test('a machine that has no stage-2 yet has a state with nothing in it', () => {
   assert.equal(state.shape, undefined);
   assert.equal(state.seq, -1);
   assert.deepEqual(stateFromJson(stateToJson(state)), state);
+});
+
+test('a part asked for in detail and put into a merged state is exact there, and the rest is as it was', () => {
+  const view = viewAt(3000);
+  const whole = captureStage2(view, ORIGIN);
+  const merged = captureStage2(view, ORIGIN, { maxRuns: 16 });
+  assert.equal(merged.exact, false);
+  const shape = shapeOf(whole)!;
+  const pages = whole.levels[3]!;
+  const from = pages.ipa[0]!;
+  const to = from + 2 ** 21;
+  const spliced = spliceDetail(merged, captureStage2(view, ORIGIN, { from, to }));
+  assert.deepEqual([spliced.from, spliced.to, spliced.exact], [whole.from, whole.to, true]);
+  for (let ipa = from; ipa < to; ipa += shape.pageBytes)
+    for (const level of [1, 2, 3]) assert.deepEqual(slotAt(spliced, shape, level, ipa), slotAt(whole, shape, level, ipa));
+  for (const runs of spliced.levels) for (let i = 1; i < runs.length; i += 1) assert.ok(runs.ipa[i]! > runs.ipa[i - 1]!, 'in order');
+  const beyond = merged.levels[1]!;
+  const last = beyond.length - 1;
+  assert.equal(spliced.levels[1]!.ipa[spliced.levels[1]!.length - 1], beyond.ipa[last]);
 });

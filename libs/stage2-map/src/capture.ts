@@ -52,9 +52,11 @@ export function captureStage2(source: MapSource, origin: MapOrigin, query: MapQu
   const bottom = Math.max(top, Math.min(query.bottom ?? BOTTOM, BOTTOM));
   const from = query.from ?? 0;
   const to = Math.min(query.to ?? Infinity, stage2?.shape.ipaBytes ?? 0);
-  const pending = source.pending.list();
-  const walkers = marksOf(source, pending);
-  const told = { origin, seq: source.nextSeq - 1, atNs: source.at, from, to, top, bottom, pending, walkers };
+  const vmid = stage2?.vmid ?? -1;
+  const pending = source.pending.list().filter((free) => free.vmid === vmid);
+  const walkers = marksOf(source, pending, vmid);
+  const vmids = world?.stage2s.flatMap((one) => (one === undefined ? [] : [one.vmid])) ?? [];
+  const told = { origin, vmid, vmids, seq: source.nextSeq - 1, atNs: source.at, from, to, top, bottom, pending, walkers };
   if (world === undefined || stage2 === undefined)
     return { ...told, shape: undefined, features: NO_FEATURES, levels, exact: true, tables: 0, pending: [], walkers: [], memslots: [] };
   const { shape } = stage2;
@@ -66,7 +68,7 @@ export function captureStage2(source: MapSource, origin: MapOrigin, query: MapQu
   const merged = mergedRuns(levels, shape, query.maxRuns ?? Infinity, to - from);
   return {
     ...told,
-    shape: { pageShift: shape.pageShift, ipaBits: shape.ipaBits, lpa2: shape.lpa2 },
+    shape: { pageShift: shape.pageShift, indexBits: shape.bitsPerLevel, ipaBits: shape.ipaBits, lpa2: shape.lpa2 },
     features: stage2.features,
     levels: merged,
     exact: merged === levels,
@@ -131,16 +133,16 @@ function stateOf(lo: number, hi: number, level: number): number {
   return isLocked(lo, hi) ? SLOT.locked : SLOT.annotated;
 }
 
-/** Actors that stand at a descriptor, or wait for the lock. */
-function marksOf(source: MapSource, pending: readonly { readonly table: number; readonly ipa: number }[]): WalkerMark[] {
+/** Actors that stand at a descriptor of one stage-2, or wait for its lock. */
+function marksOf(source: MapSource, pending: readonly { readonly table: number; readonly ipa: number }[], vmid: number): WalkerMark[] {
   const marks: WalkerMark[] = [];
   for (let actor = 0; actor < source.vcpus + 2; actor += 1) {
     const activity = source.actors.of(actor);
     const { place, waits } = activity;
     const told = { actor, name: actorName(actor, source.vcpus), why: reasonText(activity) };
-    if (waits !== null)
+    if (waits?.vmid === vmid)
       marks.push({ ...told, kind: 'waits', level: -1, table: -1, slot: -1, ipa: addressOf(activity), sinceSeq: waits.since });
-    else if (place !== null) {
+    else if (place?.vmid === vmid) {
       const { level, table, slot, since } = place;
       marks.push({
         ...told,

@@ -45,7 +45,7 @@ function midst(): Stage2State {
   const state = captureStage2(view, { run: 'r', machine: 0, policy: 'rcu', machineKind: 'kvm' });
   const pages = state.levels[3]!;
   assert.ok(pages.length > 0);
-  const free = { table: 99, level: 2, ipa: pages.ipa[0]! + 8 * 2 ** 21, sinceNs: 0, held: false };
+  const free = { vmid: 1, table: 99, level: 2, ipa: pages.ipa[0]! + 8 * 2 ** 21, sinceNs: 0, held: false };
   const walker = {
     actor: 0,
     name: 'vCPU 0',

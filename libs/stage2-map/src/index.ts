@@ -7,3 +7,5 @@ export { fitView, ipaAt, type MapBand, mapBands, type MapView, panView, selectVi
 export { css, DARK_PALETTE, type LegendEntry, LIGHT_PALETTE, mapLegend, type MapPalette, type Rgb } from './palette.ts';
 export { type LevelJson, STATE_JSON_VERSION, stateFromJson, stateToJson, type Stage2StateJson } from './state-json.ts';
 export { type MapOrigin, type MapShape, type MemslotMark, shapeOf, SLOT, SLOT_NAMES, type Stage2State, type WalkerMark } from './state.ts';
+export { type StateHead, stateFromTable, type StateTable, stateToTable, TABLE_COLUMNS, type TableColumn } from './state-table.ts';
+export { spliceDetail } from './splice-detail.ts';

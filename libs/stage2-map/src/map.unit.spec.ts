@@ -38,6 +38,8 @@ function state(): Stage2State {
   levels[3]!.add(MIB, 256, 2, 256, SLOT.empty, 0, 0);
   return {
     origin: { run: 'r', machine: 0, policy: 'rcu', machineKind: 'kvm' },
+    vmid: 1,
+    vmids: [1],
     seq: 41,
     atNs: 9000,
     shape: { pageShift: 12, ipaBits: 40, lpa2: false },
@@ -49,7 +51,7 @@ function state(): Stage2State {
     levels,
     exact: true,
     tables: 3,
-    pending: [{ table: 7, level: 2, ipa: 2 * MIB, sinceNs: 4000, held: false }],
+    pending: [{ vmid: 1, table: 7, level: 2, ipa: 2 * MIB, sinceNs: 4000, held: false }],
     walkers: [
       { actor: 1, name: 'vCPU 1', kind: 'software', level: 3, table: 2, slot: 5, ipa: 0x5000, sinceSeq: 40, why: 'walk 9 (map)' },
       { actor: 2, name: 'VMM', kind: 'waits', level: -1, table: -1, slot: -1, ipa: 3 * MIB, sinceSeq: 39, why: '' },

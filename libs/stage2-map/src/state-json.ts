@@ -24,6 +24,8 @@ export interface LevelJson {
 export interface Stage2StateJson {
   readonly version: typeof STATE_JSON_VERSION;
   readonly origin: MapOrigin;
+  readonly vmid: number;
+  readonly vmids: readonly number[];
   readonly seq: number;
   readonly atNs: number;
   readonly shape: MapShape | null;

@@ -12,6 +12,8 @@ export const SLOT_NAMES = ['invalid', 'table', 'block', 'page', 'locked', 'owner
 /** Shape of a stage-2 as plain data; `shapeOf` computes the rest. */
 export interface MapShape {
   readonly pageShift: number;
+  /** log2 of the descriptors in a table; absent = those of the granule. */
+  readonly indexBits?: number | undefined;
   readonly ipaBits: number;
   readonly lpa2: boolean;
 }
@@ -55,6 +57,10 @@ export interface MapOrigin {
 /** A stage-2 at one moment, as plain data: what the map draws. */
 export interface Stage2State {
   readonly origin: MapOrigin;
+  /** Which stage-2 of the machine; -1 = it has none. */
+  readonly vmid: number;
+  /** Those that it has: more than one under pKVM. */
+  readonly vmids: readonly number[];
   /** Last event of the machine that the state includes; -1 = none. */
   readonly seq: number;
   /** Virtual time of that event, ns. */
@@ -82,5 +88,5 @@ export interface Stage2State {
 /** The geometry of a state. Undefined while the machine has no stage-2. */
 export function shapeOf(state: Stage2State): Geometry | undefined {
   const { shape } = state;
-  return shape === undefined ? undefined : geometry(shape.pageShift, shape.ipaBits, shape.lpa2);
+  return shape === undefined ? undefined : geometry(shape.pageShift, shape.ipaBits, shape.lpa2, shape.indexBits);
 }

@@ -9,9 +9,16 @@ import { machineConfigFor, parseScenario, workloadFor } from '@s2lab/scenarios';
 import { FleetRun } from '@s2lab/scheduler';
 
 const UNSAFE: readonly string[] = ['refs-naive', 'eager'];
+/** Every fault that can be injected, often enough for a short run. */
+const FAULTS = [
+  { kind: 'preempted-walkers', durationNs: 30_000, oneIn: 60 },
+  { kind: 'slow-tlbi', durationNs: 10_000, oneIn: 40 },
+  { kind: 'empty-cache', oneIn: 30 },
+  { kind: 'stalled-grace-periods', durationNs: 50_000, oneIn: 60 },
+] as const;
 const SAFE = POLICIES.map(({ name }) => name).filter((name) => !UNSAFE.includes(name));
 
-/** Short migrations in which every way of collapsing meets faults, dirty logging and notifier calls, on machines of any shape. */
+/** Short migrations in which every way of collapsing meets guest faults, dirty logging, notifier calls and injected faults. */
 const anyScenario: fc.Arbitrary<Scenario> = fc
   .record({
     policy: fc.constantFrom(...SAFE),
@@ -24,9 +31,10 @@ const anyScenario: fc.Arbitrary<Scenario> = fc
     memslots: fc.constantFrom(1, 3),
     eagerSplitBytes: fc.constantFrom(0, 2 ** 21),
     initiallyAllSet: fc.boolean(),
+    faults: fc.subarray([...FAULTS], { minLength: 0 }),
     features: fc.record({ fwb: fc.boolean(), tlbRange: fc.boolean(), hardwareAccessFlag: fc.boolean(), dic: fc.boolean() }),
   })
-  .map(({ pageShift, hugetlb, memslots, ...machine }) => {
+  .map(({ pageShift, hugetlb, memslots, faults, ...machine }) => {
     const bytes = pageShift === 16 ? 2 ** 30 : hugetlb === '1GiB' ? 2 ** 30 : 2 ** 23;
     const page = 2 ** pageShift;
     const boot = { kernelBytes: 64 * page, initrdBytes: 64 * page, strideBytes: page, randomTouches: 40 };
@@ -34,6 +42,7 @@ const anyScenario: fc.Arbitrary<Scenario> = fc
     return parseScenario(
       {
         name: 'any',
+        faults,
         machines: [
           {
             ...machine,
@@ -52,7 +61,7 @@ const anyScenario: fc.Arbitrary<Scenario> = fc
     );
   });
 
-test('every safe policy holds under every collapse mode, on machines of any shape', () => {
+test('every safe policy holds under every collapse mode, on machines of any shape, whatever faults are injected', () => {
   fc.assert(
     fc.property(anyScenario, fc.nat(1e6), (scenario, seed) => {
       const { policy } = scenario.machines[0]!;

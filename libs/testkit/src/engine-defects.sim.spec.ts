@@ -1,8 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { isValid, LO_WRITE, PROT } from '@s2lab/arch';
-import type { MachineConfig, ReclaimPolicy, Walker, Workload } from '@s2lab/engine';
-import { COMMAND, HOOK, Machine, machineConfig } from '@s2lab/engine';
+import type { CollapseMode, MachineConfig, ReclaimPolicy, Walker, Workload } from '@s2lab/engine';
+import { COMMAND, HOOK, Machine, machineConfig, PC } from '@s2lab/engine';
 import { ACCESS, EventColumns, K, OP } from '@s2lab/events';
 import type { Verdict } from '@s2lab/invariants';
 import { formatVerdict, Verifier } from '@s2lab/invariants';
@@ -180,12 +180,48 @@ test('a policy that lets a walk start anew two thousand times is reported by I16
   onlyFound({ ...scenario('smoke', () => {}), policy }, 'I16');
 });
 
+/** A collapse by the host on `smoke`, with something left out or changed while dirty logging is switched off. */
+function collapsing(collapse: CollapseMode, defect: Defect): Experiment {
+  const sound = scenario(
+    'smoke',
+    lacks((walker, kind, newLo) => (walker.command === COMMAND.dirtyLogOff ? defect(walker, kind, newLo) : newLo)),
+  );
+  return { ...sound, config: { ...sound.config, collapse } };
+}
+
+test('a collapse by the host without its flush is found by I3', () => {
+  for (const collapse of ['in-place', 'zap-parent', 'unmap-memslot'] as const)
+    firstFound(
+      collapsing(collapse, (_walker, kind, newLo) => (kind === K.tlbiIssued ? undefined : newLo)),
+      'I3',
+    );
+});
+
+test('a recovery in place that makes other permissions than it asked for is reported by I11 and by nothing else', () => {
+  const narrows: Defect = (walker, kind, newLo) => (kind === K.descriptorReleased && walker.op === OP.recover ? newLo & ~LO_WRITE : newLo);
+  onlyFound(collapsing('in-place', narrows), 'I11');
+});
+
+test('a recovery in place that never installs its blocks is found by I4: its descriptors stay locked', () => {
+  firstFound(
+    collapsing('in-place', (walker, kind, newLo) => (kind === K.descriptorReleased && walker.op === OP.recover ? undefined : newLo)),
+    'I4',
+  );
+});
+
+test('a recovery in place without its last DSB is reported by I15 and by nothing else', () => {
+  onlyFound(
+    collapsing('in-place', (walker, kind, newLo) => (kind === K.dsbCompleted && walker.pc === PC.mapBarrier ? undefined : newLo)),
+    'I15',
+  );
+});
+
 test('a write protection that is never flushed is reported by I12 and by nothing else', () => {
   const write = { kind: COMMAND.access, ipa: BLOCK.ipa, access: ACCESS.write };
   const wait = (ns: number): object => ({ kind: COMMAND.delay, durationNs: ns });
   const memslot = { kind: COMMAND.memslotCreate, ...BLOCK, hva: 0x7f00_0000_0000, vmaShift: 12 };
   const workload = (): Workload =>
-    tapes([wait(20_000), write, wait(200_000), write], [memslot, wait(100_000), { kind: COMMAND.dirtyLogOn }]);
+    tapes([wait(20_000), write, wait(600_000), write], [memslot, wait(300_000), { kind: COMMAND.dirtyLogOn }]);
   const sound = judge({ config, workload: workload(), prepare: () => {} });
   assert.equal(sound.verdict, 'holds', formatVerdict(sound));
   const flushes = (kind: number): boolean => kind === K.tlbiIssued || kind === K.dsbCompleted;

@@ -12,3 +12,4 @@ export * from './kafka-broker.ts';
 export * from './trace-dsl.ts';
 export * from './mutants.ts';
 export * from './synthetic-rows.ts';
+export * from './lab-processes.ts';

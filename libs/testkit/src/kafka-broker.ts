@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { freePort } from './lab-processes.ts';
 
 /** Where Kafka's programs are, and how its broker runs. */
 export interface KafkaBrokerOptions {
@@ -46,15 +46,6 @@ const LOGGING = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.s
  * the pipe closes and no JVM is left behind.
  */
 const KILL_WITH_PARENT = 'exec 3<&0; "$@" </dev/null & pid=$!; { cat <&3 >/dev/null; kill -9 $pid 2>/dev/null; } & wait $pid; exit 0';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function serverProperties(folder: string, port: number, controllerPort: number, more: Readonly<Record<string, string | number>>): string {
   const properties: Record<string, string | number> = {

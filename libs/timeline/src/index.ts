@@ -7,6 +7,6 @@ export { actorName, featuresOf, MachineView, TimelineError, type ViewShape } fro
 export { type PendingFree, PendingFrees } from './pending-frees.ts';
 export { compilePredicate, type RowPredicate } from './predicate.ts';
 export { type HistoryEntry, historyText, SlotHistory, type SlotQuery } from './slot-history.ts';
-export { type SlotRun, type TableNode, tableTrees, treeLines, treeOf } from './table-tree.ts';
+export { type SlotRun, type TableNode, openTrees, tableTrees, treeLines, treeOf } from './table-tree.ts';
 export { type TlbEntry, tlbOf } from './tlb-entries.ts';
 export { captureView, restoreView, type ViewSnapshot } from './view-snapshot.ts';

@@ -33,6 +33,8 @@ export interface ViewShape {
   /** VMID, address size and features of the first stage-2. */
   readonly vmid: number;
   readonly ipaBits: number;
+  /** log2 of the descriptors in a table, 0 for those of the granule. */
+  readonly indexBits: number;
   /** `features` of stage2-created. */
   readonly features: number;
 }
@@ -53,6 +55,7 @@ export class MachineView {
   at = 0;
   vcpus = 0;
   pageShift = 0;
+  indexBits = 0;
   /** Physical address of table page 0; NaN until a link was seen. */
   tableBase = NaN;
   shape: ViewShape | undefined;
@@ -70,7 +73,7 @@ export class MachineView {
 
   /** Makes the world of `shape`, empty. */
   build(shape: ViewShape): World {
-    const { vcpus, pageShift, vmid, ipaBits, features } = shape;
+    const { vcpus, pageShift, vmid, ipaBits, indexBits, features } = shape;
     this.shape = shape;
     this.world = new World(
       machineConfig({
@@ -78,6 +81,7 @@ export class MachineView {
         vcpus,
         pageShift,
         ipaBits,
+        indexBits,
         ...featuresOf(features),
         tlbEntries: TLB_ENTRIES,
         walkCacheEntries: WALK_CACHE_ENTRIES,
@@ -147,6 +151,7 @@ export class MachineView {
         throw new TimelineError(`event ${seq}: a machine of ${rows.arg[i]} vCPUs; there are at most ${VCPUS_MAX}`);
       this.vcpus = rows.arg[i]!;
       this.pageShift = rows.aux[i]!;
+      this.indexBits = rows.slot[i]!;
       this.actors = new ActorActivity(this.vcpus + 2);
     } else if (seq === 0) {
       throw new TimelineError('event 0 is no machine-started: the log does not begin with its machine');
@@ -156,7 +161,8 @@ export class MachineView {
     this.early.push([copyRows(sliceRows(rows, i, i + 1)), seq]);
     if (kind !== K.stage2Created) return;
     try {
-      this.build({ vcpus: this.vcpus, pageShift: this.pageShift, vmid: rows.stage2[i]!, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
+      const { vcpus, pageShift, indexBits } = this;
+      this.build({ vcpus, pageShift, indexBits, vmid: rows.stage2[i]!, ipaBits: rows.slot[i]!, features: rows.aux[i]! });
     } catch (cause) {
       throw new TimelineError(`event ${seq}: no such machine: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }

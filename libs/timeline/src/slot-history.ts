@@ -37,6 +37,7 @@ export class SlotHistory {
   private readonly query: SlotQuery;
   private vcpus = 0;
   private pageShift = 0;
+  private indexBits = 0;
   private shape: Geometry | undefined;
   private features = featuresOf(0);
   private actors = new ActorActivity(0);
@@ -64,11 +65,12 @@ export class SlotHistory {
     if (kind === K.machineStarted) {
       this.vcpus = Math.min(rows.arg[i]!, VCPUS_MAX);
       this.pageShift = rows.aux[i]!;
+      this.indexBits = rows.slot[i]!;
       this.actors = new ActorActivity(this.vcpus + 2);
     } else if (kind === K.stage2Created) {
       this.features = featuresOf(rows.aux[i]!);
       try {
-        this.shape = geometry(this.pageShift, rows.slot[i]!, this.features.lpa2);
+        this.shape = geometry(this.pageShift, rows.slot[i]!, this.features.lpa2, this.indexBits);
       } catch (cause) {
         throw new TimelineError(`event ${seq}: no such machine: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
       }

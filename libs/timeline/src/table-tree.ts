@@ -47,16 +47,42 @@ export function tableTrees(view: MachineView, ipa?: Ipa): TableNode[] {
   return view.stage2s.flatMap((stage2) => treesOfStage2(view, stage2, ipa));
 }
 
-function treesOfStage2(view: MachineView, stage2: Stage2, ipa: Ipa | undefined): TableNode[] {
+function treesOfStage2(
+  view: MachineView,
+  stage2: Stage2,
+  ipa: Ipa | undefined,
+  isOpen: (table: number) => boolean = everyTable,
+): TableNode[] {
   const { shape, root, rootPages } = stage2;
   if (root < 0) return [];
   const rootSpan = spanBytes(shape, shape.startLevel) * shape.entries;
   const trees: TableNode[] = [];
   for (let page = 0; page < rootPages; page += 1) {
     if (ipa !== undefined && rootPageOf(shape, ipa) !== page) continue;
-    trees.push(nodeOf(view, stage2, root + page, shape.startLevel, page * rootSpan, ipa));
+    trees.push(nodeOf(view, stage2, root + page, shape.startLevel, page * rootSpan, ipa, isOpen));
   }
   return trees;
+}
+
+/**
+ * The trees from the root pages down, as far as they are opened: a table that `isOpen` does not name has no slots here. Retired sub-trees
+ * follow, each with the address it was retired from.
+ */
+export function openTrees(view: MachineView, isOpen: (table: number) => boolean): TableNode[] {
+  const trees = view.stage2s.flatMap((stage2) => treesOfStage2(view, stage2, undefined, isOpen));
+  for (const { table, level, ipa } of view.pending.list()) {
+    const stage2 = view.stage2s.find((one) => hasRetired(one, table)) ?? view.stage2s[0];
+    if (stage2 === undefined) continue;
+    trees.push(
+      isOpen(table) ? nodeOf(view, stage2, table, level + 1, ipa, undefined, isOpen) : closedNode(view, stage2, table, level + 1, ipa),
+    );
+  }
+  return trees;
+}
+
+function hasRetired({ retired, retiredHead, retiredCount }: Stage2, table: number): boolean {
+  for (let i = 0; i < retiredCount; i += 1) if (retired[(retiredHead + 3 * i) % retired.length] === table) return true;
+  return false;
 }
 
 /**

@@ -90,7 +90,7 @@ export function restoreView(snapshot: ViewSnapshot): MachineView {
   const view = new MachineView();
   const world = view.build(head.shape);
   for (const { vmid, ipaBits, lpa2, features, memslots } of head.stage2s) {
-    const stage2 = world.prepare(vmid, geometry(head.shape.pageShift, ipaBits, lpa2), features);
+    const stage2 = world.prepare(vmid, geometry(head.shape.pageShift, ipaBits, lpa2, head.shape.indexBits), features);
     for (const { id, ipa, bytes, pa, readOnly } of memslots) stage2.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
   }
   const arrays = new Map(head.arrays.map((array, index) => [array.path, index]));

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import type { EventSink, Frame } from '@s2lab/events';
 import type { BatchPlace } from '@s2lab/frame';
 import {
@@ -67,6 +67,7 @@ export class FileSink implements EventSink {
       await writeWhole(file, header, 0);
     } catch (cause) {
       await file.close();
+      if (options.overwrite !== true) await unlink(path).catch(() => {}); // a file that we made and that holds nothing
       throw new LogFileError(`log ${path}: its header cannot be written (${reasonOf(cause)})`, { cause });
     }
     return new FileSink(path, description, file, header.byteLength);

@@ -55,6 +55,8 @@ export interface TopicPlan {
   readonly partitions: number;
   /** Copies of each partition; by default 1. */
   readonly replicas?: number;
+  /** Settings of the topic when it is made, by Kafka's names. */
+  readonly config?: Readonly<Record<string, string>>;
 }
 
 /** How long to keep trying when no broker answers. */
@@ -107,7 +109,12 @@ export async function createTopics(connection: KafkaConnection, plans: readonly 
       const existing = new Set(await admin.listTopics());
       const topics = plans
         .filter(({ topic }) => !existing.has(topic))
-        .map(({ topic, partitions, replicas = 1 }) => ({ topic, numPartitions: partitions, replicationFactor: replicas }));
+        .map(({ topic, partitions, replicas = 1, config = {} }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: replicas,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+        }));
       if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true });
       const { topics: found } = await admin.fetchTopicMetadata({ topics: names });
       for (const { topic, partitions } of plans) {

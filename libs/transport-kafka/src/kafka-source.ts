@@ -20,6 +20,15 @@ export interface KafkaSourceOptions extends KafkaConnection {
   readonly until: 'end' | 'closed';
   /** How long `open` waits for broker and topic, milliseconds; by default 10 s, Infinity = for ever. */
   readonly patienceMs?: number;
+  /** Told the partitions that this reader has, whenever the group has shared them out anew. */
+  readonly onAssigned?: (partitions: readonly number[]) => void;
+}
+
+/** An item with its place in the topic. */
+export interface PlacedItem {
+  readonly item: Frame | Damage;
+  readonly partition: number;
+  readonly offset: string;
 }
 
 /** Most time that a fetch waits at the broker for something new: bounds how long `close` takes. */
@@ -52,7 +61,7 @@ export class KafkaSource implements EventSource {
   /** Partitions that still have something to read, when the reading is bounded. */
   private readonly unread: Map<number, Range>;
   private readonly next = new Map<number, string>();
-  private readonly items = new HandOver<{ item: Frame | Damage; partition: number; offset: string }>();
+  private readonly handOver = new HandOver<PlacedItem>();
   private readonly leaving = new AbortController();
   private started: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
@@ -73,9 +82,12 @@ export class KafkaSource implements EventSource {
       maxBytes: 16 << 20,
       retry: { restartOnFailure: async () => this.closing === undefined },
     });
+    this.consumer.on(this.consumer.events.GROUP_JOIN, ({ payload }) => {
+      options.onAssigned?.(payload.memberAssignment[options.topic] ?? []);
+    });
     this.consumer.on(this.consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart)
-        this.items.fail(
+        this.handOver.fail(
           new KafkaTransportError(`topic ${options.topic}: reading stopped (${payload.error.message})`, { cause: payload.error }),
         );
     });
@@ -98,24 +110,34 @@ export class KafkaSource implements EventSource {
     }
   }
 
-  /** Frames and damage in order of arrival. May be iterated once. */
+  /** Frames and damage in order of arrival. May be iterated once, as `items` or as `frames`. */
   async *frames(): AsyncGenerator<Frame | Damage, void> {
+    for await (const { item } of this.items()) yield item;
+  }
+
+  /** As `frames`, each with its place. */
+  async *items(): AsyncGenerator<PlacedItem, void> {
     const bounded = this.options.until === 'end';
     if (bounded && this.unread.size === 0) return;
     this.started ??= this.start();
-    this.started.catch((cause: unknown) => this.items.fail(cause));
+    this.started.catch((cause: unknown) => this.handOver.fail(cause));
     for (;;) {
-      const taken = await this.items.take();
+      const taken = await this.handOver.take();
       if (taken === undefined) return;
       // Told before the item is yielded, so that a reader that has folded it can commit without asking for the next one.
       this.next.set(taken.partition, (BigInt(taken.offset) + 1n).toString());
-      yield taken.item;
+      yield taken;
       if (!isDamage(taken.item)) releaseFrame(taken.item);
       const range = this.unread.get(taken.partition);
       if (!bounded || range === undefined || BigInt(taken.offset) + 1n < range.end) continue;
       this.unread.delete(taken.partition);
       if (this.unread.size === 0) return;
     }
+  }
+
+  /** Goes on in `partition` at `offset`; items before it may still come. */
+  seek(partition: number, offset: string): void {
+    this.consumer.seek({ topic: this.options.topic, partition, offset });
   }
 
   /** For each partition, the offset after the last item that was yielded: what to commit once all yielded items are folded. */
@@ -144,7 +166,7 @@ export class KafkaSource implements EventSource {
   }
 
   private async finish(): Promise<void> {
-    this.items.end();
+    this.handOver.end();
     this.leaving.abort();
     // Without a broker the start goes on trying; then there is nothing that would have to be left in order.
     await Promise.race([this.started?.catch(() => {}), delay(LEAVE_MS, undefined, { ref: false })]);
@@ -167,7 +189,7 @@ export class KafkaSource implements EventSource {
     for (const { offset, value } of batch.messages) {
       if (!isRunning() || isStale() || this.closing !== undefined) return;
       const where = `topic ${this.options.topic}, partition ${batch.partition}, offset ${offset}`;
-      const handed = this.items.put({ item: read(value, where), partition: batch.partition, offset });
+      const handed = this.handOver.put({ item: read(value, where), partition: batch.partition, offset });
       // A reader that folds for long must not be thought dead: the group would give its partitions to another.
       while (!(await Promise.race([handed, delay(HEARTBEAT_MS, false, { ref: false })]))) await heartbeat();
       resolveOffset(offset);

@@ -11,54 +11,136 @@ import { UsageError } from '../usage-error.ts';
 const UNFINISHED = 3;
 
 interface Options {
-  readonly scenario: string;
+  readonly scenario?: string;
+  readonly policy?: string;
+  readonly all?: boolean;
   readonly walkers: number;
   readonly collapsers: number;
   readonly entries: number;
+  readonly slots: number;
   readonly mappers?: number;
-  readonly strategy: 'bfs' | 'dfs' | 'dpor';
+  readonly strategy?: 'bfs' | 'dfs' | 'dpor' | 'preemptions';
+  readonly preemptions: number;
+  readonly except: readonly string[];
   readonly plain?: boolean;
   readonly reduce: 'all' | 'symmetry' | 'partial-order';
   readonly maxMemory: number;
+  readonly maxStates: number;
+  readonly threads: number;
+  readonly hardware: boolean;
+  readonly log?: string;
+  readonly force?: boolean;
+  readonly write?: string;
+  readonly logs?: string;
   readonly json?: boolean;
 }
 
-/** `check`: every schedule of a small scenario, or the shortest counterexample. */
+const SMALL = 'S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L';
+const FULL =
+  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault (docs/CHECKER.md)';
+
+/** `check`: every schedule of a scenario, on the full engine under a policy or in a small model, or the shortest counterexample. */
 export function addCheck(program: Command): void {
   program
     .command('check')
     .description('explore every schedule of a small scenario: safe within the bounds, or a counterexample')
-    .requiredOption('--scenario <name>', 'small scenario: S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L')
+    .option('--scenario <name>', `with --policy: ${FULL}; without: a small model: ${SMALL}`)
+    .option('--policy <name>', 'check the full engine under this policy (s2lab policies)')
+    .option('--all', 'the full engine: each policy in each scenario, or those that --policy and --scenario name')
     .option('--walkers <n>', 'walkers', countArgument, 2)
     .option('--collapsers <n>', 'collapsers', countArgument, 1)
     .option('--entries <n>', 'entries of the top table', countArgument, 1)
-    .option('--mappers <n>', 'mappers, which reuse freed pages (default: 0; of S2N 1)', countArgument)
+    .option('--slots <n>', 'full engine: descriptors in a table: 2, 4 or 8', countArgument, 2)
+    .option('--mappers <n>', 'small models: mappers, which reuse freed pages (default: 0; of S2N 1)', countArgument)
     .addOption(
-      new Option('--strategy <strategy>', 'order: breadth-first, depth-first, or one execution of each class of equivalent ones')
-        .choices(['bfs', 'dfs', 'dpor'])
-        .default('bfs'),
+      new Option(
+        '--strategy <strategy>',
+        'order: breadth-first, depth-first, fewest preemptions first (full engine, its default), or one execution of each class of equivalent ones (small models)',
+      ).choices(['bfs', 'dfs', 'preemptions', 'dpor']),
     )
-    .addOption(new Option('--reduce <what>', 'what bfs and dfs may leave out').choices(['all', 'symmetry', 'partial-order']).default('all'))
+    .option('--preemptions <n>', 'full engine: see schedules with at most so many preemptions', countArgument, Infinity)
+    .addOption(new Option('--except <rules...>', 'full engine: rules that are not judged, such as I12').default([], 'none'))
+    .addOption(
+      new Option('--reduce <what>', 'small models: what bfs and dfs may leave out')
+        .choices(['all', 'symmetry', 'partial-order'])
+        .default('all'),
+    )
     .option('--plain', 'leave nothing out')
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
+    .option('--max-states <n>', 'full engine: states stored before the search ends', countArgument, Infinity)
+    .option('--no-hardware', 'full engine: no TLBs and hardware walks; each fault is the walk of its handler alone')
+    .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
+    .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
+    .option('-f, --force', 'replace that log if it exists')
+    .option('--write <file>', 'with --all: write the tables there, in Markdown')
+    .option('--logs <folder>', 'with --all: write the log of each counterexample there')
     .option('--json', 'print the report as JSON (docs/CLI.md)')
     .addHelpText(
       'after',
       `
 Examples:
+  s2lab check --scenario collapse-fault --policy refs-naive
+  s2lab check --all --walkers 1 --max-states 20000 --threads 2
   s2lab check --scenario S1
   s2lab check --scenario S2 --walkers 4 --collapsers 2 --entries 2 --plain
   s2lab check --scenario S2 --walkers 3 --strategy dpor --json
 
-What the scenarios are: docs/CHECKER.md.`,
+What the scenarios are: docs/CHECKER.md. The verdicts: docs/verdicts.md.`,
     )
     .action(check);
 }
 
 async function check(options: Options): Promise<void> {
+  if (options.all === true) return checkMatrix(options);
+  if (options.scenario === undefined) throw new UsageError(`check: say --scenario: with --policy ${FULL}; without ${SMALL}`);
+  if (options.policy === undefined) return checkSmall(options, options.scenario);
+  return checkOnEngine(options, options.scenario, options.policy);
+}
+
+async function checkMatrix(options: Options): Promise<void> {
+  const { FULL_SCENARIOS } = await import('@s2lab/checker');
+  const { POLICIES } = await import('@s2lab/policies');
+  const { checkAll } = await import('./check-all.ts');
+  const policies = POLICIES.filter(({ name }) => options.policy === undefined || name === options.policy);
+  const scenarios = FULL_SCENARIOS.filter(({ name }) => options.scenario === undefined || name === options.scenario);
+  const cells = policies.flatMap((policy) => scenarios.map((scenario) => ({ scenario: scenario.name, policy: policy.name })));
+  if (cells.length === 0) throw new UsageError(`check --all: there is no such policy or scenario; scenarios: ${FULL}`);
+  const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware } = options;
+  const setting = { bounds: { walkers, collapsers, entries, slots, hardware }, maxBytes: maxMemory, maxStates };
+  const decided = await checkAll({ cells, setting, threads: Math.max(1, threads), json: json === true, write, logs });
+  process.exitCode = decided ? 0 : UNFINISHED;
+}
+
+async function checkOnEngine(options: Options, scenario: string, name: string): Promise<void> {
+  const { POLICIES } = await import('@s2lab/policies');
+  const { checkFull } = await import('./check-full.ts');
+  const { walkers, collapsers, entries, slots, strategy, preemptions, except, maxMemory, maxStates, json, log, force, plain, hardware } =
+    options;
+  const policy = POLICIES.find((candidate) => candidate.name === name);
+  if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
+  if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs or preemptions');
+  const verdict = await checkFull(
+    {
+      scenario,
+      policy,
+      bounds: { walkers, collapsers, entries, slots, hardware },
+      order: strategy ?? 'preemptions',
+      reduce: plain !== true,
+      maxBytes: maxMemory,
+      maxStates,
+      except,
+      maxPreemptions: preemptions,
+    },
+    { json: json === true, log, force: force === true },
+  );
+  process.exitCode = { safe: 0, violated: 1, unfinished: UNFINISHED, interrupted: 130 }[verdict];
+}
+
+async function checkSmall(options: Options, scenario: string): Promise<void> {
   const { Check, formatReport } = await import('@s2lab/checker');
-  const { scenario, walkers, collapsers, entries, mappers, strategy, reduce, maxMemory } = options;
+  const { walkers, collapsers, entries, mappers, strategy = 'bfs', reduce, maxMemory } = options;
   const plain = options.plain === true;
+  if (strategy === 'preemptions') throw new UsageError('preemptions are counted on the full engine: say --policy, or use bfs, dfs or dpor');
   if (plain && strategy === 'dpor') throw new UsageError('--plain leaves nothing out, and dpor is a way of leaving out: use bfs or dfs');
   const checking = new Check({
     scenario,

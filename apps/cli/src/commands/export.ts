@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { decodeEvent, isDamage } from '@s2lab/events';
+import { copyRows, decodeEvent, isDamage } from '@s2lab/events';
 import type { EventSource, Frame } from '@s2lab/events';
 import type { EventRange } from '../event-range.ts';
 import { rowsInRange, withEventRange } from '../event-range.ts';
@@ -11,7 +11,7 @@ import { Progress, compact } from '../progress.ts';
 import { UsageError } from '../usage-error.ts';
 
 interface ExportOptions extends EventRange {
-  readonly format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet';
+  readonly format: 'jsonl' | 'arrow' | 'perfetto' | 'parquet' | 'casemate';
   readonly output?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -20,9 +20,11 @@ interface ExportOptions extends EventRange {
 /** `export`: a log, or a part of it, in another form. */
 export function addExport(program: Command): void {
   withEventRange(program.command('export'))
-    .description('write a log, or a part of it, as JSON lines, a whole Arrow file, a Perfetto trace or Parquet')
+    .description('write a log, or a part of it, as JSON lines, a whole Arrow file, a Perfetto trace, Parquet or a casemate trace')
     .argument('<log>', 'log file, or kafka://host:port/topic')
-    .addOption(new Option('--format <format>', 'form to write').choices(['jsonl', 'arrow', 'perfetto', 'parquet']).default('jsonl'))
+    .addOption(
+      new Option('--format <format>', 'form to write').choices(['jsonl', 'arrow', 'perfetto', 'parquet', 'casemate']).default('jsonl'),
+    )
     .option('-o, --output <file>', 'file to make; JSON lines go to standard output without it')
     .option('-f, --force', 'replace the file if it exists')
     .option('--json', 'print what was done as JSON: {output, format, events, damages}')
@@ -34,6 +36,7 @@ Examples:
   s2lab export kafka://127.0.0.1:9092/s2lab.events --format arrow -o topic.arrow
   s2lab export run.arrow --format perfetto -o run.perfetto-trace    open it at ui.perfetto.dev
   s2lab export run.arrow --format parquet -o run.parquet
+  s2lab export run.arrow --format casemate --machine 0 -o run.trace    an independent checker can judge it
   s2lab export run.arrow --machine 0 | head`,
     )
     .action(exportLog);
@@ -48,7 +51,7 @@ async function exportLog(log: string, options: ExportOptions): Promise<void> {
   let begun = false;
   try {
     const writer = await writerFor(options, log);
-    begun = options.format === 'perfetto' || options.format === 'parquet';
+    begun = options.format === 'perfetto' || options.format === 'parquet' || options.format === 'casemate';
     for await (const frame of readable(source, () => {
       done.damages += 1;
     })) {
@@ -95,6 +98,8 @@ async function writerFor(options: ExportOptions, log: string): Promise<FrameWrit
       return arrowWriter(options, log);
     case 'perfetto':
       return perfettoWriter(options);
+    case 'casemate':
+      return casemateWriter(options);
     case 'parquet':
       return (await import('../export/parquet-file.ts')).createParquet(options.output!, options.force === true);
     default: {
@@ -112,6 +117,27 @@ async function perfettoWriter(options: ExportOptions): Promise<FrameWriter> {
     write: async (frame) => file.writeFile(trace.write(frame)),
     close: async () => {
       await file.writeFile(trace.end());
+      await file.close();
+    },
+  };
+}
+
+async function casemateWriter(options: ExportOptions): Promise<FrameWriter> {
+  const { CasemateTrace, CasemateExportError } = await import('@s2lab/recordings');
+  const file = await open(options.output!, options.force === true ? 'w' : 'wx');
+  const trace = new CasemateTrace();
+  const write = async (text: () => string): Promise<void> => {
+    try {
+      await file.writeFile(text());
+    } catch (cause) {
+      await file.close();
+      throw cause instanceof CasemateExportError ? new UsageError(`export: ${cause.message}`, { cause }) : cause;
+    }
+  };
+  return {
+    write: async (frame) => write(() => trace.write(trace.keepsFrames ? { ...frame, rows: copyRows(frame.rows) } : frame)),
+    close: async () => {
+      await write(() => trace.end());
       await file.close();
     },
   };

@@ -5,6 +5,7 @@ import { say, sayJson } from '../output.ts';
 import { byteText, compact } from '../progress.ts';
 import { lines, recordingText } from '../recording-file.ts';
 import { UsageError } from '../usage-error.ts';
+import { recordTraced } from './record.ts';
 
 interface ImportOptions {
   readonly output: string;
@@ -39,12 +40,27 @@ export function addImport(program: Command): void {
       '\nRecord N of the trace becomes event N + 1.\n\nExample:\n  s2lab import casemate testdata/casemate/probe.leaf_bbm_ok_vmalls12.trace -o trace.arrow && s2lab verify --profile casemate trace.arrow',
     )
     .action(importCasemateFile);
-  command.addHelpText(
-    'after',
-    `
-A trace of the kernel (trace-cmd report) holds faults and notifier calls but no page tables: it is a workload, not events.
-Run it with: s2lab record --workload trace.txt -o LOG`,
-  );
+  command
+    .command('trace-cmd')
+    .description('import the text of trace-cmd report (arm64 KVM tracepoints): its faults and notifier calls, played by the lab as events')
+    .argument('<file>', 'text of trace-cmd report or of the tracefs trace file')
+    .requiredOption('-o, --output <log>', 'log file to make')
+    .option('--memslots <file>', 'where the memslots of the traced machine were (JSON)')
+    .option('--ignore-unknown', 'leave out lines that are not understood')
+    .option('--accept-lost-events', 'import a trace although it says that events were lost')
+    .option('-f, --force', 'replace the log file if it exists')
+    .option('--json', 'print as JSON, as record does')
+    .addHelpText(
+      'after',
+      `
+Tracepoints say which guest access faulted when and which host operation came, but nothing of page tables. The lab plays them: each fault
+is an access of its vCPU, each notifier call an operation of the VMM, in the order and spacing of the trace; the page tables are the lab's.
+The same as: s2lab record --workload FILE, which has more options.
+
+Example:
+  s2lab import trace-cmd testdata/ftrace/sample-arm64-trace-cmd-report.txt --memslots testdata/ftrace/sample-memslots.json -o trace.arrow`,
+    )
+    .action(recordTraced);
 }
 
 async function importGoldenFile(path: string, options: ImportOptions): Promise<void> {

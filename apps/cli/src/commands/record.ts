@@ -63,6 +63,22 @@ Examples:
     .action(record);
 }
 
+/** What is said about a traced workload. */
+export interface TracedWorkload {
+  /** Log file to make. */
+  readonly output: string;
+  readonly force?: boolean;
+  readonly memslots?: string;
+  readonly ignoreUnknown?: boolean;
+  readonly acceptLostEvents?: boolean;
+  readonly json?: boolean;
+}
+
+/** Records the run of a traced workload, as `record --workload` does without further options. */
+export async function recordTraced(workload: string, traced: TracedWorkload): Promise<void> {
+  await record(undefined, { ...traced, workload, seed: 1, topic: '', partitions: DEFAULT_PARTITIONS });
+}
+
 async function record(name: string | undefined, options: RecordOptions): Promise<void> {
   if ((options.output === undefined) === (options.kafka === undefined)) {
     throw new UsageError('record: where to? give either -o LOG or --kafka HOST:PORT');

@@ -7,11 +7,11 @@ import type { EmbeddedLabHooks } from '../lab/embedded-lab.ts';
 import type { LogRecorder } from '../lab/log-recorder.ts';
 import type { LogSeries } from '../lab/log-series.ts';
 import { say, tell } from '../output.ts';
+import { portProblem } from '../port-problem.ts';
 import { byteText, compact, virtualText } from '../progress.ts';
 import type { RunOptions } from '../run-options.ts';
 import { withRunOptions } from '../run-options.ts';
 import { stopSignal } from '../stop-signal.ts';
-import { UsageError } from '../usage-error.ts';
 
 interface StartOptions extends RunOptions {
   readonly scenario: string;
@@ -59,12 +59,13 @@ Ctrl-C ends the lab and says where the log is and what the verifier found.`,
 
 async function start(options: StartOptions): Promise<void> {
   const stop = stopSignal();
-  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, startExplorer }] = await Promise.all([
-    import('@s2lab/fleet'),
-    import('../lab/embedded-lab.ts'),
-    import('../lab/log-series.ts'),
-    import('@s2lab/explorer'),
-  ]);
+  const [{ labApi, loadScenario }, { EmbeddedLab }, { LogSeries }, { LiveFeed, LogOnDemand, MetricFeed, startExplorer }] =
+    await Promise.all([
+      import('@s2lab/fleet'),
+      import('../lab/embedded-lab.ts'),
+      import('../lab/log-series.ts'),
+      import('@s2lab/explorer'),
+    ]);
   const loaded = await loadScenario(options.scenario);
   const lab = new EmbeddedLab(loaded, {
     seed: options.seed,
@@ -74,15 +75,6 @@ async function start(options: StartOptions): Promise<void> {
     onViolation: tellViolation,
   });
   const feed = new LiveFeed(lab);
-  const explorer = await startExplorer({
-    host: options.host,
-    port: options.port,
-    feed,
-    metrics: () => lab.metrics.registry.metrics(),
-    api: labApi(lab),
-  }).catch((error: unknown) => {
-    throw portProblem(error, options);
-  });
   const logs = options.log
     ? new LogSeries({
         path: options.output ?? `runs/${loaded.scenario.name}-${timestamp(new Date())}.arrow`,
@@ -91,6 +83,18 @@ async function start(options: StartOptions): Promise<void> {
         announce: tell,
       })
     : undefined;
+  const log = logs === undefined ? undefined : new LogOnDemand(() => logs.latest());
+  const explorer = await startExplorer({
+    host: options.host,
+    port: options.port,
+    feed,
+    metricFeed: new MetricFeed(lab.metrics.registry),
+    ...(log === undefined ? {} : { log }),
+    metrics: () => lab.metrics.registry.metrics(),
+    api: labApi(lab),
+  }).catch((error: unknown) => {
+    throw portProblem(error, options);
+  });
   const total: Total = { events: 0, virtualNs: 0, interrupted: false };
   const openLog: EmbeddedLabHooks['openLog'] = async (run) => {
     const recorder = await logs?.next(run);
@@ -103,6 +107,7 @@ async function start(options: StartOptions): Promise<void> {
     report(total, lab.verdict(), logs, options);
   } finally {
     await explorer.close();
+    await log?.close();
   }
 }
 
@@ -159,20 +164,6 @@ function report(total: Total, verdict: Verdict, logs: LogSeries | undefined, opt
 
 function tellViolation(note: ViolationNote): void {
   tell(`violation of ${note.invariant} at event ${note.seq} of machine ${note.machine} (${note.policy}): ${note.because}`);
-}
-
-/** What the operating system said about the port, with what to do. */
-function portProblem(error: unknown, options: StartOptions): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    return new UsageError(`port ${options.port} on ${options.host} is in use; choose another one with --port, or --port 0 for any`, {
-      cause: error,
-    });
-  if (code === 'EACCES')
-    return new UsageError(`port ${options.port} on ${options.host} may not be used; choose one above 1023 with --port`, { cause: error });
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new UsageError(`${options.host} is no address of this machine; choose another one with --host`, { cause: error });
-  return error;
 }
 
 /** `20261122-173005`: names that sort by time. */

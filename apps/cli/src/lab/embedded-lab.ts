@@ -53,6 +53,7 @@ export class EmbeddedLab implements LabSource, ApiLab {
       nameRun: (derived, _scenario, _seed, number) => (number === 1 ? derived : `${derived}-${number}`),
     });
     this.metrics = new LabMetrics(this.events, ['verifier', 'pipeline']);
+    this.metrics.registry.removeSingleMetric('s2lab_pipeline_broker_reachable'); // there is no broker that could be out of reach
     this.gauge = new SpeedGauge(this.metrics, this.runs.pace);
     this.verifier = new VerifyingSink((news, frame) => this.note(news, frame));
   }
@@ -68,7 +69,7 @@ export class EmbeddedLab implements LabSource, ApiLab {
             const recorder = await hooks.openLog(run);
             this.recorder = recorder;
             this.runEnded = false;
-            return recorder === undefined ? sinks : [new MeteredSink(recorder, 'file', this.metrics, () => recorder.byteCount), ...sinks];
+            return recorder === undefined ? sinks : [meteredLog(recorder, this.metrics), ...sinks];
           },
           ended: async (run, outcome) => {
             await this.recorder?.close();
@@ -150,4 +151,10 @@ export class EmbeddedLab implements LabSource, ApiLab {
     this.metrics.counter('s2lab_verifier_events_total').inc(frame.rows.length);
     this.metrics.counter('s2lab_verifier_frames_total').inc();
   }
+}
+
+/** A log whose frames are counted as long as it is being written. */
+function meteredLog(recorder: LogRecorder, metrics: LabMetrics): MeteredSink {
+  const isRecording = (): boolean => recorder.state().state === 'recording';
+  return new MeteredSink(recorder, 'file', metrics, () => recorder.byteCount, isRecording);
 }

@@ -1,3 +1,4 @@
+import type { GrowingLog } from '@s2lab/explorer';
 import type { KeptRun } from '@s2lab/fleet';
 import { LogRecorder } from './log-recorder.ts';
 
@@ -32,6 +33,12 @@ export class LogSeries {
   /** The logs made so far. */
   get recorded(): readonly RecordedLog[] {
     return this.recorders.map(({ path, byteCount, failure }) => ({ path, bytes: byteCount, stopped: failure ?? null }));
+  }
+
+  /** The log of the newest run that has one, for who wants to look at it; undefined before the first. */
+  latest(): GrowingLog | undefined {
+    const recorder = this.recorders.at(-1);
+    return recorder === undefined ? undefined : { path: recorder.path, growing: () => recorder.state().state === 'recording' };
   }
 
   /**

@@ -8,6 +8,7 @@ export function short(value: number): string {
   if (size >= 1e9) return `${digits(value / 1e9)}G`;
   if (size >= 1e6) return `${digits(value / 1e6)}M`;
   if (size >= 1e4) return `${digits(value / 1e3)}k`;
+  if (size > 0 && size < 0.1) return String(Number(value.toPrecision(2)));
   return size >= 100 || Number.isInteger(value) ? Math.round(value).toLocaleString('en') : digits(value);
 }
 

@@ -9,7 +9,7 @@ export interface View {
 }
 
 /** A view that was opened. */
-interface ShownView {
+export interface ShownView {
   /** It is on the screen from now on, with what the address says after `#`. Called again whenever that changes. */
   show?(address: URLSearchParams): void;
   /** It leaves the screen; it goes on in the background. */
@@ -17,7 +17,7 @@ interface ShownView {
 }
 
 /** A view’s own part of the bar at the top. */
-interface Bar {
+export interface Bar {
   readonly facts: HTMLElement;
   readonly verdict: HTMLElement;
 }

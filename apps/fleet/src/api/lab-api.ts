@@ -13,6 +13,7 @@ import type { ApiLab } from './api-lab.ts';
 import { ApiError } from './api-lab.ts';
 import { controlRoutes } from './routes/control-routes.ts';
 import { machineRoutes } from './routes/machine-routes.ts';
+import { stage2Routes } from './routes/stage2-routes.ts';
 import { stateRoutes } from './routes/state-routes.ts';
 
 /** Where the API is found. */
@@ -22,7 +23,7 @@ const PREFIX = '/api';
 const BODY_MAX = 16 * 1024;
 
 /** The groups of routes, each of one file in `routes`. */
-const ROUTES = [stateRoutes, controlRoutes, machineRoutes];
+const ROUTES = [stateRoutes, controlRoutes, machineRoutes, stage2Routes];
 
 /**
  * The lab’s HTTP API as a plugin of fastify, to be registered by whoever serves the lab. Schemas check what comes and what goes, and the

@@ -6,6 +6,7 @@ import { assembleFleet } from '../assemble.ts';
 import type { PumpOutcome } from '../pump.ts';
 import { pump } from '../pump.ts';
 import type { LoadedScenario } from '../scenario-source.ts';
+import { Stage2Watch } from '../stage2-watch.ts';
 import { Pace } from './pace.ts';
 
 /** Controls that are remembered. */
@@ -94,6 +95,7 @@ export class RunKeeper {
   private wanted: Omit<ControlState, 'speed' | 'paused'>;
   private next: KeptRun;
   private present: KeptRun | undefined;
+  private watching: Stage2Watch;
   private running = false;
   private restart = new AbortController();
   private begun: (() => void) | undefined;
@@ -110,6 +112,7 @@ export class RunKeeper {
     this.scenarios = new Map<string, LoadedScenario>([...builtin, [loaded.scenario.name, loaded]]);
     this.wanted = { scenario: loaded.scenario.name, policy, seed, faults: null };
     this.next = this.plan(this.wanted, null);
+    this.watching = new Stage2Watch(this.next.fleet);
   }
 
   /** What is asked for now. */
@@ -120,6 +123,11 @@ export class RunKeeper {
   /** The run that goes on, or the last one; before the first, the one that is to begin. */
   get run(): KeptRun {
     return this.present ?? this.next;
+  }
+
+  /** The stage-2 of each machine of `run`. */
+  get watch(): Stage2Watch {
+    return this.watching;
   }
 
   /** Whether the machines of `run` still run, be it at a standstill. */
@@ -173,6 +181,7 @@ export class RunKeeper {
       const run = this.next;
       this.restart = new AbortController();
       this.present = run;
+      this.watching = new Stage2Watch(run.fleet);
       const sinks = await hooks.begin(run);
       if (this.next !== run) {
         await hooks.ended(run, NOTHING); // a control came before its first event
@@ -181,7 +190,7 @@ export class RunKeeper {
       this.running = true;
       this.runs += 1;
       this.begun?.();
-      const outcome = await pump(run.fleet.producer, sinks, {
+      const outcome = await pump(run.fleet.producer, [...sinks, this.watching], {
         speed: this.pace,
         untilNs: this.options.durationNs ?? run.scenario.durationNs,
         signal: AbortSignal.any([signal, this.restart.signal]),

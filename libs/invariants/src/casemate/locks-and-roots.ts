@@ -34,6 +34,8 @@ export class TraceLocks {
   private readonly locks = new Map<number, TraceLock>();
   private readonly ofRoot = new Map<number, TraceLock | undefined>();
   private held = 0;
+  /** Locks that each thread holds. */
+  private readonly holds: TraceLock[][] = [];
 
   /** The lock of the tree whose root lies at `base`. */
   of(base: number): TraceLock | undefined {
@@ -73,6 +75,7 @@ export class TraceLocks {
     lock.mayPlain = true;
     lock.count = 1;
     lock.since = seq;
+    (this.holds[thread] ??= []).push(lock);
     return undefined;
   }
 
@@ -84,13 +87,16 @@ export class TraceLocks {
     if (lock.count > 0) return undefined;
     lock.holder = -1;
     this.held -= 1;
+    const own = this.holds[thread]!;
+    own.splice(own.indexOf(lock), 1);
     this.drop(lock);
     return undefined;
   }
 
   /** A DSB of `thread`: the next store under each lock it holds may be plain. */
   barrier(thread: number): void {
-    for (const lock of this.locks.values()) if (lock.holder === thread) lock.mayPlain = true;
+    const own = this.holds[thread];
+    if (own !== undefined) for (let i = 0; i < own.length; i++) own[i]!.mayPlain = true;
   }
 
   private lock(address: number): TraceLock {

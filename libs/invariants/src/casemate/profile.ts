@@ -44,13 +44,13 @@ function casemateRule(id: string, name: string, dialect: TraceDialect): Rule {
     source: 'github.com/rems-project/casemate 3.0.2; Arm ARM DDI 0487, "Using break-before-make when updating translation table entries"',
     state: 'memory that is followed, entries with state, owner and lock, unclean entries, roots, registers of each thread',
     attach(site) {
-      const checker = new TraceChecker(dialect);
-      let ended = false;
+      const checker = site.keep(() => new TraceChecker(dialect));
+      const judging = site.keep(() => ({ ended: false }));
       site.on.before(JUDGED, (e) => {
-        if (ended) return;
+        if (judging.ended) return;
         const finding = judge(checker, e);
         if (finding === undefined) return;
-        ended = true;
+        judging.ended = true;
         site.report(e, () => explanation(site, checker, finding, e));
       });
     },

@@ -31,7 +31,7 @@ const DSB_ISH = 1;
 const DSB_NSH = 3;
 
 /** The registers of one thread; what was never written has casemate-check's default. */
-class ThreadRegisters {
+export class ThreadRegisters {
   readonly lo = new Int32Array(8);
   readonly hi = new Int32Array(8);
   readonly written = new Uint8Array(8);

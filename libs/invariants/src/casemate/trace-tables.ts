@@ -3,6 +3,7 @@ import type { TraceRoot } from './locks-and-roots.ts';
 import { KIND, kindOf, LEVEL_SHIFT, SLOT, STATE, TrackedMemory } from './tracked-memory.ts';
 
 const ENTRIES = 512;
+const LAST_LEVEL = 3;
 const PAGE_BYTES = 4096;
 const TWO_32 = 0x1_0000_0000;
 /** Bytes that an entry of a level translates. */
@@ -57,6 +58,10 @@ export class TraceTables {
     const span = SPANS[level]!;
     let page = Math.floor(base / PAGE_BYTES);
     let offset = base - page * PAGE_BYTES;
+    if (level === LAST_LEVEL && offset === 0 && memory.owners.size === 0) {
+      const first = memory.whole(page);
+      if (first >= 0) return this.walkPage(first, ia, visit);
+    }
     let i = memory.find(page, offset);
     for (let n = 0; n < ENTRIES; n++, i++, offset += 8) {
       if (offset >= PAGE_BYTES) {
@@ -78,6 +83,56 @@ export class TraceTables {
       const below = this.walk(nextTable(lo, memory.hi[i]!), ia + n * span, level + 1, visit);
       if (below !== undefined) return below;
     }
+    return undefined;
+  }
+
+  /** The walk of a table of the last level that is one whole page with no owners: most of all slots, so each visit has a loop of its own. */
+  private walkPage(first: number, ia: number, visit: Visit): Finding | undefined {
+    const { flags, lo } = this.memory;
+    const end = first + ENTRIES;
+    switch (visit) {
+      case 'mark':
+        return this.markPage(first, ia);
+      case 'unmark':
+        for (let i = first; i < end; i++) {
+          if ((lo[i]! & 3) === 1) return 'badEncoding';
+          if ((flags[i]! & SLOT.entry) === 0) return 'entryNever';
+          flags[i] = SLOT.init;
+        }
+        return undefined;
+      case 'freeze':
+        for (let i = first; i < end; i++) {
+          if ((lo[i]! & 3) === 1) return 'badEncoding';
+          flags[i]! |= SLOT.frozen;
+        }
+        return undefined;
+      case 'clean-below':
+      case 'clean-released':
+        for (let i = first; i < end; i++) {
+          if ((lo[i]! & 3) === 1) return 'badEncoding';
+          if ((flags[i]! & (SLOT.entry | SLOT.state)) === (SLOT.entry | STATE.unclean))
+            return visit === 'clean-below' ? 'uncleanChildren' : 'releasedUnclean';
+        }
+        return undefined;
+      default: {
+        const never: never = visit;
+        return never;
+      }
+    }
+  }
+
+  private markPage(first: number, ia: number): Finding | undefined {
+    const { flags, lo, root, ia: addresses } = this.memory;
+    const same = SLOT.init | SLOT.entry | (LAST_LEVEL << LEVEL_SHIFT) | (this.root!.stage1 ? SLOT.stage1 : 0);
+    for (let n = 0; n < ENTRIES; n++) {
+      const i = first + n;
+      const bits = lo[i]! & 3;
+      if (bits === 1) return 'badEncoding';
+      if ((flags[i]! & SLOT.entry) !== 0) return 'entryTwice';
+      flags[i] = same | (bits === 3 ? STATE.valid | KIND.leaf : STATE.clean | KIND.invalid);
+      addresses[i] = ia + n * PAGE_BYTES;
+    }
+    root.fill(this.root!.index, first, first + ENTRIES);
     return undefined;
   }
 

@@ -3,6 +3,9 @@ const SLOTS = 512;
 /** Most pages that may be followed at a time. @source casemate 3.0.2 MAX_BLOBS */
 const PAGES_MAX = 8192;
 
+/** Pages that there is room for before the arrays grow. */
+const PAGES_AT_FIRST = 4;
+
 /** Bits of `flags`. */
 export const SLOT = {
   /** Memory that is followed. */
@@ -41,16 +44,16 @@ export function kindOf(lo: number, level: number): number {
 export class TrackedMemory {
   private readonly pages = new Map<number, number>();
   private readonly free: number[] = [];
-  private inUse = new Uint16Array(16);
+  private inUse = new Uint16Array(PAGES_AT_FIRST);
   private lastPage = -1;
   private lastBase = -1;
-  lo = new Int32Array(16 * SLOTS);
-  hi = new Int32Array(16 * SLOTS);
-  flags = new Uint16Array(16 * SLOTS);
+  lo = new Int32Array(PAGES_AT_FIRST * SLOTS);
+  hi = new Int32Array(PAGES_AT_FIRST * SLOTS);
+  flags = new Uint16Array(PAGES_AT_FIRST * SLOTS);
   /** Index of the root that leads to an entry. */
-  root = new Int32Array(16 * SLOTS);
+  root = new Int32Array(PAGES_AT_FIRST * SLOTS);
   /** First input address of an entry. */
-  ia = new Float64Array(16 * SLOTS);
+  ia = new Float64Array(PAGES_AT_FIRST * SLOTS);
   /** Threads that own entries, by slot; few. */
   readonly owners = new Map<number, number>();
 
@@ -100,6 +103,12 @@ export class TrackedMemory {
     this.pages.delete(page);
     this.free.push(at);
     this.lastPage = -1;
+  }
+
+  /** Index of the first slot of `page` if all of it is followed, -1 otherwise. */
+  whole(page: number): number {
+    const first = this.find(page, 0);
+    return first >= 0 && this.inUse[first >>> 9] === SLOTS ? first : -1;
   }
 
   /** The thread that owns an entry, -1 = none. */

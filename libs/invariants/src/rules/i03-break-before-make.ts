@@ -44,7 +44,7 @@ export const breakBeforeMake: Rule = {
   state: 'ranges of addresses whose old translation may be cached, each with how far its invalidation has come',
   attach(site) {
     const { on, world } = site;
-    const pending = new PendingFlushes();
+    const pending = site.keep(() => new PendingFlushes());
     on.before(WRITES, (e) => change(site, pending, e));
     on.before([K.tlbiIssued], (e) => {
       if (pending.count > 0) pending.invalidate(e.arg, e.actor, e.stage2, e.ipa, e.aux * world.pageBytes, e.level);

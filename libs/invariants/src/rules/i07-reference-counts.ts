@@ -5,7 +5,8 @@ import { grown, isCounted, TABLE_STATE } from '../shadow/tables.ts';
 import { actorName, remembered } from '../words.ts';
 
 /** What actors owe or are owed: stores that changed how much a table holds, against references taken and dropped. */
-class Balances {
+/** What actors owe or hold, by table. */
+export class Balances {
   count = 0;
   actor: number[] = [];
   frame: number[] = [];
@@ -53,7 +54,7 @@ export const referenceCounts: Rule = {
   attach(site) {
     const { on, world, report } = site;
     const { tables } = world;
-    const balances = new Balances();
+    const balances = site.keep(() => new Balances());
     on.before([K.referenceGot, K.referencePut, K.referenceRead], (e) => counted(site, balances, e));
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if (e.place < 0) return;
@@ -117,27 +118,36 @@ function settle({ world, report }: RuleSite, balances: Balances, i: number, e: E
   }));
 }
 
+/** How many hold each table page. */
+export class Holders {
+  private counts = new Int32Array(0);
+
+  of(frame: number): number {
+    return frame < this.counts.length ? this.counts[frame]! : 0;
+  }
+
+  set(frame: number, count: number): void {
+    if (frame >= this.counts.length) this.counts = grown(this.counts, new Int32Array(Math.max(1024, 2 * frame)));
+    this.counts[frame] = count;
+  }
+}
+
 /** References of walkers on pages: per frame, because they outlive the page (a walker may take one on a page that was handed out again). */
-function judgeHolders({ on, world, report }: RuleSite): void {
+function judgeHolders({ on, world, report, keep }: RuleSite): void {
   const { tables } = world;
-  const held = new Balances();
-  let counts = new Int32Array(0);
-  const see = (frame: number): void => {
-    if (frame >= counts.length) counts = grown(counts, new Int32Array(Math.max(1024, 2 * frame)));
-  };
+  const held = keep(() => new Balances());
+  const holders = keep(() => new Holders());
   on.after([K.tableAllocated, K.tableReused], (e) => {
     if (tables.place(e.table) < 0) return;
-    see(e.table);
-    counts[e.table] = 1;
+    holders.set(e.table, 1);
   });
   on.before([K.walkerReferenceGot, K.walkerReferencePut], (e) => {
     // A page that was never a table is none of this log's tables; the log itself is I17's matter.
     if (tables.stateOf(e.table) === TABLE_STATE.unknown) return;
-    see(e.table);
-    const before = counts[e.table]!;
+    const before = holders.of(e.table);
     const step = e.kind === K.walkerReferenceGot ? 1 : -1;
     const now = e.arg | 0;
-    counts[e.table] = now;
+    holders.set(e.table, now);
     if (step > 0 || e.aux === 0) held.add(e.actor, e.table, step, e.seq);
     if (now !== before + step) {
       const because = `table ${e.table} is held ${now} times but the events before make it ${before + step}`;

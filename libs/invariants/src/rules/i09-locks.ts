@@ -13,7 +13,7 @@ const POLICY_SEPARATOR = '+';
 const WITH_SECTIONS: readonly string[] = ['rcu', 'epoch'];
 
 /** One lock: who holds it and how. */
-class LockShadow {
+export class LockShadow {
   readonly id: number;
   readers = 0;
   writer = -1;
@@ -50,7 +50,7 @@ export const locks: Rule = {
   state: 'per lock: its holders and their modes; per actor: mode of the mmu lock, walk flags, read-side section',
   attach(site) {
     const { on, world, origin } = site;
-    const known: LockShadow[] = [];
+    const known = site.keep((): LockShadow[] => []);
     on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e), e));
     on.before([K.lockReleased], (e) => release(site, lockOf(known, e), e));
     const hasLocks = origin.machineKind !== WITHOUT_LOCKS;

@@ -21,7 +21,7 @@ export const memoryMap: Rule = {
   state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
   attach(site) {
     const { on } = site;
-    const map = new MemoryMap();
+    const map = site.keep(() => new MemoryMap());
     on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
     on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => made(site, map, e));

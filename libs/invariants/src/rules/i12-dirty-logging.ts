@@ -17,7 +17,7 @@ interface Owed {
 }
 
 /** Open write faults: which page each actor's fault is about, and since when. */
-class FaultPages {
+export class FaultPages {
   private ipa = new Float64Array(8).fill(-1);
   private since = new Float64Array(8);
 
@@ -57,8 +57,8 @@ export const dirtyLogging: Rule = {
   attach(site) {
     const { on, world } = site;
     const { dirtyLogs } = world;
-    const faults = new FaultPages();
-    const owed: Owed[] = [];
+    const faults = site.keep(() => new FaultPages());
+    const owed = site.keep((): Owed[] => []);
     on.before([K.faultTaken], (e) => {
       if ((e.aux & ACCESS.write) !== 0) faults.begin(e.actor, world.pageDown(e.ipa), e.seq);
     });

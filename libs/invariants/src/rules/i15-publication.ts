@@ -6,6 +6,24 @@ import { remembered } from '../words.ts';
 
 const NEVER = -1;
 
+/** The last new valid descriptor of each actor that no DSB has followed. */
+export class OpenStores {
+  private since = new Float64Array(8).fill(NEVER);
+
+  of(actor: number): number {
+    return actor < this.since.length ? this.since[actor]! : NEVER;
+  }
+
+  set(actor: number, seq: number): void {
+    if (actor >= this.since.length) this.since = grown(this.since, new Float64Array(2 * (actor + 1)).fill(NEVER));
+    this.since[actor] = seq;
+  }
+
+  clear(actor: number): void {
+    if (actor < this.since.length) this.since[actor] = NEVER;
+  }
+}
+
 /** I15: what is linked was published. */
 export const publication: Rule = {
   id: 'I15',
@@ -16,9 +34,9 @@ export const publication: Rule = {
   source:
     'Arm ARM DDI 0487, "Ordering and completion of translation table walks" and DSB; Linux hyp/pgtable.c stage2_make_pte() (smp_store_release), kvm_pgtable_stage2_map() (dsb(ishst))',
   state: 'per actor: the last new valid descriptor that no DSB has followed',
-  attach({ on, world, report }) {
+  attach({ on, world, report, keep }) {
     const { tables, actors } = world;
-    let openSince = new Float64Array(8).fill(NEVER);
+    const open = keep(() => new OpenStores());
     on.before([K.descriptorStored], (e) => {
       const p = e.place;
       if (p < 0 || !isTable(e.newLo, tables.level[p]!)) return;
@@ -33,16 +51,15 @@ export const publication: Rule = {
       const op = top < 0 ? OP.map : actors.walkOp[top]!;
       if (op !== OP.map && op !== OP.split && op !== OP.recover) return;
       if (e.place < 0 || (e.wasLo & 1) !== 0 || !tables.reachable(e.place)) return;
-      if (e.actor >= openSince.length) openSince = grown(openSince, new Float64Array(2 * (e.actor + 1)).fill(NEVER));
-      openSince[e.actor] = e.seq;
+      open.set(e.actor, e.seq);
     });
     on.before([K.dsbCompleted], (e) => {
-      if (e.actor < openSince.length && (e.arg === DSB.ish || e.arg === DSB.ishst)) openSince[e.actor] = NEVER;
+      if (e.arg === DSB.ish || e.arg === DSB.ishst) open.clear(e.actor);
     });
     on.idle((e) => {
-      const since = e.actor < openSince.length ? openSince[e.actor]! : NEVER;
+      const since = open.of(e.actor);
       if (since < 0) return;
-      openSince[e.actor] = NEVER;
+      open.clear(e.actor);
       report(e, () => ({
         because: 'the walk returned without a DSB after its last store: hardware walkers need not see the new descriptor',
         witness: [remembered(since, world, e.actor, 'made a descriptor valid')],

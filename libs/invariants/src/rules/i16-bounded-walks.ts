@@ -11,6 +11,36 @@ const RESTARTS_MAX = 1000;
 /** Most faults of one vCPU at one address in a row, without an access in between and with no locked descriptor to wait for. */
 const FAULTS_MAX = 100;
 
+/** Faults of each actor at one address in a row. */
+export class FaultRuns {
+  private last = new Float64Array(8).fill(-1);
+  /** When the run of an actor began. */
+  since = new Float64Array(8);
+  private times = new Int32Array(8);
+
+  /** A fault: how many in a row it makes. */
+  add(actor: number, ipa: number, seq: number, anew: boolean): number {
+    if (actor >= this.last.length) {
+      const size = 2 * (actor + 1);
+      this.last = grown(this.last, new Float64Array(size).fill(-1));
+      this.since = grown(this.since, new Float64Array(size));
+      this.times = grown(this.times, new Int32Array(size));
+    }
+    if (this.last[actor] !== ipa || anew) {
+      this.last[actor] = ipa;
+      this.since[actor] = seq;
+      this.times[actor] = 0;
+    }
+    this.times[actor]! += 1;
+    return this.times[actor]!;
+  }
+
+  /** The actor got somewhere. */
+  end(actor: number): void {
+    if (actor < this.last.length) this.last[actor] = -1;
+  }
+}
+
 /** I16: what begins ends. */
 export const boundedWalks: Rule = {
   id: 'I16',
@@ -20,35 +50,21 @@ export const boundedWalks: Rule = {
     `at most ${FAULTS_MAX} times in a row without getting anywhere: its access neither goes through nor aborts, and no descriptor is locked by a walker that it must wait for.`,
   source: 'Linux mmu.c kvm_handle_guest_abort() (-EAGAIN: the guest faults again), hyp/pgtable.c kvm_pgtable_walk()',
   state: 'per actor: open walks; address of its last fault, how many times in a row, since when',
-  attach({ on, world, report }) {
+  attach({ on, world, report, keep }) {
     const { actors, locked } = world;
-    let last = new Float64Array(8).fill(-1);
-    let since = new Float64Array(8);
-    let times = new Int32Array(8);
+    const runs = keep(() => new FaultRuns());
     on.before([K.faultTaken], (e) => {
-      if (e.actor >= last.length) {
-        const size = 2 * (e.actor + 1);
-        last = grown(last, new Float64Array(size).fill(-1));
-        since = grown(since, new Float64Array(size));
-        times = grown(times, new Int32Array(size));
-      }
       const ipa = e.ipa;
-      if (last[e.actor] !== ipa || locked.count > 0) {
-        last[e.actor] = ipa;
-        since[e.actor] = e.seq;
-        times[e.actor] = 0;
-      }
-      times[e.actor]! += 1;
       // Told once: a vCPU that is stuck would fill the report.
-      if (times[e.actor] !== FAULTS_MAX + 1) return;
-      const first = since[e.actor]!;
+      if (runs.add(e.actor, ipa, e.seq, locked.count > 0) !== FAULTS_MAX + 1) return;
+      const first = runs.since[e.actor]!;
       report(e, () => ({
         because: `the vCPU has faulted at ${hexAddress(ipa)} more than ${FAULTS_MAX} times in a row and its access does not get through`,
         witness: [remembered(first, world, e.actor, `faulted at ${hexAddress(ipa)} the first time`)],
       }));
     });
     on.before([K.guestAccessed, K.guestAborted], (e) => {
-      if (e.actor < last.length) last[e.actor] = -1;
+      runs.end(e.actor);
     });
     on.before([K.walkEnded], (e) => {
       if (e.aux <= RESTARTS_MAX) return;

@@ -22,19 +22,19 @@ export const logOrder: Rule = {
   state: 'per actor: time of its last event; the shadow tables',
   attach(site) {
     const { on, report } = site;
-    let stoppedAt = -1;
+    const stopped = site.keep(() => ({ at: -1 }));
     on.disorder((e) => {
       const last = site.world.actors.lastAt[e.actor]!;
       if (e.at < last) backwards(site, e, last, e.at);
-      if (stoppedAt >= 0) {
-        const seq = stoppedAt;
+      if (stopped.at >= 0) {
+        const seq = stopped.at;
         report(e, () => ({ because: 'an event follows machine-stopped', witness: [{ seq, text: 'the machine stopped' }] }));
       }
     });
     on.before(UNKNOWN_CODES, (e) => report(e, () => ({ because: `kind ${e.kind} is not in the schema`, witness: [] })));
     on.before([K.machineStarted], (e) => report(e, () => ({ because: 'the machine started a second time', witness: [] })));
     on.after([K.machineStopped], (e) => {
-      stoppedAt = e.seq;
+      stopped.at = e.seq;
     });
     on.disagreement((e) => descriptor(site, e));
     on.after([K.tableLinked], (e) => claim(site, e));
@@ -127,8 +127,9 @@ export function notStarted(seq: number, words: string): Explanation {
 }
 
 /** `machine-started` with a page size that does not exist. */
-export function impossibleStart(seq: number, words: string, pageShift: number): Explanation {
-  return { because: `the machine started with page shift ${pageShift}; granules are 12, 14 and 16`, witness: [{ seq, text: words }] };
+export function impossibleStart(seq: number, words: string, pageShift: number, indexBits: number): Explanation {
+  const because = `the machine started with page shift ${pageShift} and tables of 2^${indexBits}; granules are 12, 14 and 16, with at most 2^(granule - 3)`;
+  return { because, witness: [{ seq, text: words }] };
 }
 
 /** Events are missing. */

@@ -34,7 +34,7 @@ export class VcpuTlb {
 }
 
 /** TLBIs of one actor between their issue and their DSB. */
-class PendingTlbis {
+export class PendingTlbis {
   count = 0;
   readonly op = new Uint8Array(PENDING_MAX);
   readonly stage2 = new Uint16Array(PENDING_MAX);

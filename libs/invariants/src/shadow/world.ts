@@ -45,14 +45,18 @@ export class World {
   private readonly perPage: number;
   private readonly spans: readonly number[];
 
-  /** @param pageShift 12, 14 or 16 */
-  constructor(vcpus: number, pageShift: number) {
+  /**
+   * @param pageShift 12, 14 or 16
+   * @param indexBits log2 of the descriptors in a table, 0 for those of the granule
+   */
+  constructor(vcpus: number, pageShift: number, indexBits: number) {
     this.vcpus = vcpus;
     this.pageShift = pageShift;
     this.pageBytes = 2 ** pageShift;
     this.perPage = 1 / this.pageBytes;
-    this.tables = new Tables(2 ** (pageShift - 3));
-    this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** ((pageShift - 3) * (4 - level) + 3));
+    const bits = indexBits === 0 ? pageShift - 3 : indexBits;
+    this.tables = new Tables(2 ** bits);
+    this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** (pageShift + bits * (3 - level)));
     // Output addresses depend on the granule and on LPA2 alone, which is known once a stage-2 exists.
     this.shape = geometry(pageShift, 40);
     this.tlb = new TlbShadow(this);

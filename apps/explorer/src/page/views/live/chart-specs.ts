@@ -1,20 +1,17 @@
+import type { ChartFrame } from '../../charts/chart.ts';
 import type { SampleField } from '../../../sample.ts';
 import { FIELD } from '../../../sample.ts';
 import { bytes, short } from '../../numbers.ts';
 
+/** Seconds that the live view shows at most. */
+export const LIVE_WINDOW = 75;
+
 /** One chart of the live view. */
-export interface ChartSpec {
-  readonly title: string;
-  /** What it shows, for people who point at the title. */
-  readonly help: string;
-  readonly unit: string;
+export interface ChartSpec extends Omit<ChartFrame, 'windowMax'> {
   /** One line a group, or one line for each of `parts`, added up over all groups. */
   readonly parts?: readonly { readonly name: string; readonly field: SampleField }[];
   /** Value of a group from its numbers now, its numbers `seconds` earlier, and these seconds. */
   value(now: readonly number[], before: readonly number[], seconds: number): number;
-  format(value: number): string;
-  /** Distances of grid lines to choose from. */
-  readonly increments: readonly number[];
 }
 
 const DECIMAL = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...powers(10, [1, 2, 5])];

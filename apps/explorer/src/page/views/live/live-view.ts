@@ -1,7 +1,8 @@
 import type { Grouping, LabHistory } from '../../lab-history.ts';
+import { Chart } from '../../charts/chart.ts';
+import { phaseName } from '../../numbers.ts';
 import { onSchemeChange } from '../../palette.ts';
-import { Chart } from './chart.ts';
-import { CHARTS } from './chart-specs.ts';
+import { CHARTS, LIVE_WINDOW } from './chart-specs.ts';
 import { MachineTable } from './machine-table.ts';
 import { chartData } from './series.ts';
 import { ViolationList } from './violation-list.ts';
@@ -9,7 +10,7 @@ import { ViolationList } from './violation-list.ts';
 /** The live view: charts that move, the machines, the latest violations. */
 export class LiveView {
   private readonly history: LabHistory;
-  private readonly charts = CHARTS.map((spec) => ({ spec, chart: new Chart(spec) }));
+  private readonly charts = CHARTS.map((spec) => ({ spec, chart: new Chart({ ...spec, windowMax: LIVE_WINDOW }) }));
   private readonly machines = new MachineTable();
   private readonly violations = new ViolationList();
   private grouping: Grouping = 'policy';
@@ -32,7 +33,8 @@ export class LiveView {
     if (this.paused || latest === undefined) return;
     const samples = this.history.by(this.grouping);
     const groups = [...new Set(samples.at(-1)!.groups.keys())].toSorted(byNumber);
-    for (const { spec, chart } of this.charts) chart.show(chartData(spec, samples, groups), this.history.phaseMarks());
+    const marks = this.history.phaseMarks().map(({ t, phase }) => ({ t, text: phaseName(phase) }));
+    for (const { spec, chart } of this.charts) chart.show(chartData(spec, samples, groups), marks);
     this.machines.show(latest.machines, this.history.by('machine'));
     this.violations.show(latest);
   }

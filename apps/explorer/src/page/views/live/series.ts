@@ -1,16 +1,10 @@
+import type { ChartData } from '../../charts/chart.ts';
 import type { GroupedSample } from '../../lab-history.ts';
 import { FIELD } from '../../../sample.ts';
 import type { ChartSpec } from './chart-specs.ts';
 
 /** Rates are taken over this many samples, one second, so that they are readable. */
 const RATE_SPAN = 4;
-
-/** What a chart draws: times in seconds, then one row of values for each name. */
-export interface ChartData {
-  readonly names: readonly string[];
-  readonly times: readonly number[];
-  readonly rows: readonly (readonly (number | null)[])[];
-}
 
 /** The data of `spec` over `samples`, with a row for each of `groups` (or each part of the chart). */
 export function chartData(spec: ChartSpec, samples: readonly GroupedSample[], groups: readonly string[]): ChartData {

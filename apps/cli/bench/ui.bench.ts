@@ -1,0 +1,111 @@
+// The page on a log of 10⁷ events in Chromium: from the address to the event on the screen, with and without a survey beside the log, and
+// steps as a reader takes them, from the key to the picture. S2LAB_BENCH_EVENTS sets another number of events.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LogFile, startExplorer } from '@s2lab/explorer';
+import { assembleFleet } from '@s2lab/fleet';
+import { builtinScenarios } from '@s2lab/scenarios';
+import { capability } from '@s2lab/testkit';
+import { FileSink } from '@s2lab/transport-file';
+import type { Browser, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+
+const EVENTS = Number(process.env['S2LAB_BENCH_EVENTS'] ?? 10_000_000);
+const OPENINGS = 5;
+const STEPS = 60;
+
+function report(name: string, value: number, target: number): void {
+  console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit: 'ms', target, better: 'lower' }));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+async function record(path: string): Promise<void> {
+  const { producer } = assembleFleet(builtinScenarios.get('demo')!, { seed: 1 });
+  const sink = await FileSink.create(path);
+  let events = 0;
+  for (let frame = producer.nextFrame(Infinity); frame !== undefined && events < EVENTS; frame = producer.nextFrame(Infinity)) {
+    await sink.write(frame);
+    events += frame.rows.length;
+  }
+  await sink.close();
+}
+
+/** Milliseconds from the address to the first paint, and to the event on the screen. */
+async function openPage(browser: Browser, url: string): Promise<{ page: Page; paint: number; shown: number }> {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.goto(url);
+  await page.locator('.what').waitFor();
+  const shown = await page.evaluate(() => performance.now());
+  const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]!.startTime);
+  return { page, paint, shown };
+}
+
+/** Milliseconds of each step by `key`, from the key to the frame in which the new event is drawn. */
+function stepTimes(page: Page, key: string): Promise<number[]> {
+  return page.evaluate(
+    async ({ key: pressed, steps }) => {
+      const place = document.querySelector('.what')!.closest('section')!.querySelector('h2')!;
+      const times: number[] = [];
+      for (let i = 0; i < steps; i += 1) {
+        const before = place.textContent;
+        const began = performance.now();
+        dispatchEvent(new KeyboardEvent('keydown', { key: pressed }));
+        await new Promise<void>((resolve) => {
+          const look = new MutationObserver(() => {
+            if (place.textContent === before) return;
+            look.disconnect();
+            resolve();
+          });
+          look.observe(place, { childList: true, characterData: true, subtree: true });
+        });
+        times.push(performance.now() - began);
+      }
+      return times;
+    },
+    { key, steps: STEPS },
+  );
+}
+
+const found = capability('chromium');
+if (!found.available) throw new Error(`the page needs Chromium: ${found.reason}`);
+const folder = await mkdtemp(join(tmpdir(), 's2lab-bench-'));
+try {
+  const path = join(folder, 'demo.arrow');
+  await record(path);
+  const browser = await chromium.launch({ executablePath: found.path, args: ['--headless', '--no-sandbox', '--disable-gpu'] });
+  try {
+    for (const surveyed of [false, true]) {
+      const log = await LogFile.open(path, { tell: console.error });
+      const explorer = await startExplorer({ host: '127.0.0.1', port: 0, log });
+      const beside = surveyed ? 'with its survey beside it' : 'while it is surveyed';
+      const paints: number[] = [];
+      const showns: number[] = [];
+      for (let i = 0; i < OPENINGS; i += 1) {
+        const { page, paint, shown } = await openPage(browser, explorer.url);
+        paints.push(paint);
+        showns.push(shown);
+        await page.close();
+      }
+      report(`page on a log of ${EVENTS} events ${beside}, first paint`, median(paints), 1000);
+      report(`page on a log of ${EVENTS} events ${beside}, event shown`, median(showns), 1000);
+      if (surveyed) {
+        const { page } = await openPage(browser, `${explorer.url}#machine=0&seq=${EVENTS >> 3}`);
+        for (const [name, key] of [
+          ['forwards', 'ArrowRight'],
+          ['backwards', 'ArrowLeft'],
+        ] as const)
+          report(`step ${name} on the page, key to drawn`, median(await stepTimes(page, key)), 16);
+      } else while (!(await log.ask('about', {})).survey.complete) await new Promise((resolve) => setTimeout(resolve, 200));
+      await explorer.close();
+      await log.close();
+    }
+  } finally {
+    await browser.close();
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

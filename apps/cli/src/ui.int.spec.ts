@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { capability, requireCapability } from '@s2lab/testkit';
+import type { Browser, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import { s2lab } from './spawned-cli.ts';
+import { BROWSER_FLAGS, StartedPage } from './started-page.ts';
+
+/** A recording of the kernel's own code with its grace period taken out: tables are freed under readers. */
+const BROKEN = fileURLToPath(new URL('../../../testdata/golden/broken/free-now.parallel-1025.jsonl.gz', import.meta.url));
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+
+const dir = mkdtempSync(join(tmpdir(), 's2lab-ui-'));
+const log = join(dir, 'broken.arrow');
+let browser: Browser | undefined;
+
+before(async () => {
+  assert.equal((await s2lab(['import', 'golden', BROKEN, '-o', log], dir)).status, 0);
+  const found = capability('chromium');
+  if (found.available) browser = await chromium.launch({ executablePath: found.path, args: BROWSER_FLAGS });
+});
+after(async () => {
+  await browser?.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A page that says all that goes wrong on it. */
+async function newPage(t: TestContext): Promise<{ page: Page; complaints: string[] } | undefined> {
+  if (requireCapability(t, 'chromium') === undefined) return undefined;
+  const page = await browser!.newPage({ viewport: { width: 1440, height: 900 } });
+  t.after(() => page.close());
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  return { page, complaints };
+}
+
+/** Waits until the address says that `seq` is shown. */
+async function isAt(page: Page, seq: number): Promise<void> {
+  await page.waitForFunction((wanted) => new URLSearchParams(location.hash.slice(1)).get('seq') === String(wanted), seq);
+}
+
+/** Names of the colours on a canvas: a picture that was drawn has several. */
+function coloursOf(page: Page, panel: string): Promise<number> {
+  return page
+    .getByRole('region', { name: panel })
+    .locator('canvas')
+    .evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      const words = new Uint32Array(data.buffer);
+      return new Set(words).size;
+    });
+}
+
+test('a log on a page opens at its first violation and is gone through by keys, forwards and backwards', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const served = new StartedPage(['ui', log, '--port', '0', '--json'], dir);
+  t.after(() => served.child.kill('SIGKILL'));
+  const { url } = await served.listening();
+  await page.goto(url);
+  await page.getByRole('status').filter({ hasText: 'violated: 44 violations' }).waitFor();
+  await isAt(page, 632);
+  await page.getByText('table 3 was freed while vCPU 1 is still in a read-side section').first().waitFor();
+  for (const panel of ['Time line', 'Stage-2', 'Lanes']) assert.ok((await coloursOf(page, panel)) > 4, panel);
+
+  await page.keyboard.press('[');
+  await isAt(page, 97);
+  const step = page.getByRole('region', { name: 'Event', exact: true });
+  await step.getByText('descriptor-swapped table=2 slot=350').waitFor();
+  assert.match(await step.locator('.change').innerText(), /was[^]*table at PA[^]*is[^]*locked/);
+  assert.match(await page.getByRole('tree').locator('.changed').innerText(), /\[350\][^]*locked/);
+
+  await page.keyboard.press('ArrowLeft');
+  await isAt(page, 96);
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await isAt(page, 98);
+  await page.getByRole('tree').getByText('table 2', { exact: true }).waitFor();
+  await page.keyboard.press('n');
+  await isAt(page, 1314);
+  await page.keyboard.press('N');
+  await isAt(page, 632);
+
+  await page.goto(`${url}#machine=0&seq=97&slot=2/350`);
+  await isAt(page, 97);
+  await page.keyboard.press('W');
+  await page.waitForFunction(() => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) < 97);
+  await page.keyboard.press('w');
+  await isAt(page, 97);
+  await page.keyboard.press('.');
+  await isAt(page, 98);
+
+  await page.getByRole('searchbox').fill('kind=table-freed table=3');
+  await page.getByRole('searchbox').press('Enter');
+  await isAt(page, 632);
+  await page.getByRole('searchbox').fill('kind=nothing');
+  await page.getByRole('searchbox').press('Enter');
+  await page.getByRole('alert').filter({ hasText: 'there is no kind nothing' }).waitFor();
+  await page.getByRole('button', { name: 'Help: keys' }).click();
+  await page.getByRole('dialog').getByText('event of the proof before').waitFor();
+  await page.keyboard.press('Escape');
+
+  await page.keyboard.press('Home');
+  await isAt(page, 0);
+  await page.getByRole('button', { name: 'Play (Space)' }).click();
+  await page.waitForFunction(() => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > 3);
+  await page.getByRole('button', { name: /Play|Pause/ }).click();
+  // The search for a kind that does not exist was refused, and the browser notes a refused request.
+  assert.deepEqual(
+    complaints.filter((line) => !line.includes('404')),
+    [],
+  );
+  assert.equal(await served.interrupt(), 0, served.stderr);
+});
+
+test('as a static site the page reads and verifies a log in the browser: the same verdict, the same moment', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const folder = join(dir, 'site');
+  const written = await s2lab(['ui', '--export', folder, '--json'], dir);
+  assert.equal(written.status, 0, written.stderr);
+  const again = await s2lab(['ui', '--export', folder], dir);
+  assert.equal(again.status, 2);
+  assert.match(again.stderr, /is not empty; choose another one, or write into it with --force/);
+  const site = createServer((request, response) => {
+    const path = request.url === '/' ? '/index.html' : request.url!;
+    response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/json' }).end(readFileSync(join(folder, path)));
+  });
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
+  t.after(() => site.close());
+  await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+  await page.getByText('Drop a log here').waitFor();
+  await page.getByLabel('Log file').setInputFiles(BROKEN);
+  await page.getByText('this is no event log').waitFor();
+  await page.getByLabel('Log file').setInputFiles(log);
+  await page.getByRole('status').filter({ hasText: 'violated: 44 violations' }).waitFor();
+  await page.evaluate(() => {
+    location.hash = '#machine=0&seq=632';
+  });
+  await isAt(page, 632);
+  const events = page.getByRole('region', { name: 'Walkers' });
+  await events.getByText('in a read-side section since event 93').waitFor();
+  const shown = JSON.parse((await s2lab(['show', log, '--at', '632', '--json'], dir)).stdout) as { liveTables: number };
+  await events.getByText(`${shown.liveTables} live tables`).waitFor();
+  assert.deepEqual(complaints, []);
+});
+
+test('the log of a running lab grows on the page, and the page goes back in it while the lab runs', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const lab = new StartedPage(['start', '--port', '0', '--json', '--speed', '0.004', '-o', 'live.arrow'], dir);
+  t.after(() => lab.child.kill('SIGKILL'));
+  const { url } = await lab.listening();
+  await page.goto(url);
+  await page.getByRole('link', { name: 'Log' }).click();
+  const newest = async (): Promise<number> => Number(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('seq'));
+  await page.waitForFunction(() => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > 100);
+  const first = await newest();
+  await page.waitForFunction((before) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > before, first);
+  await page.goto(`${url}#machine=0&seq=100`);
+  await isAt(page, 100);
+  await page.keyboard.press('ArrowLeft');
+  await isAt(page, 99);
+  await page.getByRole('link', { name: 'Live' }).click();
+  await page.getByRole('figure', { name: /^Collapse rate/ }).waitFor();
+  assert.deepEqual(complaints, []);
+  assert.equal(await lab.interrupt(), 0, lab.stderr);
+});

@@ -1,0 +1,173 @@
+import type { ReclaimPolicy } from '@s2lab/engine';
+import type { Frame } from '@s2lab/events';
+import { RULES } from '@s2lab/invariants';
+import { CheckError } from '../check-error.ts';
+import type { FullBounds, FullScenario } from './full-scenarios.ts';
+import { FULL_SCENARIOS } from './full-scenarios.ts';
+import type { FullCounterexample, FullOrder } from './full-search.ts';
+import { FullSearch } from './full-search.ts';
+
+/** What to check on the full engine, and how. */
+export interface FullCheckOptions {
+  readonly scenario: string;
+  readonly policy: ReclaimPolicy;
+  readonly bounds: FullBounds;
+  readonly order: FullOrder;
+  readonly reduce: boolean;
+  /** Bytes that stored states may take. */
+  readonly maxBytes: number;
+  /** Most states to store. */
+  readonly maxStates: number;
+  /** Ids of rules that are not judged, such as `I12`. */
+  readonly except: readonly string[];
+  /** Order `preemptions`: most of them, Infinity = all. */
+  readonly maxPreemptions: number;
+}
+
+/** The answer to a check on the full engine. */
+export interface FullReport {
+  readonly verdict: 'safe' | 'violated' | 'unfinished';
+  readonly scenario: string;
+  readonly policy: string;
+  /** `preemptions`: all schedules with at most so many were seen; null = all schedules whatever. */
+  readonly bounds: FullBounds & { readonly preemptions: number | null };
+  /** Rules that were not judged. */
+  readonly except: readonly string[];
+  readonly strategy: FullOrder;
+  readonly reductions: readonly string[];
+  readonly reachedStates: null;
+  readonly storedStates: number;
+  readonly transitions: number;
+  readonly executions: null;
+  /** Paths that the verifier's rules judged. */
+  readonly judgedPaths: number;
+  readonly counterexampleSteps: number | null;
+  /** Whether no counterexample has fewer choices: accesses to what actors share. */
+  readonly shortest: boolean;
+  readonly counterexample: {
+    readonly kind: FullCounterexample['kind'];
+    readonly invariant: string | null;
+    readonly because: string;
+    /** Who has the turn, choice by choice. */
+    readonly schedule: readonly number[];
+  } | null;
+  /** Why there is no verdict on all schedules. */
+  readonly unfinishedBecause: string | null;
+}
+
+const SIZES = { walkers: [0, 4], collapsers: [1, 4], entries: [1, 4] } as const;
+const SLOTS = [2, 4, 8];
+
+/** One check on the full engine, done in slices. */
+export class FullCheck {
+  private readonly options: FullCheckOptions;
+  private readonly scenario: FullScenario;
+  private search: FullSearch;
+  /** A violation that may not be the shortest, met before the present search. */
+  private first: FullSearch | undefined;
+
+  /** @throws CheckError when there is no such scenario, or the bounds are not for it */
+  constructor(options: FullCheckOptions) {
+    this.options = options;
+    this.scenario = fullScenario(options.scenario);
+    checkBounds(options.bounds);
+    checkRules(options.except);
+    this.search = this.start(options.order);
+  }
+
+  /** Searches on for a little. Returns whether there is more to do. */
+  advance(states: number): boolean {
+    if (this.search.advance(states)) {
+      const { order, maxPreemptions } = this.options;
+      if (order !== 'preemptions' || this.first !== undefined) return true;
+      return this.search.preemptionsSeen < maxPreemptions;
+    }
+    if (this.search.ended !== 'counterexample' || this.first !== undefined || this.options.order === 'bfs') return false;
+    // The way that was found first is seldom the shortest.
+    this.first = this.search;
+    this.search = this.start('bfs');
+    return true;
+  }
+
+  /** How far the search is. */
+  get counts(): Pick<FullReport, 'storedStates' | 'transitions' | 'judgedPaths'> {
+    const { storedStates, transitions, judged } = this.search;
+    return { storedStates, transitions, judgedPaths: judged };
+  }
+
+  /** The answer, as far as there is one; the search may have been broken off. */
+  report(): FullReport {
+    const { options, search } = this;
+    const found = this.counterexample();
+    const { preemptionsSeen } = search;
+    const bounded = search.ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
+    const verdict = found !== undefined ? 'violated' : search.ended === 'complete' || bounded ? 'safe' : 'unfinished';
+    const all = search.ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
+    return {
+      verdict,
+      scenario: this.scenario.name,
+      policy: options.policy.name,
+      bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
+      except: options.except,
+      strategy: options.order,
+      reductions: options.reduce ? ['local-steps', 'judge-once'] : [],
+      reachedStates: null,
+      executions: null,
+      ...this.counts,
+      counterexampleSteps: found?.steps ?? null,
+      shortest: search.ended === 'counterexample' && (this.first !== undefined || options.order === 'bfs'),
+      counterexample:
+        found === undefined
+          ? null
+          : { kind: found.kind, invariant: found.invariant, because: found.because, schedule: [...found.schedule] },
+      unfinishedBecause: verdict === 'unfinished' ? whyUnfinished(search.ended, options) : null,
+    };
+  }
+
+  /** The log of the counterexample, if there is one. */
+  log(): Frame | undefined {
+    return this.counterexample()?.frame;
+  }
+
+  private counterexample(): FullCounterexample | undefined {
+    return this.search.counterexample() ?? this.first?.counterexample();
+  }
+
+  private start(order: FullOrder): FullSearch {
+    const { policy, bounds, reduce, maxBytes, maxStates, except } = this.options;
+    try {
+      return new FullSearch(this.scenario.build(bounds), policy, this.scenario.name, { order, reduce, maxBytes, maxStates, except });
+    } catch (error) {
+      if (error instanceof RangeError) throw new CheckError(error.message);
+      throw error;
+    }
+  }
+}
+
+function fullScenario(name: string): FullScenario {
+  const found = FULL_SCENARIOS.find((scenario) => scenario.name === name);
+  if (found !== undefined) return found;
+  throw new CheckError(
+    `scenario '${name}' of the full engine does not exist; there are ${FULL_SCENARIOS.map((each) => each.name).join(', ')}`,
+  );
+}
+
+function checkBounds(bounds: FullBounds): void {
+  for (const [name, [least, most]] of Object.entries(SIZES)) {
+    const value = bounds[name as keyof typeof SIZES];
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new CheckError(`${value} ${name}: on the full engine there may be ${least} to ${most}`);
+  }
+  if (!SLOTS.includes(bounds.slots)) throw new CheckError(`${bounds.slots} slots: a table may have ${SLOTS.join(', ')}`);
+  if (bounds.entries > bounds.slots) throw new CheckError(`${bounds.entries} entries: the root table has ${bounds.slots} slots`);
+}
+
+function checkRules(except: readonly string[]): void {
+  for (const id of except) if (!RULES.some((rule) => rule.id === id)) throw new CheckError(`there is no rule ${id}`);
+}
+
+function whyUnfinished(ended: string | undefined, { maxBytes, maxStates }: FullCheckOptions): string {
+  if (ended === 'memory') return `the stored states would take more than ${maxBytes} bytes`;
+  if (ended === 'states') return `it has stored ${maxStates} states`;
+  return 'it was interrupted';
+}

@@ -1,0 +1,289 @@
+import type { ReclaimPolicy } from '@s2lab/engine';
+import { StateWords } from '@s2lab/engine';
+import type { Frame } from '@s2lab/events';
+import { kindName } from '@s2lab/events';
+import { StateStore } from '../state-store.ts';
+import { InternedWords } from './interned-words.ts';
+import { actorName } from './actor-names.ts';
+import { Judge } from './judge.ts';
+import { isLocalStep } from './local-steps.ts';
+import { MachineStates } from './machine-states.ts';
+import { StaleLinks } from './stale-links.ts';
+import type { Setting } from './subject.ts';
+import { Subject } from './subject.ts';
+
+/**
+ * Which states come first: those the fewest choices away, those found last, or those that the fewest preemptions lead to. A preemption takes
+ * the turn from an actor that could go on; most defects need only a few.
+ * @source M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007
+ */
+export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
+
+/** How to search the schedules of a machine. */
+export interface FullSearchOptions {
+  readonly order: FullOrder;
+  /** Leave out what local-steps.ts and `Judge` say need not be seen. */
+  readonly reduce: boolean;
+  /** Bytes that stored states may take. */
+  readonly maxBytes: number;
+  /** Ids of rules that are not judged. */
+  readonly except?: readonly string[];
+  /** Kind of event to look for: the search ends where one is made. */
+  readonly find?: number;
+  /** Most states to store; absent = no limit but memory. */
+  readonly maxStates?: number;
+}
+
+/** Nobody has had the turn yet. */
+const NOBODY = 0;
+
+/** What went wrong: a broken rule, or actors that wait for ever. */
+export interface FullCounterexample {
+  readonly kind: 'violation' | 'deadlock' | 'found';
+  /** Invariant broken; null for a deadlock. */
+  readonly invariant: string | null;
+  readonly because: string;
+  /** Choices of the search: an actor each. */
+  readonly schedule: readonly number[];
+  /** Steps that the machine made by them. */
+  readonly steps: number;
+  /** The log of it, from the start of the machine on. */
+  readonly frame: Frame;
+}
+
+/** Most local steps in a row: more would never end. */
+const LOCAL_MAX = 10_000;
+
+/** Lets `actor` make its next step, and with `reduce` then everybody those that concern nobody else. */
+function advance(subject: Subject, actor: number, reduce: boolean): void {
+  subject.step(actor);
+  if (reduce) settle(subject);
+  subject.clearDead();
+}
+
+/** Lets everybody make the steps that concern nobody else. */
+function settle(subject: Subject): void {
+  const { walkers } = subject.machine;
+  const until = subject.steps + LOCAL_MAX;
+  for (let quiet = 0; quiet < walkers.length;) {
+    quiet = 0;
+    for (let actor = 0; actor < walkers.length; actor += 1) {
+      if (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!)) {
+        do subject.step(actor);
+        while (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!));
+      } else quiet += 1;
+    }
+    if (subject.steps > until) throw new Error(`more than ${LOCAL_MAX} steps that concern nobody else`);
+  }
+}
+
+/** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
+export class FullSearch {
+  transitions = 0;
+  judged = 0;
+  ended: 'complete' | 'counterexample' | 'memory' | 'states' | undefined;
+  /** With order `preemptions`: all schedules with at most so many have been seen, -1 = not even those without any. */
+  preemptionsSeen = -1;
+  /** Numbers of the states in which everybody is done. */
+  readonly finalStates: number[] = [];
+  private readonly subject: Subject;
+  private readonly states: MachineStates;
+  private readonly stale: StaleLinks;
+  private readonly store: StateStore;
+  private readonly judge: Judge;
+  private readonly seen = new InternedWords();
+  private readonly key = new StateWords();
+  private readonly options: FullSearchOptions;
+  private readonly actors: number;
+  /** The actor by whose choice each state was reached. */
+  private via = new Uint8Array(1 << 12);
+  private head = 0;
+  private readonly stack: number[] = [];
+  /** Order `preemptions`: states to expand that need no more of them than the present ones, and those that need one more. */
+  private turn: number[] = [];
+  private later: number[] = [];
+  private readonly row: Uint32Array;
+  private found: FullCounterexample | undefined;
+
+  /** @throws RangeError when the machine cannot be built */
+  constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
+    this.options = options;
+    this.subject = new Subject(setting, policy);
+    const { machine } = this.subject;
+    this.actors = machine.world.actors;
+    this.stale = new StaleLinks(this.actors);
+    const { reduce } = options;
+    const other = new Subject(setting, policy);
+    for (const subject of [this.subject, other]) {
+      if (reduce) settle(subject);
+      subject.clearDead();
+    }
+    this.states = new MachineStates(this.subject, this.stale);
+    this.judge = new Judge(other, workload, options.except ?? [], (actor) => advance(other, actor, reduce));
+    this.row = new Uint32Array(this.states.words + 1);
+    this.store = new StateStore(this.row.length, options.maxBytes);
+    this.add(0, 0, NOBODY, 0);
+  }
+
+  get storedStates(): number {
+    return this.store.size;
+  }
+
+  /** Bytes that the stored states take: rows, pieces, and what has been judged. */
+  get bytes(): number {
+    return this.store.bytes + this.states.bytes + this.seen.bytes + this.via.byteLength;
+  }
+
+  /** Expands at most `states` states. Returns whether there is more to do. */
+  advance(states: number): boolean {
+    for (let n = 0; n < states && this.ended === undefined; n += 1) {
+      const id = this.nextState();
+      if (id === undefined) this.ended = 'complete';
+      else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.actors)) this.ended = 'memory';
+      else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
+      else this.expand(id);
+    }
+    return this.ended === undefined;
+  }
+
+  private nextState(): number | undefined {
+    const { order } = this.options;
+    if (order === 'dfs') return this.stack.pop();
+    if (order === 'bfs') {
+      this.head += 1;
+      return this.head > this.store.size ? undefined : this.head - 1;
+    }
+    for (;;) {
+      const id = this.turn.pop();
+      if (id !== undefined && this.store.isExpanded(id)) continue;
+      if (id !== undefined) return id;
+      this.preemptionsSeen += 1;
+      if (this.later.length === 0) return undefined;
+      this.turn = this.later.reverse();
+      this.later = [];
+    }
+  }
+
+  /** The counterexample, once `ended` says that there is one. */
+  counterexample(): FullCounterexample | undefined {
+    return this.found;
+  }
+
+  /** The words of a state, to compare it with states of another search. */
+  describe(id: number): string {
+    this.states.load(this.store.data, id * this.store.words);
+    return this.states.describe();
+  }
+
+  private expand(id: number): void {
+    const { states, store, subject, actors } = this;
+    const { machine } = subject;
+    const at = id * store.words;
+    const last = store.data[at + states.words]!;
+    store.setExpanded(id);
+    states.load(store.data, at);
+    let ready = 0;
+    for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
+    if (ready === 0) {
+      this.end(id);
+      return;
+    }
+    const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
+    for (let actor = 0; actor < actors; actor += 1) {
+      if ((ready & (1 << actor)) === 0) continue;
+      states.load(store.data, at);
+      const fresh = this.isFresh(actor);
+      machine.columns.clear();
+      advance(subject, actor, this.options.reduce);
+      this.stale.fold(machine.columns, 0);
+      states.note();
+      this.transitions += 1;
+      if (fresh && this.isBroken(id, actor)) return;
+      if (this.options.find !== undefined && this.isFound(id, actor)) return;
+      this.add(id, actor, actor + 1, goesOn && actor + 1 !== last ? 1 : 0);
+    }
+  }
+
+  /** Whether a step of `actor` from here must be judged: without reduction always, else once in each state but for what others have in hand. */
+  private isFresh(actor: number): boolean {
+    if (!this.options.reduce) return true;
+    const { key, states, seen } = this;
+    key.clear();
+    states.writeWithoutOthers(actor, key);
+    const before = seen.pieces.length;
+    return seen.intern(key) === before;
+  }
+
+  /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there. */
+  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): void {
+    const { store, states, row } = this;
+    const bounds = this.options.order === 'preemptions';
+    row.set(states.present);
+    row[states.words] = bounds ? turn : NOBODY;
+    const id = store.add(row, 0, store.warm(row, 0), parent);
+    if (id < 0) {
+      // It waits for its turn after a preemption, and now there is a way without.
+      if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
+      return;
+    }
+    if (id >= this.via.length) {
+      const longer = new Uint8Array(2 * this.via.length);
+      longer.set(this.via);
+      this.via = longer;
+    }
+    this.via[id] = actor;
+    if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
+    else if (this.options.order === 'dfs') this.stack.push(id);
+  }
+
+  /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
+  private end(id: number): void {
+    const schedule = this.schedule(id);
+    const { machine } = this.subject;
+    if (!machine.done) {
+      const waiting = machine.walkers.filter(({ blocked }) => blocked !== 0).map(({ actor }) => actorName(actor, machine.world.vcpus));
+      const because = `nobody can step: ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for ever`;
+      this.found = { kind: 'deadlock', invariant: null, because, schedule, ...this.judge.log(schedule) };
+      this.ended = 'counterexample';
+      return;
+    }
+    this.finalStates.push(id);
+    this.isViolated(schedule, true);
+  }
+
+  private isBroken(id: number, actor: number): boolean {
+    const schedule = this.schedule(id);
+    schedule.push(actor);
+    return this.isViolated(schedule, false);
+  }
+
+  /** Whether the event that is looked for has just been made. */
+  private isFound(id: number, actor: number): boolean {
+    const { kind, length } = this.subject.machine.columns;
+    for (let i = 0; i < length; i += 1) {
+      if (kind[i] !== this.options.find) continue;
+      const schedule = [...this.schedule(id), actor];
+      const because = `${kindName(kind[i]!)} can be reached`;
+      this.found = { kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) };
+      this.ended = 'counterexample';
+      return true;
+    }
+    return false;
+  }
+
+  private isViolated(schedule: readonly number[], toTheEnd: boolean): boolean {
+    this.judged += 1;
+    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine);
+    if (broken === undefined) return false;
+    const { violation, frame, steps } = broken;
+    this.found = { kind: 'violation', invariant: violation.invariant, because: violation.because, schedule, steps, frame };
+    this.ended = 'counterexample';
+    return true;
+  }
+
+  private schedule(id: number): number[] {
+    const schedule: number[] = [];
+    for (let at = id; at !== 0; at = this.store.parent(at)) schedule.push(this.via[at]!);
+    return schedule.reverse();
+  }
+}

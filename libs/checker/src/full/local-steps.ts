@@ -1,0 +1,144 @@
+import type { Walker } from '@s2lab/engine';
+import { COMMAND, GROUP, PC } from '@s2lab/engine';
+import { LOCK_MODE, OP, WALK_FLAG } from '@s2lab/events';
+import { isPrivate } from './private-tables.ts';
+import type { Subject } from './subject.ts';
+
+/*
+ * Steps that touch nothing that another actor reads or writes: they only move their own registers, or tell what they do. Taken at once they
+ * stand for all schedules in which they come later. What is listed here without right would hide schedules; a test compares the
+ * verdicts and the final states of searches with and without (full-search.sim.spec.ts).
+ */
+
+const ALWAYS = new Set<number>([
+  PC.walkFollow,
+  PC.walkKept,
+  PC.walkVisited,
+  PC.walkEnd,
+  PC.mapClean,
+  PC.mapInvalidate,
+  PC.mapBarrier,
+  PC.splitBuilt,
+  PC.splitBarrier,
+  PC.attributesInvalidate,
+  PC.attributesBarrier,
+  PC.flushClean,
+  PC.relaxFlush,
+  PC.unmapClean,
+  PC.unmapFlushed,
+  // A flush begins with nothing issued, so its first barrier completes nothing; what is issued takes effect at the next one.
+  PC.flushFirst,
+  PC.flushEnter,
+  PC.flushRange,
+  PC.flushCombined,
+  PC.flushIsb,
+  PC.faultTopUp,
+  PC.faultRelock,
+  PC.faultHandled,
+  PC.straightLocked,
+  PC.straightWalked,
+  PC.straightRelock,
+  PC.straightUnlocked,
+  PC.hostUnlock,
+  PC.hostRelock,
+  PC.hostUnlocked,
+  PC.hostEnd,
+  PC.splitBegin,
+  PC.splitLocked,
+  PC.splitOver,
+  PC.splitChunk,
+  PC.splitChunkDone,
+  PC.splitYield,
+  PC.splitTopUp,
+  PC.reclaimIdle,
+  PC.reclaimBegin,
+  PC.reclaimEnd,
+  PC.mapReclaimed,
+  // Counts of a page go up and down in any order; they are looked at only by who is alone with it.
+  PC.mapGet,
+  PC.mapBreakPut,
+]);
+
+/** Reads and counts that are nobody else's business while the lock is held to write: others only walk in hardware, which reads. */
+const LOCAL_TO_WRITER = new Set<number>([
+  PC.walkRead,
+  PC.walkReread,
+  PC.mapSoftwareCount,
+  PC.unmapPut,
+  PC.unmapCount,
+  PC.unmapPutParent,
+  PC.v61DropLeaf,
+  PC.v61ClearPut,
+  PC.v61Get,
+  PC.v61PutParent,
+  PC.v61UnmapCount,
+  PC.v61UnmapPut,
+]);
+
+/** Steps of a teardown in the table at hand. */
+const TEARS_DOWN = new Set<number>([PC.walkRead, PC.walkReread, PC.freeLeaf, PC.freeLock, PC.freeRootCount]);
+
+/** Requests of the VMM thread that take the lock to write. */
+const LOCKS_TO_WRITE = new Set<number>([
+  COMMAND.unmapRange,
+  COMMAND.ageRange,
+  COMMAND.dirtyLogOn,
+  COMMAND.dirtyLogClear,
+  COMMAND.destroyVm,
+  COMMAND.memslotDelete,
+  COMMAND.unmap,
+  COMMAND.wrprotect,
+  COMMAND.split,
+  COMMAND.age,
+]);
+
+/** Steps that read the root, the memslots or the count of their changes: what only the VMM thread changes. */
+const READS_MEMORY_MAP = new Set<number>([PC.faultTaken, PC.faultSized, PC.faultLocked, PC.faultUnlocked, PC.faultWalked, PC.walkBegin]);
+
+/** Whether the next step of `walker` concerns nobody else. */
+export function isLocalStep(subject: Subject, walker: Walker): boolean {
+  const { pc } = walker;
+  if (ALWAYS.has(pc)) return true;
+  const { machine } = subject;
+  if (READS_MEMORY_MAP.has(pc)) return machine.walkers[machine.vmmActor]!.isFinished && !dirties(subject, pc);
+  if (pc === PC.idle) return isLocalRequest(subject, walker.actor);
+  if (pc === PC.lockAcquire || pc === PC.lockRelease) return walker.lockMode === LOCK_MODE.read && !mayWrite(subject);
+  if (LOCAL_TO_WRITER.has(pc) && walker.lockMode === LOCK_MODE.write && !hardwareWrites(subject)) return true;
+  if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked) return isPrivate(machine, walker.table, walker.actor);
+  if (pc === PC.hostChunkDone) return walker.rangeCursor >= walker.rangeEnd;
+  if (pc === PC.hostLocked) return walker.command !== COMMAND.destroy && walker.command !== COMMAND.destroyVm;
+  // A sub-tree that is built before it is linked is its builder's alone.
+  if (walker.op === OP.createUnlinked) return pc !== PC.mapAllocate && (pc >> 5 === GROUP.walk || pc >> 5 === GROUP.map);
+  return false;
+}
+
+/** Whether anybody may still want the lock to write. */
+function mayWrite({ machine, script }: Subject): boolean {
+  const { policy } = machine;
+  if (policy.faultLock === LOCK_MODE.write || !policy.capabilities.collapsesInParallel) return true;
+  if (machine.world.stage2s.some((stage2) => stage2 !== undefined && (stage2.lock.writer >= 0 || stage2.lock.waitingCount > 0)))
+    return true;
+  const vmm = machine.walkers[machine.vmmActor]!;
+  if (vmm.isFinished) return false;
+  const busy = vmm.pc !== PC.idle && LOCKS_TO_WRITE.has(vmm.command);
+  return busy || script.left(vmm.actor).some(({ kind }) => LOCKS_TO_WRITE.has(kind));
+}
+
+/** Whether the hardware may set an access flag: only where somebody clears them. */
+function hardwareWrites({ machine, script }: Subject): boolean {
+  return machine.config.hardwareAccessFlag && script.asks(COMMAND.ageRange);
+}
+
+/** While a memslot is logged the end of a fault sets its dirty bit. */
+function dirties({ machine }: Subject, pc: number): boolean {
+  return (
+    (pc === PC.faultUnlocked || pc === PC.faultWalked) &&
+    machine.world.stage2s.some((stage2) => stage2?.memslots.some(({ logging }) => logging) === true)
+  );
+}
+
+function isLocalRequest({ script }: Subject, actor: number): boolean {
+  const request = script.upcoming(actor);
+  if (request === undefined) return true;
+  return request.kind === COMMAND.map && ((request.flags ?? 0) & WALK_FLAG.shared) !== 0;
+}

@@ -1,0 +1,84 @@
+import type { MachineConfig, ReclaimPolicy } from '@s2lab/engine';
+import { clearDeadRegisters, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
+import { EventColumns } from '@s2lab/events';
+import type { Request } from './script.ts';
+import { Script } from './script.ts';
+
+/** A machine with something to do at once: everything before is done by one actor after the other. */
+export interface Setting {
+  readonly config: Partial<MachineConfig>;
+  /** What is done first, in this order: actor and request. */
+  readonly prologue: readonly (readonly [actor: number, request: Request])[];
+  /** What is then done by all at once: requests of each vCPU, then of the VMM thread. */
+  readonly requests: readonly (readonly Request[])[];
+}
+
+/** Steps after which an actor that is alone is taken for one that never ends. */
+const ALONE_MAX = 100_000;
+/** Room for the events of a prologue, of one path through a search, and of an epilogue. */
+const EVENTS = 1 << 15;
+
+/** The machine under exploration: its steps in any order. Virtual time is the number of steps. */
+export class Subject {
+  readonly machine: Machine;
+  readonly script: Script;
+  /** Steps made since the machine was built. */
+  steps = 0;
+  /** Actors that have made a step since somebody last set this to 0: one bit each. */
+  moved = 0;
+  private readonly scratch = emptyRegisters();
+
+  /** Builds the machine and plays the prologue. */
+  constructor(setting: Setting, policy: ReclaimPolicy) {
+    this.script = new Script(setting.requests);
+    const vcpus = setting.requests.length - 1;
+    this.machine = new Machine(machineConfig({ ...setting.config, vcpus }), policy, this.script, new EventColumns(EVENTS));
+    const { machine } = this;
+    this.alone(machine.vmmActor, () => machine.walkers[machine.vmmActor]!.pc === PC.idle);
+    for (const [actor, request] of setting.prologue) this.play(actor, request);
+  }
+
+  /** Whether the actor can make a step now. */
+  isReady(actor: number): boolean {
+    const walker = this.machine.walkers[actor]!;
+    return walker.blocked === 0 && !walker.isFinished;
+  }
+
+  /** Lets the actor make its next step. */
+  step(actor: number): void {
+    this.steps += 1;
+    this.moved |= 1 << actor;
+    this.machine.beginStep(this.steps);
+    step(this.machine, this.machine.walkers[actor]!);
+  }
+
+  /** Clears registers that cannot matter any more of those who moved: what follows must not depend on how a state was come to. */
+  clearDead(): void {
+    for (const walker of this.machine.walkers) {
+      if ((this.moved & (1 << walker.actor)) !== 0) clearDeadRegisters(walker, this.scratch);
+    }
+  }
+
+  /** Lets one actor carry out a request alone, with the reclaim worker behind it. */
+  play(actor: number, request: Request): void {
+    const walker = this.machine.walkers[actor]!;
+    if (walker.isFinished) {
+      walker.pc = PC.idle;
+      this.machine.finished -= 1;
+    }
+    this.script.first(request);
+    this.step(actor);
+    this.alone(actor, () => walker.pc === PC.idle);
+  }
+
+  private alone(actor: number, over: () => boolean): void {
+    const { reclaimActor } = this.machine;
+    for (let taken = 0; taken < ALONE_MAX; taken += 1) {
+      if (this.isReady(reclaimActor)) this.step(reclaimActor);
+      else if (over()) return;
+      else if (this.isReady(actor)) this.step(actor);
+      else throw new Error(`actor ${actor} waits for ever: ${this.machine.describeWaiting()}`);
+    }
+    throw new Error(`actor ${actor} does not end its request alone`);
+  }
+}

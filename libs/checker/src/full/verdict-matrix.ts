@@ -1,0 +1,51 @@
+import type { FullBounds } from './full-scenarios.ts';
+import { FULL_SCENARIOS } from './full-scenarios.ts';
+import type { FullReport } from './full-check.ts';
+import { boundsText, plural } from './full-report-text.ts';
+
+/** What bounds a matrix. */
+export interface MatrixBounds extends FullBounds {
+  /** Most states that were stored for one cell. */
+  readonly maxStates: number;
+}
+
+/** A verdict in a cell of the matrix. */
+function cellText({ verdict, bounds, counterexample, counterexampleSteps, unfinishedBecause }: FullReport): string {
+  if (verdict === 'violated') return `**${counterexample!.invariant ?? counterexample!.kind}**, ${counterexampleSteps} steps`;
+  if (bounds.preemptions !== null && bounds.preemptions >= 0) return `≤ ${bounds.preemptions} preemptions`;
+  return verdict === 'safe' ? 'safe' : `unfinished: ${unfinishedBecause}`;
+}
+
+/** The reports of a matrix as tables in Markdown: verdicts by scenario and policy, then why each violation is one. */
+export function matrixText(reports: readonly FullReport[], bounds: MatrixBounds): string {
+  const policies = [...new Set(reports.map(({ policy }) => policy))];
+  const scenarios = FULL_SCENARIOS.filter(({ name }) => reports.some(({ scenario }) => scenario === name));
+  // Where a rule was left out, the report with all rules comes first.
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const at = (policy: string, scenario: string) =>
+    reports
+      .filter((report) => report.policy === policy && report.scenario === scenario)
+      .toSorted((a, b) => a.except.length - b.except.length);
+  const lines = [
+    `Bounds: ${boundsText(bounds)}; at most ${bounds.maxStates.toLocaleString('en')} states a cell.`,
+    '',
+    row(['policy', ...scenarios.map(({ name }) => name)]),
+    row(['---', ...scenarios.map(() => '---')]),
+    ...policies.map((policy) => row([`\`${policy}\``, ...scenarios.map(({ name }) => cellOf(at(policy, name)))])),
+  ];
+  const violated = reports.filter(({ verdict }) => verdict === 'violated');
+  if (violated.length > 0)
+    lines.push('', row(['policy', 'scenario', 'steps', 'choices', 'because']), row(['---', '---', '---', '---', '---']));
+  for (const { policy, scenario, counterexampleSteps, counterexample } of violated) {
+    const { invariant, kind, because, schedule } = counterexample!;
+    lines.push(row([`\`${policy}\``, scenario, String(counterexampleSteps), String(schedule.length), `${invariant ?? kind}: ${because}`]));
+  }
+  const states = reports.reduce((sum, { storedStates }) => sum + storedStates, 0);
+  lines.push('', `${plural(reports.length, 'cell')}, ${states.toLocaleString('en')} states stored.`);
+  return lines.join('\n');
+}
+
+function cellOf(reports: readonly FullReport[]): string {
+  if (reports.length === 0) return '–';
+  return reports.map((report) => (report.except.length === 0 ? '' : `but for ${report.except.join(', ')} `) + cellText(report)).join('; ');
+}

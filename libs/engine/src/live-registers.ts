@@ -1,0 +1,174 @@
+import { OP } from '@s2lab/events';
+import { GROUP, PC } from './pc.ts';
+import type { Walker } from './walker.ts';
+import { COMMAND } from './workload.ts';
+import { REGISTER_COUNT, WALK_COUNT, WALK_FIRST, WALK_WIDE_COUNT, WALK_WIDE_FIRST, WIDE_COUNT } from './walker.ts';
+
+/*
+ * Which registers of a walker can still matter at its program counter. The others are 0 in the canonical form of a state, so that two ways
+ * to one moment give one state. What is kept without need costs states; what is dropped though needed would be wrong, and a property
+ * test (libs/testkit/src/canonical-state.prop.spec.ts) looks for it.
+ */
+
+/** Scratch registers that the live ones are copied into: a walker like any other. */
+export interface Registers {
+  readonly r: Int32Array;
+  readonly a: Float64Array;
+}
+
+/** Registers of the command and of the fault that are dead while an actor is idle. */
+const DEAD_WHEN_IDLE = [1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+/** … and for ever. */
+const DEAD_WHEN_FINISHED = [2, 18];
+/** … while it repeats its access: the fault before is over. */
+const DEAD_IN_GUEST = [5, 7, 8, 9, 13, 14, 15];
+/** Hardware walk. */
+const HARDWARE = [10, 11, 12];
+const HOST_PHASE = 3;
+const LOCK_RETURN = 5;
+const RETRIES = 21;
+const WALK_ID = 22;
+/** Level, table, slot, root pages to come. */
+const PLACE = [25, 26, 27, 29];
+const OLD = [33, 34];
+const NEW = [35, 36];
+const VISIT = [30, 31];
+const FLUSH_ONLY = [45, 47, 48];
+const FLUSH_LEVEL = 46;
+const FLUSH_WIDE = [11, 12];
+const STACK = 50;
+const VISIT_ADDRESS = 13;
+const LEVELS = 4;
+
+/** Program counters at which a fault or a straight walk has not begun its walk yet. */
+const BEFORE_WALK = new Set<number>([PC.faultTaken, PC.faultTopUp, PC.faultSized, PC.faultLocked, PC.faultRelock]);
+/** … at which its walk is over, and only how it ended matters. */
+const AFTER_WALK = new Set<number>([PC.faultWalked, PC.faultUnlocked, PC.faultHandled]);
+const SEQUENCE = 14;
+const HARDWARE_EPOCH = 12;
+/** A number noted before is not the present one any more. */
+const STALE = -1;
+const OP_AT = 23;
+const RESULT_AT = 32;
+/** Program counters at which the descriptor read before is not looked at again. */
+const OLD_IS_DEAD = new Set<number>([
+  PC.walkBegin,
+  PC.walkEnter,
+  PC.walkRead,
+  PC.walkDescend,
+  PC.walkReread,
+  PC.walkExit,
+  PC.walkEnd,
+  PC.walkUnwind,
+  PC.walkRestart,
+  PC.mapBarrier,
+  PC.attributesBarrier,
+  PC.relaxFlush,
+]);
+
+/**
+ * Copies the registers of `walker` that can still matter into `into`; the others are 0. Of numbers noted before it keeps whether they
+ * still equal the present ones, `epoch` and `sequence`: 0 if so, else -1.
+ */
+export function copyLiveRegisters(walker: Walker, epoch: number, sequence: number, into: Registers): void {
+  into.r.set(walker.r);
+  into.a.set(walker.a);
+  const { r, a } = into;
+  r[HARDWARE_EPOCH] = walker.pc >> 5 !== GROUP.guest || walker.hardwareEpoch === epoch ? 0 : STALE;
+  const handles = walker.command === COMMAND.access && walker.pc !== PC.faultTaken;
+  r[SEQUENCE] = !handles || walker.sequence === sequence ? 0 : STALE;
+  const { pc } = walker;
+  const group = pc >> 5;
+  if (group !== GROUP.lock) r[LOCK_RETURN] = 0;
+  if (pc === PC.idle || pc === PC.finished || pc === PC.reclaimIdle || pc === PC.reclaimAsk) {
+    // The reclaim worker counts there how many it has asked.
+    const asked = pc === PC.reclaimAsk ? r[HOST_PHASE]! : 0;
+    clear(r, DEAD_WHEN_IDLE);
+    r[HOST_PHASE] = asked;
+    if (pc === PC.finished) clear(r, DEAD_WHEN_FINISHED);
+    a.fill(0, 0, WALK_WIDE_FIRST);
+    clearWalks(r, a);
+  } else if (group === GROUP.guest) {
+    clear(r, DEAD_IN_GUEST);
+    if (pc === PC.guestAccess) clear(r, HARDWARE);
+    a.fill(0, 1, WALK_WIDE_FIRST);
+    clearWalks(r, a);
+  } else {
+    // A vCPU has no hardware walk while it handles a fault; others keep the root that they destroy there.
+    if (walker.command === COMMAND.access) clear(r, HARDWARE);
+    const next = group === GROUP.lock ? walker.lockReturn : pc;
+    if (BEFORE_WALK.has(next)) clearWalks(r, a);
+    else if (AFTER_WALK.has(next)) clearFinishedWalk(r, a);
+    else clearDeadInWalk(walker, r, a);
+  }
+}
+
+function clearFinishedWalk(r: Int32Array, a: Float64Array): void {
+  const op = r[OP_AT]!;
+  const result = r[RESULT_AT]!;
+  clearWalks(r, a);
+  r[OP_AT] = op;
+  r[RESULT_AT] = result;
+  // A fault that must come back alone compares it once more.
+  if (r[0] !== PC.faultWalked) r[SEQUENCE] = 0;
+}
+
+function clear(r: Int32Array, dead: readonly number[]): void {
+  for (let i = 0; i < dead.length; i += 1) r[dead[i]!] = 0;
+}
+
+/** No walk is under way. A finished one leaves its result, which is looked at no more. */
+function clearWalks(r: Int32Array, a: Float64Array): void {
+  r.fill(0, WALK_FIRST, WALK_FIRST + 2 * WALK_COUNT);
+  a.fill(0, WALK_WIDE_FIRST, WALK_WIDE_FIRST + 2 * WALK_WIDE_COUNT);
+}
+
+function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
+  const { pc, op, level } = walker;
+  const group = pc >> 5;
+  r[RETRIES] = 0;
+  r[WALK_ID] = 0;
+  if (op === OP.createUnlinked || op === OP.freeUnlinked) {
+    // The walk that was put aside goes on where it stood, with another number.
+    r[WALK_COUNT + RETRIES] = 0;
+    r[WALK_COUNT + WALK_ID] = 0;
+  } else {
+    r.fill(0, WALK_FIRST + WALK_COUNT, WALK_FIRST + 2 * WALK_COUNT);
+    a.fill(0, WALK_WIDE_FIRST + WALK_WIDE_COUNT, WALK_WIDE_FIRST + 2 * WALK_WIDE_COUNT);
+  }
+  if (group !== GROUP.flush) {
+    clear(r, FLUSH_ONLY);
+    for (let i = 0; i < FLUSH_WIDE.length; i += 1) a[FLUSH_WIDE[i]!] = 0;
+    if (op === OP.map || op === OP.createUnlinked || op === OP.freeUnlinked || op === OP.unmap) r[FLUSH_LEVEL] = 0;
+  }
+  if (OLD_IS_DEAD.has(pc)) {
+    clear(r, OLD);
+    if (op !== OP.leaf) clear(r, NEW);
+    if (pc !== PC.walkReread) clear(r, VISIT);
+  }
+  if ((pc === PC.walkBegin || pc === PC.walkEnter) && walker.topLevel < 0) {
+    clear(r, PLACE);
+    r.fill(0, STACK, STACK + 4 * LEVELS);
+    a.fill(0, VISIT_ADDRESS, VISIT_ADDRESS + LEVELS);
+    return;
+  }
+  // Levels at and below the present one are entered anew.
+  r.fill(0, STACK, STACK + 4 * Math.max(0, walker.topLevel));
+  r.fill(0, STACK + 4 * Math.max(0, level), STACK + 4 * LEVELS);
+  for (let below = Math.max(0, level) + (pc === PC.walkRead ? 0 : 1); below < LEVELS; below += 1) a[VISIT_ADDRESS + below] = 0;
+}
+
+/** Clears the registers of `walker` that cannot matter any more. Numbers noted before stay, alive or not. */
+export function clearDeadRegisters(walker: Walker, scratch: Registers): void {
+  const { hardwareEpoch, sequence } = walker;
+  copyLiveRegisters(walker, hardwareEpoch, sequence, scratch);
+  walker.r.set(scratch.r);
+  walker.a.set(scratch.a);
+  walker.hardwareEpoch = hardwareEpoch;
+  walker.sequence = sequence;
+}
+
+/** Registers to copy into, all 0. */
+export function emptyRegisters(): Registers {
+  return { r: new Int32Array(REGISTER_COUNT), a: new Float64Array(WIDE_COUNT) };
+}

@@ -1,0 +1,3 @@
+export * from './experiment.ts';
+export * from './experiments.ts';
+export * from './figure.ts';
