@@ -63,9 +63,9 @@ class Queries {
     this.chosen = chosen;
   }
 
-  /** Sum of a gauge, or of a counter since its process started, by the labels given. */
-  total<M extends ShownMetric>(metric: M, by: readonly LabelOf<M>[] = []): Query {
-    return this.aggregate('sum', metric, {}, by);
+  /** Sum of a gauge, or of a counter since its process started, by the labels given; `where` demands values of labels. */
+  total<M extends ShownMetric>(metric: M, by: readonly LabelOf<M>[] = [], where: { readonly [L in LabelOf<M>]?: string } = {}): Query {
+    return this.aggregate('sum', metric, { where: where as Readonly<Record<string, string>> }, by);
   }
 
   /** Largest value of a gauge by the labels given. */
