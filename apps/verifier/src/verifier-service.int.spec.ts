@@ -136,7 +136,9 @@ test('the service reports violations and messages that are no frame, in metrics,
       'they are kept as they were sent',
     );
     POISON.forEach(([because], i) => assert.match(String(letters[i]!.headers?.['because']), because));
-    letters.forEach(({ headers }, i) => assert.match(String(headers?.['where']), new RegExp(`^topic ${TOPIC}, partition 0, offset ${i + 2}$`)));
+    letters.forEach(({ headers }, i) =>
+      assert.match(String(headers?.['where']), new RegExp(`^topic ${TOPIC}, partition 0, offset ${i + 2}$`)),
+    );
     assert.match(metrics, /^s2lab_violations_total\{invariant="I5",policy="rcu"\} 1$/m);
     const admin = kafka.admin();
     await admin.connect();

@@ -6,8 +6,8 @@ import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
 import { mutateText } from './mutation.ts';
 import type { FuzzTarget } from './targets.ts';
 
-/** A server that does not answer for so long hangs. */
-const PATIENCE_MS = 10_000;
+/** A server that does not answer for so long hangs; the machine may be busy with other things. */
+const PATIENCE_MS = 60_000;
 
 const SEEDS = [
   'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n',
