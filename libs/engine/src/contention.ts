@@ -106,6 +106,7 @@ export class Contention {
     into.putWide(this.invalidationFreeNs);
     into.putWide(this.memoryFreeNs);
     into.putAllWide(this.zeroingUntilNs);
+    into.putAllWide(this.cleaningUntilNs);
   }
 
   /** Reads what `save` wrote. */
@@ -120,6 +121,7 @@ export class Contention {
     this.invalidationFreeNs = from.getWide();
     this.memoryFreeNs = from.getWide();
     from.getAllWide(this.zeroingUntilNs);
+    from.getAllWide(this.cleaningUntilNs);
   }
 
   /** Time from `now` until a DSB is over that waits for broadcast TLBIs. */

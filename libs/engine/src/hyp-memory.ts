@@ -1,4 +1,5 @@
 import { PAGE_STATE } from '@s2lab/events';
+import type { StateWords } from './state-words.ts';
 
 /** Memory that somebody may own; what lies between the regions is MMIO. */
 export interface MemoryRegion {
@@ -42,6 +43,31 @@ export class HypMemory {
     this.hypStates = grown(this.hypStates, new Uint8Array(pages));
     this.hypStates.fill(PAGE_STATE.none, firstPage);
     this.guestShares = grown(this.guestShares, new Uint16Array(pages));
+  }
+
+  /** Writes regions and states. */
+  save(into: StateWords): void {
+    into.put(this.regions.length);
+    for (const { base, bytes, nomap } of this.regions) {
+      into.putWide(base);
+      into.putWide(bytes);
+      into.put(nomap ? 1 : 0);
+    }
+    into.putAll(this.hostStates);
+    into.putAll(this.hypStates);
+    into.putAll(this.guestShares);
+  }
+
+  /** Reads what `save` wrote. */
+  load(from: StateWords): void {
+    this.regions.length = 0;
+    this.hostStates = new Uint8Array(0);
+    this.hypStates = new Uint8Array(0);
+    this.guestShares = new Uint16Array(0);
+    for (let left = from.get(); left > 0; left -= 1) this.add(from.getWide(), from.getWide(), from.get() === 1);
+    from.getAll(this.hostStates);
+    from.getAll(this.hypStates);
+    from.getAll(this.guestShares);
   }
 
   /** The region that holds `pa`, if it is memory. */

@@ -1,3 +1,5 @@
+import type { StateWords } from './state-words.ts';
+
 /** Order of a page that heads no free block. */
 const NO_ORDER = -1;
 /** Largest block that the hypervisor keeps, as the power of two of its pages. @source Linux MAX_PAGE_ORDER */
@@ -51,6 +53,26 @@ export class HypPool {
       }
     }
     this.insert(block, order);
+  }
+
+  /** Writes the free blocks. */
+  save(into: StateWords): void {
+    into.putWide(this.first);
+    into.putWide(this.end);
+    for (const blocks of this.free) {
+      into.put(blocks.length);
+      for (const block of blocks) into.putWide(block);
+    }
+  }
+
+  /** The pool that `save` wrote. */
+  static load(from: StateWords): HypPool {
+    const first = from.getWide();
+    const pool = new HypPool(first, from.getWide() - first, false);
+    for (let order = 0; order <= ORDER_MAX; order += 1) {
+      for (let left = from.get(); left > 0; left -= 1) pool.insert(from.getWide(), order);
+    }
+    return pool;
   }
 
   private insert(block: number, order: number): void {

@@ -1,4 +1,5 @@
 import { HypPool } from './hyp-pool.ts';
+import type { StateWords } from './state-words.ts';
 
 /** Page allocation of one guest: its pool of root pages, and the cache that the host fills with donated pages. */
 interface GuestPages {
@@ -21,6 +22,31 @@ export class Hypervisor {
 
   constructor(pageBytes: number) {
     this.pageBytes = pageBytes;
+  }
+
+  /** Writes pools, caches and addresses. */
+  save(into: StateWords): void {
+    into.put(this.hostPool === undefined ? 0 : 1);
+    this.hostPool?.save(into);
+    into.put(this.guests.size);
+    for (const [vmid, { pool, memcache }] of this.guests) {
+      into.put(vmid);
+      pool.save(into);
+      putPages(memcache, into);
+    }
+    putPages(this.frameAddresses, into);
+  }
+
+  /** Reads what `save` wrote. */
+  load(from: StateWords): void {
+    this.hostPool = from.get() === 0 ? undefined : HypPool.load(from);
+    this.guests.clear();
+    for (let left = from.get(); left > 0; left -= 1) {
+      const vmid = from.get();
+      const pool = HypPool.load(from);
+      this.guests.set(vmid, { pool, memcache: getPages([], from) });
+    }
+    getPages(this.frameAddresses, from);
   }
 
   /** The host's table pages come from `pages` pages at `base`. */
@@ -72,4 +98,16 @@ export class Hypervisor {
     const pool = vmid === 0 ? this.hostPool : this.guests.get(vmid)?.pool;
     pool?.put(this.frameAddresses[frame]! / this.pageBytes);
   }
+}
+
+function putPages(pages: readonly number[], into: StateWords): void {
+  into.put(pages.length);
+  // A frame that no page was given for has none.
+  for (let i = 0; i < pages.length; i += 1) into.putWide(pages[i] ?? 0);
+}
+
+function getPages(pages: number[], from: StateWords): number[] {
+  pages.length = 0;
+  for (let left = from.get(); left > 0; left -= 1) pages.push(from.getWide());
+  return pages;
 }

@@ -1,6 +1,7 @@
 import type { LeafFeatures } from '@s2lab/arch';
 import { geometry } from '@s2lab/arch';
 import { copyLiveRegisters, emptyRegisters } from './live-registers.ts';
+import type { Lock } from './lock.ts';
 import type { Machine } from './machine.ts';
 import { Backing, Memslot } from './memslots.ts';
 import type { Stage2 } from './stage2.ts';
@@ -146,6 +147,7 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
   saveWorld(machine.world, into, form);
   into.put(machine.finished);
   machine.savePolicies(into);
+  machine.hypervisor?.save(into);
   into.put(machine.backings.size);
   for (const [id, backing] of machine.backings) {
     into.put(id);
@@ -168,6 +170,7 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   loadWorld(machine.world, from, form);
   machine.finished = from.get();
   machine.loadPolicies(from);
+  machine.hypervisor?.load(from);
   machine.backings.clear();
   for (let left = from.get(); left > 0; left -= 1) {
     const id = from.get();
@@ -187,6 +190,8 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
 function saveWorld(world: World, into: StateWords, form: number): void {
   world.pages.saveFree(into);
   world.savePending(into);
+  world.memory.save(into);
+  for (const lock of world.locks) saveLock(lock, into);
   into.put(world.stage2s.length);
   for (const stage2 of world.stage2s) {
     into.put(stage2 === undefined ? 0 : 1);
@@ -197,6 +202,8 @@ function saveWorld(world: World, into: StateWords, form: number): void {
 function loadWorld(world: World, from: StateWords, form: number): void {
   world.pages.loadFree(from);
   world.loadPending(from);
+  world.memory.load(from);
+  for (const lock of world.locks) loadLock(lock, from);
   world.retiredCount = 0;
   const count = from.get();
   for (let vmid = 0; vmid < count; vmid += 1) {
@@ -208,17 +215,29 @@ function loadWorld(world: World, from: StateWords, form: number): void {
   world.stage2s.length = count;
 }
 
+function saveLock(lock: Lock, into: StateWords): void {
+  into.put(lock.readers);
+  into.put(lock.writer);
+  into.put(lock.waitingCount);
+  into.putAll(lock.waiting, 0, lock.waitingCount);
+  into.putAll(lock.waitingMode, 0, lock.waitingCount);
+}
+
+function loadLock(lock: Lock, from: StateWords): void {
+  lock.readers = from.get();
+  lock.writer = from.get();
+  lock.waitingCount = from.get();
+  from.getAll(lock.waiting, 0, lock.waitingCount);
+  from.getAll(lock.waitingMode, 0, lock.waitingCount);
+}
+
 function saveStage2(stage2: Stage2, into: StateWords, form: number): void {
   const { shape, features, lock } = stage2;
   into.put(shape.ipaBits);
   into.put((features.fwb ? 1 : 0) + (features.xnx ? 2 : 0) + (features.asStage1 ? 4 : 0) + (shape.lpa2 ? 8 : 0));
   into.put(stage2.root);
   into.put(stage2.rootPages);
-  into.put(lock.readers);
-  into.put(lock.writer);
-  into.put(lock.waitingCount);
-  into.putAll(lock.waiting, 0, lock.waitingCount);
-  into.putAll(lock.waitingMode, 0, lock.waitingCount);
+  saveLock(lock, into);
   into.putAll(stage2.inSection);
   into.put(stage2.gracePeriod);
   into.put(stage2.gracePeriodOpen);
@@ -238,11 +257,7 @@ function loadStage2(world: World, vmid: number, from: StateWords, form: number):
   const { lock } = stage2;
   stage2.root = from.get();
   stage2.rootPages = from.get();
-  lock.readers = from.get();
-  lock.writer = from.get();
-  lock.waitingCount = from.get();
-  from.getAll(lock.waiting, 0, lock.waitingCount);
-  from.getAll(lock.waitingMode, 0, lock.waitingCount);
+  loadLock(lock, from);
   from.getAll(stage2.inSection);
   stage2.gracePeriod = from.get();
   stage2.gracePeriodOpen = from.get();

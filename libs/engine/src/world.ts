@@ -34,7 +34,7 @@ export class World {
   /** What the hypervisor notes of memory; empty where there is none. */
   readonly memory: HypMemory;
   /** Locks that belong to no stage-2, LOCK.hyp first. */
-  private readonly locks: readonly Lock[];
+  readonly locks: readonly Lock[];
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 

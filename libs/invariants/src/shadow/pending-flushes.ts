@@ -36,6 +36,9 @@ export class PendingFlushes {
   actor = new Uint16Array(32);
   issuer = new Uint16Array(32);
   stage = new Uint8Array(32);
+  /** A second actor that flushes all of the range meanwhile, such as one that unlinks the table; and its stage, 0 = none. */
+  private otherIssuer = new Uint16Array(32);
+  private otherStage = new Uint8Array(32);
   since = new Float64Array(32);
   oldLo = new Int32Array(32);
   oldHi = new Int32Array(32);
@@ -77,6 +80,7 @@ export class PendingFlushes {
     this.stage2[i] = stage2;
     this.actor[i] = actor;
     this.issuer[i] = 0;
+    this.otherStage[i] = 0;
     this.stage[i] = FLUSH.stored;
     this.since[i] = seq;
     this.oldLo[i] = oldLo;
@@ -96,11 +100,22 @@ export class PendingFlushes {
       const stage = this.stage[i]!;
       if (stage === FLUSH.stored) {
         if (this.actor[i] === actor) this.stage[i] = FLUSH.visible;
-      } else if (domain === DSB.ish && this.issuer[i] === actor) {
-        if (stage === FLUSH.stage2Issued) this.stage[i] = FLUSH.stage2Done;
-        else if (stage === FLUSH.stage1Issued) this.remove(i);
+      } else if (domain === DSB.ish) {
+        this.complete(i, actor);
       }
     }
+  }
+
+  /** What `actor` has issued for record `i` is complete; whoever is through first ends the flush for both. */
+  private complete(i: number, actor: number): void {
+    const own = this.issuer[i] === actor;
+    const other = this.otherIssuer[i] === actor;
+    if ((own && this.stage[i] === FLUSH.stage1Issued) || (other && this.otherStage[i] === FLUSH.stage1Issued)) {
+      this.remove(i);
+      return;
+    }
+    if (own && this.stage[i] === FLUSH.stage2Issued) this.stage[i] = FLUSH.stage2Done;
+    if (other && this.otherStage[i] === FLUSH.stage2Issued) this.otherStage[i] = FLUSH.stage2Done;
   }
 
   /** `actor` issued a TLBI; only broadcast ones help, since other cores may hold the translation. */
@@ -109,11 +124,15 @@ export class PendingFlushes {
       if (this.stage2[i] !== stage2) continue;
       const stage = this.stage[i]!;
       if (op === TLBI.vmalls12e1is) {
-        if (stage >= FLUSH.visible) this.issue(i, FLUSH.stage1Issued, actor);
+        if (stage > FLUSH.visible && this.issuer[i] !== actor) this.issueOther(i, FLUSH.stage1Issued, actor);
+        else if (stage >= FLUSH.visible) this.issue(i, FLUSH.stage1Issued, actor);
       } else if (op === TLBI.vmalle1is) {
         if (stage === FLUSH.stage2Done) this.issue(i, FLUSH.stage1Issued, actor);
-      } else if (stage === FLUSH.visible && (op === TLBI.ipas2e1is || op === TLBI.ripas2e1is)) {
-        this.invalidateAddresses(i, op === TLBI.ipas2e1is, actor, ipa, bytes, level);
+        else if (this.otherStage[i] === FLUSH.stage2Done) this.issueOther(i, FLUSH.stage1Issued, actor);
+      } else if (op === TLBI.ipas2e1is || op === TLBI.ripas2e1is) {
+        if (stage === FLUSH.visible) this.invalidateAddresses(i, op === TLBI.ipas2e1is, actor, ipa, bytes, level);
+        else if (stage > FLUSH.visible && this.issuer[i] !== actor && this.covers(i, ipa, bytes, level))
+          this.issueOther(i, FLUSH.stage2Issued, actor);
       }
     }
   }
@@ -148,6 +167,17 @@ export class PendingFlushes {
     this.issue(i, FLUSH.stage2Issued, actor);
   }
 
+  /** Whether a TLBI of [ipa, ipa + bytes) takes in all of record `i`. */
+  private covers(i: number, ipa: number, bytes: number, level: number): boolean {
+    if (level !== -1 && (this.table[i] === 1 || level !== this.level[i])) return false;
+    return ipa <= this.from[i]! && ipa + bytes >= this.to[i]!;
+  }
+
+  private issueOther(i: number, stage: number, actor: number): void {
+    this.otherStage[i] = stage;
+    this.otherIssuer[i] = actor;
+  }
+
   private issue(i: number, stage: number, actor: number): void {
     this.stage[i] = stage;
     this.issuer[i] = actor;
@@ -176,6 +206,8 @@ export class PendingFlushes {
     this.stage2[to] = this.stage2[from]!;
     this.actor[to] = this.actor[from]!;
     this.issuer[to] = this.issuer[from]!;
+    this.otherIssuer[to] = this.otherIssuer[from]!;
+    this.otherStage[to] = this.otherStage[from]!;
     this.stage[to] = this.stage[from]!;
     this.since[to] = this.since[from]!;
     this.oldLo[to] = this.oldLo[from]!;
@@ -200,6 +232,8 @@ export class PendingFlushes {
     this.stage2 = grown(this.stage2, new Uint16Array(size));
     this.actor = grown(this.actor, new Uint16Array(size));
     this.issuer = grown(this.issuer, new Uint16Array(size));
+    this.otherIssuer = grown(this.otherIssuer, new Uint16Array(size));
+    this.otherStage = grown(this.otherStage, new Uint8Array(size));
     this.oldLo = grown(this.oldLo, new Int32Array(size));
     this.oldHi = grown(this.oldHi, new Int32Array(size));
   }

@@ -37,6 +37,27 @@ test('a flush of one page in the middle leaves the pages on both sides pending',
   assert.deepEqual(ranges(pending), [`0-4:${FLUSH.visible}`, `5-10:${FLUSH.visible}`]);
 });
 
+test('whoever has flushed all of a range first has flushed it for both, as a walker that unlinks the table above does', () => {
+  const pending = pages(4, 5);
+  pending.barrier(0, DSB.ish);
+  pending.invalidate(TLBI.ipas2e1is, 0, 1, 4 * PAGE, 0, 3);
+  pending.invalidate(TLBI.ripas2e1is, 2, 1, 0, 8 * PAGE, -1);
+  pending.barrier(2, DSB.ish);
+  assert.equal(pending.count, 1);
+  pending.invalidate(TLBI.vmalle1is, 2, 1, 0, 0, -1);
+  assert.equal(pending.count, 1);
+  pending.barrier(2, DSB.ish);
+  assert.equal(pending.count, 0);
+  const part = pages(4, 6);
+  part.barrier(0, DSB.ish);
+  part.invalidate(TLBI.ripas2e1is, 0, 1, 4 * PAGE, 2 * PAGE, -1);
+  part.invalidate(TLBI.ripas2e1is, 2, 1, 0, 5 * PAGE, -1);
+  finish(part, 2);
+  assert.equal(part.count, 1, 'a flush of a part ends nothing');
+  finish(part, 0);
+  assert.equal(part.count, 0);
+});
+
 test('range pieces add up, and pages outside every piece stay', () => {
   const pending = pages(0, 100);
   pending.barrier(0, DSB.ish);
