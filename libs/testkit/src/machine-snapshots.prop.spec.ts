@@ -267,7 +267,12 @@ function hypervisor(): Machine {
     { base: 0x4000_0000, bytes: 2 ** 23, nomap: false },
     { base: 0x8000_0000, bytes: 2 ** 24, nomap: false },
   ];
-  const config = machineConfig({ kind: 'pkvm', vcpus: VCPUS, ipaBits: 40, pkvm: { regions, carvedPages: 96, poolPages: 64 } });
+  const config = machineConfig({
+    kind: 'pkvm',
+    vcpus: VCPUS,
+    ipaBits: 40,
+    pkvm: { regions, carvedPages: 96, poolPages: 64, coalesce: 'none' },
+  });
   return new Machine(config, policyByName('hyp-lock'), new HypervisorLife(), new EventColumns(1 << 14));
 }
 
