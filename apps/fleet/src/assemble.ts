@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FrameOrigin } from '@s2lab/events';
+import type { ReclaimPolicy } from '@s2lab/engine';
 import { policyByName } from '@s2lab/policies';
 import type { Recordings, Scenario } from '@s2lab/scenarios';
 import { ScenarioError, machineConfigFor, plannedMachines, workloadFor } from '@s2lab/scenarios';
@@ -35,16 +36,20 @@ export function assembleFleet(scenario: Scenario, options: FleetOptions): Fleet 
   const run = typeof runId === 'string' ? runId : runId(runName(scenario, options));
   const setups = plannedMachines(scenario).map(({ index, spec }): MachineSetup => {
     const policy = namedPolicy(scenario, options.policy ?? spec.policy);
+    const hostPolicy = namedPolicy(scenario, options.policy ?? spec.hostPolicy ?? spec.policy);
+    if (spec.kind === 'pkvm') for (const asked of [policy, hostPolicy]) refuseAtEl2(scenario, asked);
+    const label = spec.kind === 'pkvm' && hostPolicy !== policy ? `${policy.name}+${hostPolicy.name}` : policy.name;
     const origin = {
       run,
       machine: (options.machineBase ?? 0) + index,
-      policy: policy.name,
+      policy: label,
       machineKind: spec.kind,
       workload: scenario.name,
     };
     return {
       origin,
       policy,
+      hostPolicy,
       config: machineConfigFor(scenario, index, options.seed, options.recordings),
       workload: workloadFor(scenario, index, options.seed, options.recordings),
     };
@@ -56,6 +61,13 @@ export function assembleFleet(scenario: Scenario, options: FleetOptions): Fleet 
 function runName(scenario: Scenario, options: FleetOptions): string {
   const parts = JSON.stringify([scenario, options.seed, options.policy ?? null]);
   return `${scenario.name}-${createHash('sha256').update(parts).digest('hex').slice(0, 10)}`;
+}
+
+/** What the hypervisor at EL2 cannot give a policy. @throws ScenarioError that names it and says why */
+function refuseAtEl2(scenario: Scenario, { name, capabilities }: ReclaimPolicy): void {
+  if (capabilities.usableAtEl2) return;
+  const why = capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+  throw new ScenarioError(scenario.name, [`policy '${name}' is refused for a pkvm machine: ${why} (s2lab policies shows which are)`]);
 }
 
 function namedPolicy(scenario: Scenario, name: string): ReturnType<typeof policyByName> {

@@ -45,7 +45,7 @@ export function bootConfig(line: GoldenLine, pageShift: number, regions: readonl
     ipaBits: PARANGE_BITS[word('parange', 2, PARANGE_BITS.length - 1)]!,
     fwb: word('fwb', 1, 1) === 1,
     tlbRange: word('range', 1, 1) === 1,
-    pkvm: { regions, carvedPages, poolPages: word('pool', 0, carvedPages) },
+    pkvm: { regions, carvedPages, poolPages: word('pool', 0, carvedPages), coalesce: 'none' },
   };
 }
 

@@ -10,7 +10,17 @@ export interface PkvmConfig {
   readonly carvedPages: number;
   /** The first of those, which the tables of the host's stage-2 are made of. */
   readonly poolPages: number;
+  /** How the host's blocks come back once its pages have. */
+  readonly coalesce: CoalesceMode;
 }
+
+/**
+ * Coalescing of the host's stage-2: never (Linux 7.2); or as soon as the pages of a block are all the host's again, under the same lock.
+ * @source kernel-list thread of April 2022, Q. Perret on the host's stage-2
+ */
+export const COALESCE_MODES = ['none', 'eager'] as const;
+/** One of COALESCE_MODES. */
+export type CoalesceMode = (typeof COALESCE_MODES)[number];
 
 /**
  * What the host does about split blocks when the dirty logging of a memslot ends: nothing, so that only faults bring blocks back (KVM on
@@ -79,7 +89,7 @@ export interface MachineConfig {
 /** A small machine with today's common features; override what differs. */
 export const DEFAULT_CONFIG: MachineConfig = {
   kind: 'kvm',
-  pkvm: { regions: [{ base: 0x4000_0000, bytes: 0x4000_0000, nomap: false }], carvedPages: 512, poolPages: 448 },
+  pkvm: { regions: [{ base: 0x4000_0000, bytes: 0x4000_0000, nomap: false }], carvedPages: 512, poolPages: 448, coalesce: 'none' },
   vcpus: 4,
   pageShift: 12,
   ipaBits: 40,

@@ -7,7 +7,7 @@ import { acquire, release } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
 import type { Backing, Memslot } from './memslots.ts';
 import { PC } from './pc.ts';
-import { beginHostFault } from './pkvm-steps.ts';
+import { beginHostFault, leaveGuest } from './pkvm-steps.ts';
 import type { Walker } from './walker.ts';
 import { beginMap, beginWalk, finishCommand } from './control.ts';
 
@@ -52,8 +52,7 @@ function taken(machine: Machine, walker: Walker): void {
   machine.commit(walker, K.faultTaken, walker.faultLevel, 0, 0, 0, 0, 0, 0, walker.ipa, walker.faultKind, walker.access);
   if (machine.hypervisor !== undefined) {
     if (walker.vmid === 0) beginHostFault(machine, walker);
-    // The core leaves its guest for the host, which decides what the guest is given.
-    else finishCommand(walker, RESULT.efault);
+    else leaveGuest(machine, walker);
     return;
   }
   const stage2 = machine.stage2(walker);

@@ -20,7 +20,10 @@ import { firstVmid, World } from './world.ts';
 /** State of a policy that has none. */
 const NO_WORDS = new Int32Array(0);
 
-/** Most events one step commits: the columns must have this much room before a step. */
+/** Most concatenated root pages. @source Arm ARM DDI 0487 D8.2 */
+const ROOT_PAGES_MAX = 16;
+
+/** Most events one step of a machine with one stage-2 commits: the columns must have this much room before a step. */
 export const EVENTS_PER_STEP = 4;
 
 /**
@@ -143,6 +146,11 @@ export class Machine {
 
   get reclaimActor(): number {
     return this.config.vcpus + 1;
+  }
+
+  /** Most events that one step commits: the hypervisor takes all root pages of a stage-2 at once. */
+  get eventsPerStep(): number {
+    return this.hypervisor === undefined ? EVENTS_PER_STEP : EVENTS_PER_STEP + ROOT_PAGES_MAX;
   }
 
   /** Whether every actor with a workload is done and nothing is pending. */

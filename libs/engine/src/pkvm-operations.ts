@@ -1,6 +1,7 @@
 import { alignDown, geometry, isValid, LAST_LEVEL, outputAddress, spanBytes } from '@s2lab/arch';
 import { COMPONENT, DSB, K, OP, OPERATION, PAGE_STATE, RESULT, WALK_FLAG } from '@s2lab/events';
 import { beginWalk } from './control.ts';
+import type { HypMemory } from './hyp-memory.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import type { Stage } from './pkvm-stages.ts';
@@ -70,6 +71,34 @@ const HOST_DONATES_HYP: readonly Stage[] = [
   releaseAll,
 ];
 
+/**
+ * Where all pages of a block are the host's again, the block replaces the table of its pages: the largest one that there is. What is unlinked
+ * is the policy's.
+ */
+const coalesce: Stage = (machine, walker) => {
+  const { memory, shape } = machine.world;
+  if (machine.config.pkvm.coalesce !== 'eager') return;
+  const start = memory.startOfRange(walker.pa);
+  const end = memory.endOfRange(walker.pa);
+  for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
+    const bytes = spanBytes(shape, level);
+    const base = alignDown(walker.pa, bytes);
+    if (base < start || base + bytes > end || !isHostsOwn(memory, base, bytes)) continue;
+    mapHost(machine, walker, base, bytes);
+    return;
+  }
+};
+
+/** Whether the host may reach all pages of [pa, pa + bytes) and owns them. */
+function isHostsOwn(memory: HypMemory, pa: number, bytes: number): boolean {
+  const first = memory.pageOf(pa);
+  for (let page = first; page < first + bytes / memory.pageBytes; page += 1) {
+    const state = memory.hostStates[page];
+    if (state !== owned && state !== sharedOwned) return false;
+  }
+  return true;
+}
+
 /** Pages of the hypervisor become the host's. @source __pkvm_hyp_donate_host() */
 const HYP_DONATES_HOST: readonly Stage[] = [
   take(HELD.host),
@@ -80,6 +109,7 @@ const HYP_DONATES_HOST: readonly Stage[] = [
   setHyp(none),
   giveHost,
   setHost(owned),
+  coalesce,
   releaseAll,
 ];
 
@@ -97,6 +127,7 @@ const mapAround: Stage = (machine, walker) => {
       if (level >= shape.minBlockLevel && base >= start && base + spanBytes(shape, level) <= end) break;
     }
     const bytes = spanBytes(shape, level);
+    walker.mapShift = Math.log2(bytes);
     mapHost(machine, walker, alignDown(walker.pa, bytes), bytes);
   }
 };
@@ -192,27 +223,23 @@ const createGuest: Stage = (machine, walker) => {
   walker.page = -1;
 };
 
-/** A root page a step; then the stage-2 is there. @source __kvm_pgtable_stage2_init() */
+/** Its root pages (walker.page is -1 before), then the stage-2 is there. @source __kvm_pgtable_stage2_init() */
 function createStage2(vmidOf: (walker: Walker) => number): Stage {
   return (machine, walker) => {
     const vmid = vmidOf(walker);
     walker.vmid = vmid;
     const { shape } = machine.world.stage2(vmid);
-    // walker.page is the address of the next root page, walker.hardwareTable the first root page, -1 before.
     if (walker.page < 0) {
+      // All in one step: concatenated root pages lie one behind the other, whoever else allocates.
       walker.page = machine.hypervisor!.takeFromPool(vmid, Math.log2(shape.rootPages));
-      walker.rootsLeft = shape.rootPages;
-      walker.hardwareTable = -1;
-    }
-    if (walker.rootsLeft > 0) {
-      const frame = machine.allocateTable(walker, shape.startLevel, 1, walker.page);
-      if (walker.hardwareTable < 0) walker.hardwareTable = frame;
-      walker.page += shape.pageBytes;
-      walker.rootsLeft -= 1;
+      for (let i = 0; i < shape.rootPages; i += 1) {
+        const frame = machine.allocateTable(walker, shape.startLevel, 1, walker.page + i * shape.pageBytes);
+        if (i === 0) walker.hardwareTable = frame;
+      }
+      walker.page = 0;
       walker.stage -= 1;
       return;
     }
-    walker.page = 0;
     const { ipaBits, startLevel, rootPages } = shape;
     const features = featureBits(machine, vmid);
     machine.commit(walker, K.stage2Created, startLevel, ipaBits, walker.hardwareTable, 0, 0, 0, 0, 0, rootPages, features);
@@ -382,6 +409,7 @@ export const PKVM_OPERATIONS: Readonly<Record<number, readonly Stage[]>> = {
     unmapGuest,
     giveHost,
     setHost(owned),
+    coalesce,
   ],
   [OPERATION.hostForceReclaim]: [
     take(HELD.vmTable),
@@ -402,6 +430,7 @@ export const PKVM_OPERATIONS: Readonly<Record<number, readonly Stage[]>> = {
     wipe,
     giveHost,
     setHost(owned),
+    coalesce,
   ],
   [OPERATION.guestShareHost]: [
     take(HELD.host),
@@ -438,7 +467,7 @@ export const PKVM_OPERATIONS: Readonly<Record<number, readonly Stage[]>> = {
     tearDown,
     freeRoots,
     releaseAll,
-    nextReturned(17),
+    nextReturned(18),
     ...HYP_DONATES_HOST,
     jump(6),
     forget,

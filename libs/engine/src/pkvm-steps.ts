@@ -108,6 +108,7 @@ function prepare(walker: Walker): void {
 export function beginHostFault(machine: Machine, walker: Walker): void {
   walker.guest = HOST;
   walker.pa = walker.ipa;
+  walker.mapShift = machine.world.shape.pageShift;
   walker.bytes = machine.world.shape.pageBytes;
   begin(machine, walker, OPERATION.hostFault);
 }
@@ -204,6 +205,19 @@ function recycle(machine: Machine, walker: Walker): void {
   walker.pc = PC.pkvmStage;
 }
 
+/** The fault is handled; whoever took it tries again. `mapShift` is the size that was mapped for it. */
+function handled(machine: Machine, walker: Walker, result: number): void {
+  const bytes = 2 ** walker.mapShift;
+  machine.commit(walker, K.faultHandled, 0, 0, 0, bytes, bytes / 0x1_0000_0000, 0, 0, walker.ipa, result, 0);
+}
+
+/** A guest touched an address that it has nothing at: its core leaves it for the host, which decides what the guest is given. */
+export function leaveGuest(machine: Machine, walker: Walker): void {
+  walker.mapShift = machine.world.shape.pageShift;
+  handled(machine, walker, RESULT.efault);
+  finishCommand(walker, RESULT.efault);
+}
+
 /** The operation is over, its locks are free. */
 function end(machine: Machine, walker: Walker): void {
   if (walker.program === BOOTS) {
@@ -221,6 +235,7 @@ function end(machine: Machine, walker: Walker): void {
     finishCommand(walker, RESULT.efault);
   } else {
     // Mapped now, by this core or another one.
+    handled(machine, walker, RESULT.ok);
     walker.commandResult = RESULT.ok;
     walker.pc = PC.guestAccess;
   }

@@ -191,6 +191,29 @@ const INPUTS: readonly ScenarioInput[] = [
     machines: [{ ...UNDISTURBED, eagerSplitBytes: '2MiB' }],
     faults: [{ kind: 'empty-cache', oneIn: 20 }],
   },
+  {
+    name: 'protected',
+    description:
+      'Protected guests come and go on four cores: the host’s blocks are broken by donations, its pages come back when a guest ends, its blocks never.',
+    machines: [{ kind: 'pkvm', policy: 'hyp-lock', vcpus: 4, memoryBytes: '1GiB', workload: { type: 'protected-guests', params: {} } }],
+  },
+  {
+    name: 'coexist',
+    description:
+      'A KVM guest under RCU and a pKVM machine whose host and guests have policies of their own, side by side; blocks of the host are coalesced.',
+    machines: [
+      { ...MIGRATING, policy: 'rcu', workload: { type: 'migration', params: { ...MIGRATING.workload.params, cycles: 1 } } },
+      {
+        kind: 'pkvm',
+        policy: 'hyp-lock',
+        hostPolicy: 'epoch',
+        coalesce: 'eager',
+        vcpus: 4,
+        memoryBytes: '1GiB',
+        workload: { type: 'protected-guests', params: { lives: 3 } },
+      },
+    ],
+  },
 ];
 
 /** The scenarios that come with the lab, by name; `demo` is what `npm start` runs. */

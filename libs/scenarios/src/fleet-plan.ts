@@ -11,6 +11,7 @@ import { ScenarioError } from './parse-scenario.ts';
 import type { Recording } from './recording.ts';
 import { RecordedWorkload } from './recording.ts';
 import type { MachineSpec, Scenario } from './scenario-schema.ts';
+import { ProtectedGuests, pkvmConfig } from './protected-guests.ts';
 import { SteadyWorkload } from './steady-workload.ts';
 
 /** Recordings that `recorded` workloads name, by their `file`. */
@@ -44,6 +45,8 @@ export function machineConfigFor(scenario: Scenario, index: number, seed: number
   const { spec } = machineAt(scenario, index);
   const { cacheCapacity, tlbEntries, walkCacheEntries } = spec;
   const overrides: Partial<MachineConfig> = {
+    kind: spec.kind,
+    pkvm: pkvmConfig(spec),
     vcpus: spec.vcpus,
     pageShift: spec.pageShift,
     ipaBits: spec.ipaBits,
@@ -84,6 +87,7 @@ export function scenarioOfRecording(recording: Recording, policy: string): Scena
     count: 1,
     kind: 'kvm',
     policy,
+    coalesce: 'none',
     vcpus: recording.machine.vcpus,
     memoryBytes: 0,
     memslots: 1,
@@ -119,6 +123,8 @@ function generated(spec: MachineSpec, startNs: number, seed: number): Workload {
       return new DestroyWorkload(spec, workload.params, startNs, seed);
     case 'migration':
       return new MigrationWorkload(spec, workload.params, startNs, seed);
+    case 'protected-guests':
+      return new ProtectedGuests(spec, workload.params, startNs, seed);
     case 'recorded':
       throw new Error('a recorded workload has no generator');
   }

@@ -1,4 +1,5 @@
 import { pathText, problemLines } from './problem-text.ts';
+import { CORES_MAX, leastMemory } from './protected-arena.ts';
 import type { MachineSpec, Scenario } from './scenario-schema.ts';
 import { scenarioSchema } from './scenario-schema.ts';
 
@@ -63,7 +64,22 @@ function machineProblems(spec: MachineSpec): string[] {
     problems.push(`hugetlb: expected a power of two, at least the granule of ${pageBytes}, found ${hugetlb}`);
   }
   if (eagerSplitBytes % pageBytes !== 0) problems.push(`eagerSplitBytes: expected a multiple of ${pageBytes}, found ${eagerSplitBytes}`);
-  return [...problems, ...paramProblems(spec, pageBytes)];
+  return [...problems, ...kindProblems(spec), ...paramProblems(spec, pageBytes)];
+}
+
+/** Workloads and kinds of machines belong together. */
+function kindProblems({ kind, workload, hostPolicy, coalesce, memoryBytes, vcpus }: MachineSpec): string[] {
+  const problems: string[] = [];
+  const isPkvm = kind === 'pkvm';
+  if (isPkvm !== (workload.type === 'protected-guests'))
+    problems.push(`workload.type: expected ${isPkvm ? "'protected-guests'" : 'one for a kvm machine'}, found '${workload.type}'`);
+  if (!isPkvm && hostPolicy !== undefined) problems.push('hostPolicy: a kvm machine has no stage-2 of its host');
+  if (!isPkvm && coalesce !== 'none') problems.push('coalesce: a kvm machine has no stage-2 of its host');
+  if (workload.type !== 'protected-guests' || !isPkvm) return problems;
+  if (vcpus > CORES_MAX) problems.push(`vcpus: expected at most ${CORES_MAX} cores, found ${vcpus}`);
+  const least = leastMemory(vcpus, workload.params.guestBytes);
+  if (memoryBytes < least) problems.push(`memoryBytes: expected at least ${least} for ${vcpus} guests at a time, found ${memoryBytes}`);
+  return problems;
 }
 
 function paramProblems(spec: MachineSpec, pageBytes: number): string[] {
@@ -88,6 +104,7 @@ function paramProblems(spec: MachineSpec, pageBytes: number): string[] {
     );
   check('kernelBytes', 0);
   check('initrdBytes', 0);
+  check('guestBytes', pageBytes);
   const image = (sizeOf('kernelBytes') ?? 0) + (sizeOf('initrdBytes') ?? 0);
   if (image > spec.memoryBytes)
     problems.push(`workload.params: kernelBytes and initrdBytes together expected to fit in memoryBytes, found ${image}`);

@@ -50,7 +50,7 @@ test('a problem names the file, the path, what was expected and what was found, 
   assert.deepEqual(problemsOf({}, { costs: { lunchNs: 1 } }), ['costs.lunchNs: this key is not known here']);
   assert.deepEqual(problemsOf({ tlbEntries: 3 }), ['machines[0].tlbEntries: expected a power of two up to 65536, found 3']);
   assert.deepEqual(problemsOf({ workload: { type: 'siesta' } }), [
-    'machines[0].workload.type: expected one of boot, steady, balloon, ageing, churn, destroy, migration, recorded, found "siesta"',
+    'machines[0].workload.type: expected one of boot, steady, balloon, ageing, churn, destroy, migration, protected-guests, recorded, found "siesta"',
   ]);
   for (const memoryBytes of ['3 bananas', '999999999999999TiB'])
     assert.match(problemsOf({ memoryBytes })[0]!, /^machines\[0\]\.memoryBytes: expected a size in bytes: .* found "/);

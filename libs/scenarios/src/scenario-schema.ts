@@ -1,4 +1,4 @@
-import { COLLAPSE_MODES, DEFAULT_COSTS, TEARDOWN_ORDERS } from '@s2lab/engine';
+import { COALESCE_MODES, COLLAPSE_MODES, DEFAULT_COSTS, TEARDOWN_ORDERS } from '@s2lab/engine';
 import { PHASE } from '@s2lab/events';
 import { z } from 'zod';
 import {
@@ -9,6 +9,7 @@ import {
   churnParams,
   destroyParams,
   migrationParams,
+  protectedGuestsParams,
   recordedParams,
   steadyParams,
 } from './workload-params.ts';
@@ -36,6 +37,7 @@ const workload = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('churn'), params: churnParams.prefault({}) }),
   z.strictObject({ type: z.literal('destroy'), params: destroyParams.prefault({}) }),
   z.strictObject({ type: z.literal('migration'), params: migrationParams.prefault({}) }),
+  z.strictObject({ type: z.literal('protected-guests'), params: protectedGuestsParams.prefault({}) }),
   z.strictObject({ type: z.literal('recorded'), params: recordedParams }),
 ]);
 
@@ -45,15 +47,20 @@ const powerOfTwo = z
   .max(65536)
   .refine((n) => (n & (n - 1)) === 0, { error: 'expected a power of two up to 65536' });
 
+const policyName = z
+  .string()
+  .regex(/^[a-z][a-z0-9.-]*$/, { error: 'expected the name of a reclaim policy, such as rcu (s2lab policies lists them)' });
+
 const machine = z.strictObject({
   count: z.int().min(1).max(256).default(1).meta({ description: 'How many machines of this kind' }),
-  kind: z.literal('kvm').default('kvm').meta({ description: 'What owns the stage-2' }),
-  policy: z
-    .string()
-    .regex(/^[a-z][a-z0-9.-]*$/, { error: 'expected the name of a reclaim policy, such as rcu (s2lab policies lists them)' })
-    .meta({ description: 'Reclaim policy of the stage-2, by name' }),
-  vcpus: z.int().min(1).max(512).default(4).meta({ description: 'Virtual CPUs; a recording brings its own number' }),
-  memoryBytes: bytes.prefault('256MiB').meta({ description: 'Guest memory, from IPA 1 GiB on' }),
+  kind: z.enum(['kvm', 'pkvm']).default('kvm').meta({
+    description: 'kvm: one guest, managed by the kernel; pkvm: a hypervisor at EL2 manages the stage-2 of the host and of each guest',
+  }),
+  policy: policyName.meta({ description: 'Reclaim policy of the guests’ stage-2s, by name' }),
+  hostPolicy: policyName.optional().meta({ description: 'Reclaim policy of the host’s stage-2 (pkvm); absent = that of the guests' }),
+  coalesce: z.enum(COALESCE_MODES).default('none').meta({ description: 'How the blocks of the host’s stage-2 come back (pkvm)' }),
+  vcpus: z.int().min(1).max(512).default(4).meta({ description: 'Virtual CPUs, of pkvm cores; a recording brings its own number' }),
+  memoryBytes: bytes.prefault('256MiB').meta({ description: 'Guest memory, from IPA 1 GiB on; of pkvm the host’s, from PA 1 GiB on' }),
   memslots: z.int().min(1).max(64).default(1).meta({ description: 'Memslots that the memory is divided into' }),
   pageShift: z
     .literal([12, 14, 16], { error: 'expected 12 (4K), 14 (16K) or 16 (64K)' })

@@ -114,6 +114,29 @@ export const migrationParams = z.strictObject({
   recreateMemslots: z.boolean().default(false).meta({ description: 'Delete and create all memslots at the end of each cycle' }),
 });
 
+/** Parameters of the `protected-guests` workload. */
+export const protectedGuestsParams = z.strictObject({
+  lives: z
+    .int()
+    .min(0)
+    .max(1e6)
+    .default(4)
+    .meta({ description: 'Guests that each core starts and ends, one after the other, 0 = without end' }),
+  guestBytes: bytes.prefault('2MiB').meta({ description: 'Memory of a guest, donated page by page as it touches it' }),
+  protectedPercent: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(75)
+    .meta({ description: 'Share of guests that are protected; the others borrow their memory from the host' }),
+  sharedPages: z.int().min(0).max(512).default(8).meta({ description: 'Pages that a protected guest shares with the host for a while' }),
+  guestTouches: z.int().min(0).max(1e6).default(200).meta({ description: 'Accesses of a guest once it has its memory' }),
+  hostTouches: z.int().min(0).max(1e6).default(200).meta({ description: 'Accesses of the host before and after each guest' }),
+  trespasses: z.int().min(0).max(1000).default(2).meta({ description: 'Accesses of the host to memory of a protected guest: they abort' }),
+  writePercent: z.int().min(0).max(100).default(50).meta({ description: 'Share of writes' }),
+  thinkNs: span.default(500).meta({ description: 'Mean time between two commands of a core' }),
+});
+
 /** Parameters of the `recorded` workload. */
 export const recordedParams = z.strictObject({
   file: z.string().min(1).meta({ description: 'Operation script or trace text, relative to the scenario file' }),
@@ -132,5 +155,7 @@ export type AgeingParams = z.output<typeof ageingParams>;
 export type ChurnParams = z.output<typeof churnParams>;
 /** Parameters of `destroy`, complete. */
 export type DestroyParams = z.output<typeof destroyParams>;
+/** Parameters of `protected-guests`, complete. */
+export type ProtectedGuestsParams = z.output<typeof protectedGuestsParams>;
 /** Parameters of `migration`, complete. */
 export type MigrationParams = z.output<typeof migrationParams>;

@@ -9,6 +9,8 @@ export interface MachineSetup {
   readonly origin: FrameOrigin;
   readonly config: MachineConfig;
   readonly policy: ReclaimPolicy;
+  /** Policy of the host's stage-2, under pKVM; absent = `policy`. */
+  readonly hostPolicy?: ReclaimPolicy;
   readonly workload: Workload;
 }
 
@@ -28,7 +30,10 @@ export class FleetRun {
   constructor(machines: readonly MachineSetup[], frameRows?: number) {
     this.setups = machines;
     this.columns = new EventColumns(frameRows);
-    this.runs = machines.map((setup) => new MachineRun(new Machine(setup.config, setup.policy, setup.workload, this.columns)));
+    this.runs = machines.map((setup) => {
+      const { config, policy, workload, hostPolicy } = setup;
+      return new MachineRun(new Machine(config, policy, workload, this.columns, hostPolicy));
+    });
     this.nextSeq = new Float64Array(machines.length);
   }
 

@@ -1,5 +1,5 @@
 import type { Machine } from '@s2lab/engine';
-import { EVENTS_PER_STEP, step } from '@s2lab/engine';
+import { step } from '@s2lab/engine';
 import { Tournament } from './tournament.ts';
 
 /**
@@ -29,7 +29,7 @@ export class MachineRun {
    */
   runUntil(limitNs: number): void {
     const { machine, clock, order } = this;
-    const full = machine.columns.capacity - EVENTS_PER_STEP;
+    const full = machine.columns.capacity - machine.eventsPerStep;
     while (machine.columns.length <= full) {
       const actor = order.first;
       const at = clock[actor]!;

@@ -194,6 +194,7 @@ export class World {
         return this.open(e.actor, OPEN.fault);
       case K.faultHandled:
       case K.guestAborted:
+      case K.hostAborted:
         return this.close(e.actor, OPEN.fault);
       case K.operationBegan:
         return this.open(e.actor, OPEN.operation);
