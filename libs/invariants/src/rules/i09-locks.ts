@@ -61,15 +61,20 @@ export const locks: Rule = {
       on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
         if (world.actors.lockMode(e.actor, e.stage2) === 0) unlockedWrite(site, e);
       });
-    const [ofGuests = '', ofHost = ofGuests] = origin.policy.split(POLICY_SEPARATOR);
     const hasHost = origin.machineKind === WITH_HOST;
-    const inSections = [ofGuests, ofHost].map((policy) => WITH_SECTIONS.includes(policy));
+    const inSections = usesSections(origin.policy);
     if (inSections.includes(true))
       on.before([K.descriptorRead, K.descriptorSwapped], (e) => {
         if (inSections[hasHost && e.stage2 === 0 ? 1 : 0]!) outsideSection(site, e);
       });
   },
 };
+
+/** Whether the policy of the guests, and that of the host, has read-side sections. */
+function usesSections(policy: string): readonly boolean[] {
+  const [ofGuests = '', ofHost = ofGuests] = policy.split(POLICY_SEPARATOR);
+  return [ofGuests, ofHost].map((name) => WITH_SECTIONS.includes(name));
+}
 
 /** Each stage-2 has a lock of its own; the others are one each. */
 function lockOf(known: LockShadow[], { arg, stage2 }: EventCursor): LockShadow {

@@ -38,35 +38,35 @@ export const pageOwners: Rule = {
     'per page that is not the host’s alone: its states for host and hypervisor, the guests that map it and how; what the present operation changed',
   attach(site) {
     const { on, world } = site;
-    const owners = new PageOwners(world.pageBytes);
-    const changes: Change[] = [];
+    const owners = site.keep(() => new PageOwners(world.pageBytes));
+    const changes = site.keep((): Change[] => []);
     /** OPERATION that each actor has begun last. */
-    const operations: number[] = [];
-    let guarded = false;
+    const operations = site.keep((): number[] => []);
+    const host = site.keep(() => ({ guarded: false }));
     on.before([K.memoryRegionAdded], () => {
-      guarded = true;
+      host.guarded = true;
     });
     on.before([K.operationBegan], (e) => {
-      if (guarded) operations[e.actor] = e.arg;
+      if (host.guarded) operations[e.actor] = e.arg;
     });
     const changed = (pa: number, bytes: number, seq: number, what: string): void => {
       if (changes.length < CHANGES_MAX) changes.push({ pa, bytes, seq, what });
     };
     on.before([K.pageStateChanged], (e) => {
       const { pa, bytes } = e;
-      if (!guarded || bytes > FOLLOWED_MAX) return;
+      if (!host.guarded || bytes > FOLLOWED_MAX) return;
       if (operations[e.actor] === OPERATION.hostUnshareFfa) owners.recall(pa, bytes);
       owners.note(e.arg, pa, bytes, e.aux);
       changed(pa, bytes, e.seq, 'what is noted changed of');
     });
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
-      if (guarded && e.place >= 0) written(site, owners, changed, e);
+      if (host.guarded && e.place >= 0) written(site, owners, changed, e);
     });
     on.before([K.stage2Destroyed], (e) => {
-      if (guarded && e.stage2 !== HOST) owners.forget(e.stage2);
+      if (host.guarded && e.stage2 !== HOST) owners.forget(e.stage2);
     });
     on.before([K.lockReleased], (e) => {
-      if (!guarded || changes.length === 0 || e.stage2 !== HOST || e.arg !== LOCK.mmu) return;
+      if (!host.guarded || changes.length === 0 || e.stage2 !== HOST || e.arg !== LOCK.mmu) return;
       for (const change of changes) judge(site, owners, change, e);
       changes.length = 0;
     });

@@ -13,6 +13,7 @@ import { CachedEntries } from '../shadow/cached-entries.ts';
 import { DirtyBitmap, DirtyLogs } from '../shadow/dirty-log.ts';
 import { LockedSlots } from '../shadow/locked-slots.ts';
 import { MemoryMap } from '../shadow/memory-map.ts';
+import { PageOwners } from '../shadow/page-owners.ts';
 import { PendingFlushes } from '../shadow/pending-flushes.ts';
 import { Tables } from '../shadow/tables.ts';
 import { PendingTlbis, TlbShadow, VcpuTlb } from '../shadow/tlb.ts';
@@ -35,6 +36,7 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['DirtyBitmap', () => new DirtyBitmap(0, 0, 4096, 4096)],
   ['PendingFlushes', () => new PendingFlushes()],
   ['MemoryMap', () => new MemoryMap()],
+  ['PageOwners', () => new PageOwners(4096)],
   ['Balances', () => new Balances()],
   ['Holders', () => new Holders()],
   ['LockShadow', () => new LockShadow(0)],
