@@ -9,8 +9,8 @@ const PICTURE = fileURLToPath(new URL('../../../docs/images/reclaim.png', import
 const BIN = fileURLToPath(new URL('../bin/s2lab.mjs', import.meta.url));
 
 /** Wall seconds of the plain run, and of the same run with stalled grace periods. */
-const PLAIN_S = 60;
-const STALLED_S = 60;
+const PLAIN_S = 45;
+const STALLED_S = 45;
 const STALLED = { faults: [{ kind: 'stalled-grace-periods', durationNs: 4_000_000, oneIn: 500 }] };
 
 const browserPath = capability('chromium');
