@@ -47,6 +47,7 @@ export function sparseWriteNs(eager: boolean, vcpus: number, blocksPerVcpu: numb
   return figures.get('write')!.ns;
 }
 
+/** Three costs were chosen with the whole table in view: every row of it is fitted. */
 function run(size: Size): readonly Figure[] {
   const rows = size === 'small' ? PUBLISHED.filter(([vcpus]) => [1, 2, 32].includes(vcpus)) : PUBLISHED;
   const blocks = size === 'small' ? 12 : 24;
@@ -60,7 +61,7 @@ function run(size: Size): readonly Figure[] {
       published: onFault / eager,
       simulated: onFaultNs / eagerNs,
       tolerance: TOLERANCE,
-      fitted: vcpus === 1 || vcpus === 128,
+      fitted: true,
     };
     if (i === 0) return [ratio];
     return [
@@ -70,9 +71,15 @@ function run(size: Size): readonly Figure[] {
         published: onFault / onFault1,
         simulated: onFaultNs / times[0]!.onFault,
         tolerance: TOLERANCE,
-        fitted: vcpus === 152,
+        fitted: true,
       },
-      { name: `eager: ${at} / 1 vCPU`, published: eager / eager1, simulated: eagerNs / times[0]!.eager, tolerance: TOLERANCE },
+      {
+        name: `eager: ${at} / 1 vCPU`,
+        published: eager / eager1,
+        simulated: eagerNs / times[0]!.eager,
+        tolerance: TOLERANCE,
+        fitted: true,
+      },
     ];
   });
 }

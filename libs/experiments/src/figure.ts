@@ -7,7 +7,7 @@ export interface Figure {
   readonly simulated: number;
   /** Greatest deviation that counts as reproduced, as a share of the published figure; 0: must be equal. Absent: shown, and not judged. */
   readonly tolerance?: number;
-  /** Whether a cost was fitted to this very figure: then it shows that the model can be fitted, and predicts nothing. */
+  /** Whether a cost was fitted with this figure in view: then it shows that the model can be fitted, and predicts nothing. */
   readonly fitted?: boolean;
   /** The figures that the published one, which is rounded, may stand for: [least, greatest]. */
   readonly roundedFrom?: readonly [number, number];

@@ -49,6 +49,7 @@ export function relaxationPass(policy: ReclaimPolicy, vcpus: number, pages: numb
   return { ns, contentions: counts[K.lockContended]! };
 }
 
+/** Four costs were chosen with all times of the table in view: each of those rows is fitted. The contentions are a prediction. */
 function run(size: Size): readonly Figure[] {
   const rows = size === 'small' ? PUBLISHED.filter(([vcpus]) => [1, 8, 16].includes(vcpus)) : PUBLISHED;
   const pages = size === 'small' ? 128 : 512;
@@ -64,7 +65,7 @@ function run(size: Size): readonly Figure[] {
       published: beforeMs / afterMs,
       simulated: pass.before.ns / pass.after.ns,
       tolerance: TOLERANCE,
-      fitted: vcpus === 64,
+      fitted: true,
     };
     if (i === 0) return [ratio];
     return [
@@ -74,14 +75,14 @@ function run(size: Size): readonly Figure[] {
         published: beforeMs / before1,
         simulated: pass.before.ns / passes[0]!.before.ns,
         tolerance: TOLERANCE,
-        fitted: vcpus === 64,
+        fitted: true,
       },
       {
         name: `read side: ${at} / 1 vCPU`,
         published: afterMs / after1,
         simulated: pass.after.ns / passes[0]!.after.ns,
         tolerance: TOLERANCE,
-        fitted: vcpus === 8 || vcpus === 64,
+        fitted: true,
       },
     ];
   });
