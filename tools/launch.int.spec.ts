@@ -49,7 +49,7 @@ describe('the launcher', () => {
   it('refuses an unknown command in one line', () => {
     assert.deepEqual(launch('dance'), {
       ok: false,
-      output: 'stage2-lab: unknown command dance; one of start, test, bench, lint, provision, lock\n',
+      output: 'stage2-lab: unknown command dance; one of start, test, bench, fuzz, drills, images, lint, provision, lock\n',
     });
   });
 
