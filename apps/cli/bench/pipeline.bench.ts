@@ -1,6 +1,9 @@
 // The migration scenario end to end on one core: engine alone, engine into a log file, verifier over that file. Rates are events per
 // second of CPU time of the whole process, threads of the compressor included, so that other load on the machine does not count.
-import { mkdtemp, rm } from 'node:fs/promises';
+// Each of the three runs in a fresh process, as a user's would, and works for a while before it is measured: of compiled code.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDamage } from '@s2lab/events';
@@ -10,27 +13,26 @@ import { builtinScenarios } from '@s2lab/scenarios';
 import { FileSink, FileSource } from '@s2lab/transport-file';
 
 const EVENTS_MIN = 10_000_000;
-/** Events before the measurement begins, so that it is of compiled code. */
+/** Events before the measurement begins. */
 const WARM_UP = 4_000_000;
 
 function report(name: string, value: number, unit: string, target: number, better: 'higher' | 'lower'): void {
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit, target, better }));
 }
 
-/** CPU seconds that `work` took. */
-async function cpuSeconds(work: () => Promise<void> | void): Promise<number> {
+/** Runs `work`, which returns how many events it did, and gives that and the events per second of CPU time. */
+async function rated(work: () => Promise<number>): Promise<{ events: number; perSecond: number }> {
   const before = process.cpuUsage();
-  await work();
+  const events = await work();
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e6;
+  return { events, perSecond: (events * 1e6) / (user + system) };
 }
 
 const migration = builtinScenarios.get('migration')!;
-let events = 0;
 
-/** Runs whole migrations, seed after seed, until enough events were made. */
-async function produce(least: number, sinkOf: (seed: number) => Promise<FileSink | undefined>): Promise<void> {
-  events = 0;
+/** Runs whole migrations, seed after seed, until there are `least` events, into sinks if there are any; returns how many events there were. */
+async function produce(least: number, sinkOf: (seed: number) => Promise<FileSink | undefined>): Promise<number> {
+  let events = 0;
   for (let seed = 1; events < least; seed += 1) {
     const { producer } = assembleFleet(migration, { seed, runId: `bench-${seed}` });
     const sink = await sinkOf(seed);
@@ -40,30 +42,10 @@ async function produce(least: number, sinkOf: (seed: number) => Promise<FileSink
     }
     await sink?.close();
   }
+  return events;
 }
 
-await produce(WARM_UP, async () => undefined);
-const memory = await cpuSeconds(() => produce(EVENTS_MIN, async () => undefined));
-report('engine, migration, to memory columns', events / memory, 'events/s', 5e6, 'higher');
-
-const folder = await mkdtemp(join(tmpdir(), 's2lab-bench-'));
-const paths: string[] = [];
-let bytes = 0;
-const sinks: FileSink[] = [];
-const recording = await cpuSeconds(() =>
-  produce(EVENTS_MIN, async (seed) => {
-    const path = join(folder, `${seed}.arrow`);
-    paths.push(path);
-    const sink = await FileSink.create(path);
-    sinks.push(sink);
-    return sink;
-  }),
-);
-bytes = sinks.reduce((sum, sink) => sum + sink.byteCount, 0);
-report('engine, migration, to a compressed log file', events / recording, 'events/s', 3e6, 'higher');
-report('log file, migration', bytes / events, 'bytes/event', 8, 'lower');
-
-/** Verifies logs one after the other; returns the events judged. */
+/** Verifies the logs one after the other; returns the events judged. */
 async function verify(logs: readonly string[]): Promise<number> {
   let judged = 0;
   for (const path of logs) {
@@ -81,10 +63,49 @@ async function verify(logs: readonly string[]): Promise<number> {
   return judged;
 }
 
-await verify(paths.slice(0, 3));
-let judged = 0;
-const verifying = await cpuSeconds(async () => {
-  judged = await verify(paths);
-});
-report('verifier, migration, from a compressed log file', judged / verifying, 'events/s', 5e6, 'higher');
-await rm(folder, { recursive: true });
+const parts: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  async engine() {
+    await produce(WARM_UP, async () => undefined);
+    const { perSecond } = await rated(() => produce(EVENTS_MIN, async () => undefined));
+    report('engine, migration, to memory columns', perSecond, 'events/s', 5e6, 'higher');
+  },
+  async record(folder) {
+    const warm = join(folder, 'warm-up');
+    mkdirSync(warm);
+    await produce(WARM_UP, (seed) => FileSink.create(join(warm, `${seed}.arrow`)));
+    await rm(warm, { recursive: true });
+    const sinks: FileSink[] = [];
+    const { events, perSecond } = await rated(() =>
+      produce(EVENTS_MIN, async (seed) => {
+        const sink = await FileSink.create(join(folder, `${seed}.arrow`));
+        sinks.push(sink);
+        return sink;
+      }),
+    );
+    report('engine, migration, to a compressed log file', perSecond, 'events/s', 3e6, 'higher');
+    const bytes = sinks.reduce((sum, sink) => sum + sink.byteCount, 0);
+    report('log file, migration', bytes / events, 'bytes/event', 8, 'lower');
+  },
+  async verify(folder) {
+    const logs = (await readdir(folder)).toSorted().map((name) => join(folder, name));
+    await verify(logs.slice(0, 3));
+    const { perSecond } = await rated(() => verify(logs));
+    report('verifier, migration, from a compressed log file', perSecond, 'events/s', 5e6, 'higher');
+  },
+};
+
+const [part, folder] = process.argv.slice(2);
+if (part !== undefined && folder !== undefined) {
+  await parts[part]!(folder);
+} else {
+  const logs = await mkdtemp(join(tmpdir(), 's2lab-bench-'));
+  for (const name of Object.keys(parts)) {
+    const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, name, logs], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (status !== 0) throw new Error(`${name} ended with ${status}`);
+    process.stdout.write(stdout);
+  }
+  await rm(logs, { recursive: true });
+}
