@@ -44,7 +44,7 @@ What happens when a part of the lab fails, tried against the real parts: Kafka's
 \`npm run drills -- --write\`, which runs \`infra/drills/*.drill.ts\`; \`--only PATTERN\` runs some. A drill fails when anything is lost: after each, a
 reader of its own reads the whole topic or log and a verifier judges it (gaps, order, one writer a machine, every invariant).
 
-Measured on ${cpus().length} cores that were busy with other work, Node ${process.versions.node}.
+Measured on ${cpus().length} cores, Node ${process.versions.node}.
 
 ${table(outcomes)}
 `;
