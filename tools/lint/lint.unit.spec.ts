@@ -156,9 +156,7 @@ const FIXTURES: readonly Fixture[] = [
     rule: 'eslint(no-warning-comments)',
   })),
   ...[
-    "test.skip('a', () => {});",
-    "test.only('a', () => {});",
-    "test.todo('a');",
+    ...['skip', 'only', 'todo'].map((word) => `test.${word}('a', () => {});`),
     "test('a', { skip: true }, () => {});",
     "test('a', (t) => t.skip());",
   ].map((call, index) => ({
