@@ -90,7 +90,10 @@ test('show and history agree: what a slot holds is what the last write before pu
     assert.ok(depth < 4);
   }
   const text = await s2lab(['show', 'a.arrow', '--at', '3000', '--lines', '5', '--vcpu', '0'], dir);
-  assert.match(text.stdout, /event 3000[^]*live tables[^]*; its lock[^]*vCPU 0 [^]*VMM[^]*table 0: level 1[^]*… \d+ more lines/);
+  assert.match(
+    text.stdout,
+    /event 3000[^]*live tables\nstage-2 of VMID 1; its lock: [^]*vCPU 0 [^]*VMM[^]*table 0: level 1[^]*… \d+ more lines/,
+  );
 });
 
 test('checkpoints that do not fit the log are said and built anew', async () => {
