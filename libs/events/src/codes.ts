@@ -89,7 +89,6 @@ export const OPERATION = {
   mkyoungGuest: 39,
   guestDestroy: 40,
   hostLeaf: 41,
-  coalesceHost: 42,
 } as const;
 
 /** TLB invalidations, `arg` of `tlbi-issued`, by Arm's names. @source Arm ARM DDI 0487 C5.5; Linux nvhe/tlb.c */
