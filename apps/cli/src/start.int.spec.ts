@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { VIEWS } from '@s2lab/dashboards';
-import { requireCapability } from '@s2lab/testkit';
+import { BROWSER_FLAGS, requireCapability } from '@s2lab/testkit';
 import type { Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { s2lab } from './spawned-cli.ts';
-import { BROWSER_FLAGS, StartedPage } from './started-page.ts';
+import { StartedPage } from './started-page.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-start-'));
 after(() => rmSync(dir, { recursive: true, force: true }));

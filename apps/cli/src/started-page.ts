@@ -5,18 +5,6 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { BIN } from './spawned-cli.ts';
 
-/** Flags of the browser in which specs look at a page. */
-export const BROWSER_FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 /** A command that serves a page and prints JSON lines, with what it printed; for specs. */
 export class StartedPage {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;

@@ -7,11 +7,11 @@ import { extname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { capability, requireCapability } from '@s2lab/testkit';
+import { BROWSER_FLAGS, capability, requireCapability } from '@s2lab/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { s2lab } from './spawned-cli.ts';
-import { BROWSER_FLAGS, StartedPage } from './started-page.ts';
+import { StartedPage } from './started-page.ts';
 
 /** A recording of the kernel's own code with its grace period taken out: tables are freed under readers. */
 const BROKEN = fileURLToPath(new URL('../../../testdata/golden/broken/free-now.parallel-1025.jsonl.gz', import.meta.url));

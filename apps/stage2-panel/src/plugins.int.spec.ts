@@ -8,23 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { labApi, loadScenario, MetricsSink, RunKeeper } from '@s2lab/fleet';
 import { buildPlugin } from '@s2lab/grafana-toolkit';
 import { EventMetrics } from '@s2lab/metrics';
-import { requireCapability } from '@s2lab/testkit';
+import { BROWSER_FLAGS, requireCapability } from '@s2lab/testkit';
 import { build } from 'esbuild';
 import { fastify } from 'fastify';
 import type { Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import type { HostPage } from './host-page.ts';
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WIDTH = 1000;
 const HEIGHT = 320;
 const HTML =
@@ -118,7 +108,7 @@ test('in a browser, the panel draws what a running fleet answers to the data sou
   if (executablePath === undefined) return;
   const url = await serve();
   kept = runs.keep({ begin: async () => [new MetricsSink(events)], ended: async () => {} }, stop.signal);
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
   t.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width: WIDTH, height: HEIGHT + 60 } });
   const complaints: string[] = [];

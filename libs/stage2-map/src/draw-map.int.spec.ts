@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { copyRows } from '@s2lab/events';
 import { assembleFleet } from '@s2lab/fleet';
 import { builtinScenarios } from '@s2lab/scenarios';
-import { requireCapability } from '@s2lab/testkit';
+import { BROWSER_FLAGS, requireCapability } from '@s2lab/testkit';
 import { MachineView } from '@s2lab/timeline';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
@@ -23,16 +23,6 @@ import {
 import type * as Map from './index.ts';
 import type { Rgb, Stage2State } from './index.ts';
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WIDTH = 900;
 const HEIGHT = 260;
 
@@ -80,7 +70,7 @@ test('the map in a browser has the colours of the palette where the descriptors 
     );
   assert.ok(weight('libs/engine') < 1000, `${weight('libs/engine')} bytes of the engine are in the bundle`);
   const state = midst();
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
   try {
     const page = await browser.newPage({ viewport: { width: WIDTH, height: HEIGHT } });
     const complaints: string[] = [];

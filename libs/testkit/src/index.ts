@@ -7,6 +7,7 @@ export {
   capability,
   requireCapability,
 } from './capability.ts';
+export * from './browser-flags.ts';
 export * from './transport-contract.ts';
 export * from './kafka-broker.ts';
 export * from './trace-dsl.ts';
