@@ -14,8 +14,31 @@ export interface FlushSetting {
 /** Most pages of one recorded range: all of a 52-bit space. */
 const PAGES_MAX = 2 ** 40;
 
+/** Writes what a line of TLB, barrier or cache maintenance says. Returns whether it was one. */
+export function maintenance(writer: EventWriter, line: GoldenLine, setting: FlushSetting): boolean {
+  switch (line.text('e')) {
+    case 'tlbi':
+      flush(writer, line, setting);
+      return true;
+    case 'dsb':
+      writer.note(K.dsbCompleted, barrierDomain(line));
+      return true;
+    case 'isb':
+      writer.note(K.isbCompleted, 0);
+      return true;
+    case 'dc':
+      cacheMaintenance(writer, line, line.has('zeroed') ? K.pageWiped : K.dcacheCleaned);
+      return true;
+    case 'ic':
+      cacheMaintenance(writer, line, K.icacheInvalidated);
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Writes the instructions of a recorded TLB maintenance call. */
-export function flush(writer: EventWriter, line: GoldenLine, setting: FlushSetting): void {
+function flush(writer: EventWriter, line: GoldenLine, setting: FlushSetting): void {
   const sink = {
     tlbi: (op: number, ipa: number, level: number, pages: number) => writer.emit(K.tlbiIssued, level, 0, 0, 0, 0, 0, 0, ipa, op, pages),
     dsb: (domain: number) => writer.note(K.dsbCompleted, domain),
@@ -57,14 +80,14 @@ export function lockMode(line: GoldenLine): number {
 }
 
 /** DSB domain of a barrier line. */
-export function barrierDomain(line: GoldenLine): number {
+function barrierDomain(line: GoldenLine): number {
   const domain = { ish: DSB.ish, ishst: DSB.ishst, nsh: DSB.nsh, nshst: DSB.nshst }[line.text('k')];
   if (domain === undefined) throw line.wrong('k', 'ish, ishst, nsh or nshst');
   return domain;
 }
 
 /** Writes a cache maintenance event of `kind`. */
-export function cacheMaintenance(writer: EventWriter, line: GoldenLine, kind: number): void {
+function cacheMaintenance(writer: EventWriter, line: GoldenLine, kind: number): void {
   const pa = line.bytes('pa');
   const bytes = line.bytes('sz');
   writer.emit(kind, 0, 0, 0, bytes, Math.floor(bytes / 2 ** 32), pa, Math.floor(pa / 2 ** 32), 0, 0, 0);

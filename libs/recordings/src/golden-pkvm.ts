@@ -4,7 +4,7 @@ import { COMPONENT, K, LOCK, LOCK_MODE, OP, PAGE_STATE, WALK_FLAG } from '@s2lab
 import { ACTOR, EventWriter } from './event-writer.ts';
 import type { GoldenLine, Halves } from './golden-line.ts';
 import { RecordingError } from './golden-line.ts';
-import { barrierDomain, cacheMaintenance, flush } from './golden-maintenance.ts';
+import { maintenance } from './golden-maintenance.ts';
 import type { GoldenOptions } from './golden-options.ts';
 import { announcePages, PARANGE_BITS, pkvmOperation } from './golden-pkvm-operations.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
@@ -198,24 +198,9 @@ export class PkvmRecording {
       case 'unlock':
         this.lock(line);
         return;
-      case 'tlbi':
-        writer.stage2 = this.vmidOf(line, 'm');
-        flush(writer, line, { pageShift: this.pageShift, lpa2: false, zeroIsUnknown: false });
-        return;
-      case 'dsb':
-        writer.note(K.dsbCompleted, barrierDomain(line));
-        return;
-      case 'isb':
-        writer.note(K.isbCompleted, 0);
-        return;
-      case 'dc':
-        cacheMaintenance(writer, line, line.has('zeroed') ? K.pageWiped : K.dcacheCleaned);
-        return;
-      case 'ic':
-        cacheMaintenance(writer, line, K.icacheInvalidated);
-        return;
       default:
-        this.pageEvent(line);
+        if (line.text('e') === 'tlbi') writer.stage2 = this.vmidOf(line, 'm');
+        if (!maintenance(writer, line, { pageShift: this.pageShift, lpa2: false, zeroIsUnknown: false })) this.pageEvent(line);
     }
   }
 

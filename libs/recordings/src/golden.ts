@@ -10,7 +10,7 @@ import { accessCode, operationCode, walkFlags, walkOp } from './golden-operation
 import type { GoldenOptions } from './golden-options.ts';
 import { PkvmRecording } from './golden-pkvm.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
-import { barrierDomain, cacheMaintenance, flush, lockMode, clearDirtyBits } from './golden-maintenance.ts';
+import { clearDirtyBits, lockMode, maintenance } from './golden-maintenance.ts';
 
 export { RecordingError } from './golden-line.ts';
 
@@ -343,21 +343,6 @@ class GoldenRecording {
       case 'unlock':
         writer.note(K.lockReleased, LOCK.mmu, lockMode(line));
         return;
-      case 'tlbi':
-        flush(writer, line, { pageShift: this.pageShift, lpa2: this.lpa2, zeroIsUnknown: this.old });
-        return;
-      case 'dsb':
-        writer.note(K.dsbCompleted, barrierDomain(line));
-        return;
-      case 'isb':
-        writer.note(K.isbCompleted, 0);
-        return;
-      case 'dc':
-        cacheMaintenance(writer, line, K.dcacheCleaned);
-        return;
-      case 'ic':
-        cacheMaintenance(writer, line, K.icacheInvalidated);
-        return;
       case 'dirty':
         writer.emit(
           K.pageDirtied,
@@ -386,7 +371,8 @@ class GoldenRecording {
         faultHandled(writer, line, running);
         return;
       default:
-        throw new RecordingError(line.number, `unknown event "${kind}"`);
+        if (!maintenance(writer, line, { pageShift: this.pageShift, lpa2: this.lpa2, zeroIsUnknown: this.old }))
+          throw new RecordingError(line.number, `unknown event "${kind}"`);
     }
   }
 
