@@ -1,6 +1,8 @@
-import { K } from '@s2lab/events';
+import type { EventRows } from '@s2lab/events';
+import { K, wide } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import type { CostSet } from './costs.ts';
+import { kindFlags } from './kind-flags.ts';
 import type { StateWords } from './state-words.ts';
 
 /** Lines of the locks: a lock is named by its stage-2 and by `arg` of its events, of which there are fewer than this. */
@@ -42,28 +44,29 @@ export class Contention {
     this.cleaningUntilNs = new Float64Array(actors);
   }
 
-  /** What an event of a CONTENDED kind, at `now`, adds beyond its own cost, ns; the other arguments are its columns. */
-  extraNs(kind: number, actor: number, vmid: number, now: number, table: number, oldLo: number, oldHi: number, arg: number): number {
-    switch (kind) {
+  /** What event `i` of `rows`, of a CONTENDED kind, adds at `now` beyond its own cost, ns. */
+  extraNs(rows: EventRows, i: number, now: number): number {
+    const actor = rows.actor[i]!;
+    switch (rows.kind[i]!) {
       case K.lockAcquired:
       case K.lockReleased:
       case K.lockContended:
-        return this.lineNs((vmid * LOCKS_PER_STAGE2 + arg) % LOCK_LINES, actor, now, 1);
+        return this.lineNs((rows.stage2[i]! * LOCKS_PER_STAGE2 + rows.arg[i]!) % LOCK_LINES, actor, now, 1);
       case K.mappingSizeChosen:
         return this.lineNs(HOST_LINE, actor, now, HOST_CHANGES);
       case K.icacheInvalidated:
-        return this.dic ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
+        return this.dic ? 0 : this.maintenanceNs(actor, now, wide(rows.old, i));
       case K.dcacheCleaned:
-        return this.fwb ? 0 : this.maintenanceNs(actor, now, oldLo, oldHi);
+        return this.fwb ? 0 : this.maintenanceNs(actor, now, wide(rows.old, i));
       default:
-        return this.lineNs(FIRST_TABLE_LINE + table, actor, now, 1);
+        return this.lineNs(FIRST_TABLE_LINE + rows.table[i]!, actor, now, 1);
     }
   }
 
   /** Maintenance of a range beyond that of its first page, which is the event's own cost. */
-  private maintenanceNs(actor: number, now: number, bytesLo: number, bytesHi: number): number {
+  private maintenanceNs(actor: number, now: number, bytes: number): number {
     const { cacheMaintenanceNs, cleanBesideNs } = this.costs;
-    const pages = ((bytesHi >>> 0) * 0x1_0000_0000 + (bytesLo >>> 0)) / PAGE_BYTES;
+    const pages = bytes / PAGE_BYTES;
     const beside = cleanBesideNs === 0 ? 0 : othersBusy(this.cleaningUntilNs, now) * cleanBesideNs;
     const ns = pages * (cacheMaintenanceNs + beside) - cacheMaintenanceNs;
     this.cleaningUntilNs[actor] = now + cacheMaintenanceNs + ns;
@@ -150,23 +153,16 @@ function othersBusy(untilNs: Float64Array, now: number): number {
 }
 
 /** 1 for the kinds of event that `Contention.extraNs` answers for. */
-export const CONTENDED: Readonly<Uint8Array> = contendedKinds();
-
-function contendedKinds(): Uint8Array {
-  const table = new Uint8Array(256);
-  const kinds = [
-    K.lockAcquired,
-    K.lockReleased,
-    K.lockContended,
-    K.mappingSizeChosen,
-    K.dcacheCleaned,
-    K.icacheInvalidated,
-    K.referenceGot,
-    K.referencePut,
-    K.walkerReferenceGot,
-    K.walkerReferencePut,
-    K.walkerReferenceRefused,
-  ];
-  for (const kind of kinds) table[kind] = 1;
-  return table;
-}
+export const CONTENDED: Readonly<Uint8Array> = kindFlags(
+  K.lockAcquired,
+  K.lockReleased,
+  K.lockContended,
+  K.mappingSizeChosen,
+  K.dcacheCleaned,
+  K.icacheInvalidated,
+  K.referenceGot,
+  K.referencePut,
+  K.walkerReferenceGot,
+  K.walkerReferencePut,
+  K.walkerReferenceRefused,
+);

@@ -15,6 +15,8 @@ export const FRAME = { never: 0, live: 1, freed: 2 } as const;
 export class TablePages {
   readonly shape: Geometry;
   private readonly reuseFrames: boolean;
+  /** Pages that the low half of an address counts. */
+  private readonly framesPerHigh: number;
   /** Descriptor (t, slot): element 2 * (t * entries + slot), high half next to it. Signed halves. */
   descriptors: Int32Array;
   references: Int32Array;
@@ -37,6 +39,7 @@ export class TablePages {
   constructor(shape: Geometry, reuseFrames: boolean) {
     this.shape = shape;
     this.reuseFrames = reuseFrames;
+    this.framesPerHigh = 2 ** (32 - shape.pageShift);
     const first = Math.max(2, shape.rootPages);
     this.descriptors = new Int32Array(2 * shape.entries * first);
     this.references = new Int32Array(first);
@@ -150,8 +153,7 @@ export class TablePages {
 
   /** Frame a table descriptor points to. */
   frameOf(lo: number, hi: number): number {
-    const above = ((hi & 0xffff) - 0x7000) * 2 ** (32 - this.shape.pageShift);
-    return above + (lo >>> this.shape.pageShift);
+    return ((hi & 0xffff) - 0x7000) * this.framesPerHigh + (lo >>> this.shape.pageShift);
   }
 }
 
