@@ -13,7 +13,6 @@ import { collapseNs } from './teardown-order.ts';
 /** Figures that miss in the small form, by experiment: docs/findings.md says why. Whatever is not here must hold. */
 const KNOWN_MISSES: Readonly<Record<string, readonly string[]>> = {
   'recovery-counts': ['flushes, in place'],
-  'memslot-unmap': ['2M blocks: a flush a block / by range'],
 };
 
 for (const { name, run } of EXPERIMENTS.filter((experiment) => experiment.name !== 'parallel-faults')) {

@@ -2,6 +2,7 @@ import { afterLoggingExperiment } from './after-logging.ts';
 import { collapseStormExperiment } from './collapse-storm.ts';
 import { eagerSplitExperiment } from './eager-split.ts';
 import type { Experiment } from './experiment.ts';
+import { hostCoalescingExperiment } from './host-coalescing.ts';
 import { memslotUnmapExperiment } from './memslot-unmap.ts';
 import { parallelFaultsExperiment } from './parallel-faults.ts';
 import { policyFaultsExperiment } from './policy-faults.ts';
@@ -20,6 +21,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   policyFaultsExperiment,
   collapseStormExperiment,
   afterLoggingExperiment,
+  hostCoalescingExperiment,
 ];
 
 /**
