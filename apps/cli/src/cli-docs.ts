@@ -139,9 +139,9 @@ Recording is deterministic: equal scenario, seed and options give byte-identical
 `;
 
 /** docs/CLI.md: the help of every command, and what its --json prints. */
-export function cliMarkdown(): string {
+export async function cliMarkdown(): Promise<string> {
   const parts = [HEAD];
-  for (const [name, command] of leaves(buildProgram(), '')) {
+  for (const [name, command] of leaves(await buildProgram(), '')) {
     parts.push(`## s2lab ${name}\n\n\`\`\`text\n${helpText(command)}\n\`\`\``);
     const shape = SHAPES[name];
     if (shape !== undefined) parts.push(`\nWith \`--json\`:\n\n\`\`\`ts\n${shape}\n\`\`\``);

@@ -160,7 +160,7 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
 }
 
 async function checkSmall(options: Options, scenario: string): Promise<void> {
-  const { Check, formatReport } = await import('@s2lab/checker');
+  const { Check, formatReport } = await import('@s2lab/small-models');
   const { walkers, collapsers, entries, mappers, strategy = 'bfs', reduce, maxMemory } = options;
   const plain = options.plain === true;
   if (strategy === 'preemptions' || strategy === 'random' || strategy === 'pct')

@@ -1,7 +1,7 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
-import { CheckError } from '../check-error.ts';
+import { CheckError } from '@s2lab/small-models';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample, FullOrder } from './full-search.ts';
