@@ -70,7 +70,8 @@ With --strategy random or pct:
   unendedExecutions: number,                            // given up after 20,000 steps
   pairs: number, lastNewPair: number,                   // pairs of steps seen; the execution that brought the last new one
   counterexampleSteps: number | null, counterexample: (as above), unfinishedBecause: string | null, log: string | null, seconds: number }
-With --all: { seconds: number, cells: (the above without log and seconds)[] }`,
+With --all: { seconds: number, cells: (the above without log and seconds)[],
+  refused: { scenario: string, policy: string, because: string }[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   ui: `One JSON object.
 { event: 'listening', url: string, log: string | null }

@@ -1,5 +1,5 @@
 export type { FullCheckOptions, FullReport } from './full/full-check.ts';
-export { FullCheck, sampling } from './full/full-check.ts';
+export { FullCheck, refusal, sampling } from './full/full-check.ts';
 export { formatFullReport } from './full/full-report-text.ts';
 export type { FullBounds, FullScenario } from './full/full-scenarios.ts';
 export { FULL_SCENARIOS } from './full/full-scenarios.ts';
@@ -14,5 +14,5 @@ export { formatSampling, samplingReport } from './full/sampling-report.ts';
 export { shrink } from './full/shrink.ts';
 export type { Request } from './full/script.ts';
 export type { Setting } from './full/subject.ts';
-export type { MatrixBounds } from './full/verdict-matrix.ts';
+export type { MatrixBounds, RefusedCell } from './full/verdict-matrix.ts';
 export { matrixText } from './full/verdict-matrix.ts';
