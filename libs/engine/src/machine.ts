@@ -60,11 +60,9 @@ export class Machine {
   at = 0;
   private cost = 0;
   private waited = 0;
-  private readonly costs: Float64Array;
+  private readonly costs: Readonly<Float64Array>;
   private readonly readCost: number;
   readonly contention: Contention;
-  private readonly walkerRegisters: Int32Array;
-  private readonly walkerAddresses: Float64Array;
 
   /** @param hostPolicy of the host's stage-2, under pKVM */
   constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns, hostPolicy = policy) {
@@ -80,13 +78,7 @@ export class Machine {
     this.costs = costByKind(config.costs, config);
     this.readCost = this.costs[K.descriptorRead]!;
     this.contention = new Contention(config, actors);
-    this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
-    this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
-    this.walkers = Array.from({ length: actors }, (_, actor) => {
-      const r = this.walkerRegisters.subarray(actor * REGISTER_COUNT, (actor + 1) * REGISTER_COUNT);
-      const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
-      return new Walker(actor, r, a);
-    });
+    this.walkers = makeWalkers(actors);
     this.seat(firstVmid(config), config.kind === 'pkvm' ? hostPolicy : policy);
     for (const walker of this.walkers) walker.vmid = firstVmid(config);
     for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
@@ -444,4 +436,15 @@ export class Machine {
   block(walker: Walker): void {
     walker.blocked = 1;
   }
+}
+
+/** The walkers of `actors` actors, their registers in one piece of memory. */
+function makeWalkers(actors: number): Walker[] {
+  const addresses = 8 * WIDE_COUNT * actors;
+  const memory = new ArrayBuffer(addresses + 4 * REGISTER_COUNT * actors);
+  return Array.from({ length: actors }, (_, actor) => {
+    const r = new Int32Array(memory, addresses + 4 * REGISTER_COUNT * actor, REGISTER_COUNT);
+    const a = new Float64Array(memory, 8 * WIDE_COUNT * actor, WIDE_COUNT);
+    return new Walker(actor, r, a);
+  });
 }

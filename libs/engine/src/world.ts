@@ -7,16 +7,10 @@ import { HypMemory } from './hyp-memory.ts';
 import { kindFlags } from './kind-flags.ts';
 import { Lock } from './lock.ts';
 import { Memslot } from './memslots.ts';
+import { EVERY_VMID, PendingInvalidations } from './pending-invalidations.ts';
 import { Stage2 } from './stage2.ts';
-import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
 import { Tlb } from './tlb.ts';
-
-/** TLBIs that one actor may have outstanding before they count as "all of the VMID". */
-const PENDING_MAX = 16;
-
-/** VMID of a pending invalidation that concerns every stage-2. */
-const EVERY_VMID = 0xffff;
 
 /** 1 for frequent kinds that change nothing shared: they are not looked for among those that do. */
 const CHANGES_NOTHING = kindFlags(
@@ -64,8 +58,8 @@ export class World {
   readonly stage2s: (Stage2 | undefined)[] = [];
   /** What the hypervisor notes of memory; empty where there is none. */
   readonly memory: HypMemory;
-  /** Locks that belong to no stage-2, LOCK.hyp first. */
-  readonly locks: readonly Lock[];
+  /** Locks that belong to no stage-2, LOCK.hyp first; none before somebody asks for it: only hypervisors have them. */
+  readonly locks: (Lock | undefined)[] = [undefined, undefined];
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 
@@ -73,11 +67,8 @@ export class World {
   readonly indexBits: number;
   private readonly tlbEntries: number;
   private readonly walkCacheEntries: number;
-  private readonly pendingOp: Uint8Array;
-  private readonly pendingVmid: Uint16Array;
-  private readonly pendingIpa: Float64Array;
-  private readonly pendingBytes: Float64Array;
-  private readonly pendingCount: Int32Array;
+  /** TLBIs whose DSB is still to come. */
+  readonly pending: PendingInvalidations;
 
   constructor(config: MachineConfig) {
     this.indexBits = config.indexBits;
@@ -88,18 +79,13 @@ export class World {
     this.walkCacheEntries = config.walkCacheEntries;
     this.pages = new TablePages(this.shape, config.reuseFrames);
     this.memory = new HypMemory(this.shape.pageBytes);
-    this.locks = [new Lock(this.actors), new Lock(this.actors)];
-    this.pendingOp = new Uint8Array(this.actors * PENDING_MAX);
-    this.pendingVmid = new Uint16Array(this.actors * PENDING_MAX);
-    this.pendingIpa = new Float64Array(this.actors * PENDING_MAX);
-    this.pendingBytes = new Float64Array(this.actors * PENDING_MAX);
-    this.pendingCount = new Int32Array(this.actors);
+    this.pending = new PendingInvalidations(this.actors);
     this.prepare(firstVmid(config), this.shape, { fwb: config.fwb, xnx: config.xnx, asStage1: config.asStage1 });
   }
 
   /** A lock by its LOCK code; that of a stage-2 by its VMID. */
   lockOf(vmid: number, lock: number): Lock {
-    return lock === LOCK.mmu ? this.stage2(vmid).lock : this.locks[lock - 1]!;
+    return lock === LOCK.mmu ? this.stage2(vmid).lock : (this.locks[lock - 1] ??= new Lock(this.actors));
   }
 
   /** The stage-2 with `vmid`, which must exist. */
@@ -277,32 +263,6 @@ export class World {
     this.retiredCount += 1;
   }
 
-  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
-  savePending(into: StateWords): void {
-    for (let actor = 0; actor < this.actors; actor += 1) {
-      const from = actor * PENDING_MAX;
-      const to = from + this.pendingCount[actor]!;
-      into.put(this.pendingCount[actor]!);
-      into.putAll(this.pendingOp, from, to);
-      into.putAll(this.pendingVmid, from, to);
-      into.putAllWide(this.pendingIpa, from, to);
-      into.putAllWide(this.pendingBytes, from, to);
-    }
-  }
-
-  /** Reads what `savePending` wrote. */
-  loadPending(words: StateWords): void {
-    for (let actor = 0; actor < this.actors; actor += 1) {
-      const from = actor * PENDING_MAX;
-      this.pendingCount[actor] = words.get();
-      const to = from + this.pendingCount[actor];
-      words.getAll(this.pendingOp, from, to);
-      words.getAll(this.pendingVmid, from, to);
-      words.getAllWide(this.pendingIpa, from, to);
-      words.getAllWide(this.pendingBytes, from, to);
-    }
-  }
-
   private beginReclaim(stage2: Stage2, table: number): void {
     if (stage2.retiredCount === 0 || stage2.retired[stage2.retiredHead] !== table) return;
     stage2.dropRetired();
@@ -316,32 +276,24 @@ export class World {
     const ipa = wide(rows.ipa, row);
     const level = rows.level[row]!;
     const pages = rows.aux[row]!;
-    const n = this.pendingCount[actor]!;
-    const last = actor * PENDING_MAX + Math.min(n, PENDING_MAX - 1);
-    this.pendingOp[last] = n < PENDING_MAX ? op : TLBI.vmalls12e1is;
-    this.pendingVmid[last] = n < PENDING_MAX || this.pendingVmid[last] === vmid ? vmid : EVERY_VMID;
     // Without a level hint the invalidation may take out the largest block around the address.
     const bytes = op === TLBI.ripas2e1is ? pages * this.shape.pageBytes : level >= 0 ? spanBytes(this.shape, level) : this.shape.pageBytes;
-    this.pendingIpa[last] = op === TLBI.ripas2e1is ? ipa : alignDown(ipa, bytes);
-    this.pendingBytes[last] = bytes;
-    this.pendingCount[actor] = Math.min(n + 1, PENDING_MAX);
+    this.pending.issue(actor, op, vmid, op === TLBI.ripas2e1is ? ipa : alignDown(ipa, bytes), bytes, TLBI.vmalls12e1is);
   }
 
   private completeTlbis(actor: number, domain: number): void {
-    const n = this.pendingCount[actor]!;
-    if (n === 0 || domain === DSB.ishst || domain === DSB.nshst) return;
-    this.pendingCount[actor] = 0;
-    for (let i = actor * PENDING_MAX; i < actor * PENDING_MAX + n; i += 1) {
-      const vmid = this.pendingVmid[i]!;
-      if (vmid !== EVERY_VMID) this.invalidate(this.stage2(vmid), actor, i);
-      else for (const stage2 of this.stage2s) if (stage2 !== undefined) this.invalidate(stage2, actor, i);
-    }
+    if (this.pending.counts[actor] === 0 || domain === DSB.ishst || domain === DSB.nshst) return;
+    this.pending.complete(actor, this);
   }
 
-  /** Pending invalidation `i` of `actor` takes effect on what is cached of `stage2`. */
-  private invalidate(stage2: Stage2, actor: number, i: number): void {
+  /** A completed invalidation takes effect on what is cached; only a DSB brings it about. */
+  invalidate(actor: number, op: number, vmid: number, ipa: number, bytes: number): void {
+    if (vmid !== EVERY_VMID) this.invalidateStage2(this.stage2(vmid), actor, op, ipa, bytes);
+    else for (const stage2 of this.stage2s) if (stage2 !== undefined) this.invalidateStage2(stage2, actor, op, ipa, bytes);
+  }
+
+  private invalidateStage2(stage2: Stage2, actor: number, op: number, ipa: number, bytes: number): void {
     const { tlb } = stage2;
-    const op = this.pendingOp[i]!;
     stage2.invalidationEpoch += 1;
     const local = op === TLBI.ipas2e1 || op === TLBI.vmalle1;
     if (local && actor >= this.vcpus) return;
@@ -349,7 +301,7 @@ export class World {
     const to = local ? actor + 1 : this.vcpus;
     if (op === TLBI.vmalls12e1is) tlb.dropAll(from, to);
     else if (op === TLBI.vmalle1is || op === TLBI.vmalle1) tlb.dropCombined(from, to);
-    else tlb.dropSteps(from, to, this.pendingIpa[i]!, this.pendingBytes[i]!);
+    else tlb.dropSteps(from, to, ipa, bytes);
   }
 }
 
