@@ -1,4 +1,5 @@
 import { afterLoggingExperiment } from './after-logging.ts';
+import { blockedWalkersExperiment } from './blocked-walkers.ts';
 import { collapseStormExperiment } from './collapse-storm.ts';
 import { eagerSplitExperiment } from './eager-split.ts';
 import type { Experiment } from './experiment.ts';
@@ -16,6 +17,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   parallelFaultsExperiment,
   relaxUnderRwlockExperiment,
   teardownOrderExperiment,
+  blockedWalkersExperiment,
   memslotUnmapExperiment,
   eagerSplitExperiment,
   policyFaultsExperiment,

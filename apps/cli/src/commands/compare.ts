@@ -138,7 +138,8 @@ async function compare(name: string, options: CompareOptions): Promise<void> {
   const table = [columns.map(([heading]) => heading), ...runs.map((run) => columns.map(([, text]) => text(run)))];
   if (options.output !== undefined) {
     const { htmlReport } = await import('../compare/report.ts');
-    const command = `npx s2lab compare ${name} --policies ${policies.join(',')} --vcpus ${options.vcpus.join(',')}${axisText(options)} --seed ${options.seed}`;
+    const until = options.duration === undefined ? '' : ` --duration ${options.duration / 1e6}ms`;
+    const command = `npx s2lab compare ${name} --policies ${policies.join(',')} --vcpus ${options.vcpus.join(',')}${axisText(options)} --seed ${options.seed}${until}`;
     writeFileSync(
       options.output,
       htmlReport({ scenario: scenario.name, description: scenario.description, seed: options.seed, command }, runs, table),
