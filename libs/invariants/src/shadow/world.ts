@@ -21,6 +21,8 @@ export interface Stage2Shadow {
   readonly rootPages: number;
   readonly startLevel: number;
   readonly ipaBits: number;
+  /** Whether valid leaves hold no reference of their table. */
+  readonly uncountedLeaves: boolean;
   destroyed: boolean;
 }
 
@@ -236,7 +238,9 @@ export class World {
   }
 
   private allocate(e: EventCursor): void {
-    if (e.table < FRAME_LIMIT) this.tables.allocate(e.table, e.level, e.arg === 1, e.stage2, e.seq);
+    if (e.table >= FRAME_LIMIT) return;
+    const p = this.tables.allocate(e.table, e.level, e.arg === 1, e.stage2, e.seq);
+    if (this.stage2(e.stage2)?.uncountedLeaves === true) this.tables.uncountedLeaves[p] = 1;
   }
 
   private free(e: EventCursor): void {
@@ -255,7 +259,9 @@ export class World {
   private create(e: EventCursor): void {
     const rootPages = Math.min(e.arg, ROOT_PAGES_MAX);
     this.shape = { ...this.shape, lpa2: (e.aux & 4) !== 0 };
-    this.stage2s.push({ id: e.stage2, root: e.table, rootPages, startLevel: e.level, ipaBits: e.slot, destroyed: false });
+    const uncountedLeaves = (e.aux & 128) !== 0;
+    const { stage2: id, table: root, level: startLevel, slot: ipaBits } = e;
+    this.stage2s.push({ id, root, rootPages, startLevel, ipaBits, uncountedLeaves, destroyed: false });
     for (let i = 0; i < rootPages && e.table + i < FRAME_LIMIT; i++) {
       const p = this.tables.allocate(e.table + i, e.level, true, e.stage2, e.seq);
       this.tables.isRoot[p] = 1;
@@ -263,6 +269,7 @@ export class World {
       this.tables.everLinked[p] = 1;
       this.tables.level[p] = e.level;
       this.tables.stage2[p] = e.stage2;
+      this.tables.uncountedLeaves[p] = uncountedLeaves ? 1 : 0;
       this.tables.base[p] = i * this.span(e.level - 1);
     }
   }
