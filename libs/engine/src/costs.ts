@@ -48,6 +48,8 @@ export interface CostSet {
   readonly zeroPageNs: number;
   /** What each other actor that zeroes at the same time adds to that. */
   readonly zeroBesideNs: number;
+  /** Looking at the state that the hypervisor notes of one page (8 bytes), page after page, as eager coalescing does. An estimate. */
+  readonly pageStateNs: number;
   /** Share of memory bandwidth that zeroing 4 KiB takes: all actors together zero no faster than that. */
   readonly memoryPageNs: number;
 }
@@ -81,6 +83,7 @@ export const DEFAULT_COSTS: CostSet = {
   gracePeriodNs: 2_000_000,
   topUpNs: 2000,
   zeroPageNs: 0,
+  pageStateNs: 1,
   zeroBesideNs: 29,
   memoryPageNs: 31,
 };

@@ -210,7 +210,7 @@ export class Machine {
   }
 
   /** The event just recorded costs its actor time, and the world evolves by it. */
-  private settle(columns: EventColumns, kind: number): void {
+  protected settle(columns: EventColumns, kind: number): void {
     const row = columns.length - 1;
     this.cost += this.costs[kind]!;
     if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(columns, row, this.at + this.waited);

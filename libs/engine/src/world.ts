@@ -33,7 +33,16 @@ const CHANGES_NOTHING = kindFlags(
 );
 
 /** Bits of `features` in stage2-created. */
-export const FEATURE = { fwb: 1, tlbRange: 2, lpa2: 4, xnx: 8, asStage1: 16, identity: 32, hardwareAccessFlag: 64 } as const;
+export const FEATURE = {
+  fwb: 1,
+  tlbRange: 2,
+  lpa2: 4,
+  xnx: 8,
+  asStage1: 16,
+  identity: 32,
+  hardwareAccessFlag: 64,
+  uncountedLeaves: 128,
+} as const;
 
 /**
  * Everything that actors share: table pages, the stage-2s, TLB maintenance under way. Only `evolve` changes it, live or replayed, so
