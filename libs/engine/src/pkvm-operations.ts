@@ -214,8 +214,8 @@ function featureBits(machine: Machine, vmid: number): number {
 
 /** Bytes of root pages that a guest of `ipaBits` needs. */
 export function rootBytes(machine: Machine, ipaBits: number): number {
-  const { pageShift, lpa2 } = machine.config;
-  return geometry(pageShift, ipaBits, lpa2).rootPages * 2 ** pageShift;
+  const { pageShift, lpa2, indexBits } = machine.config;
+  return geometry(pageShift, ipaBits, lpa2, indexBits).rootPages * 2 ** pageShift;
 }
 
 /** The hypervisor knows the guest; walker.mapShift holds its bits of address, walker.young whether it is protected. @source __pkvm_init_vm() */
@@ -304,7 +304,8 @@ const forget: Stage = (machine, walker) => {
 };
 
 const started: Stage = (machine, walker) => {
-  machine.note(walker, K.machineStarted, 0, machine.config.vcpus, machine.config.pageShift);
+  const { indexBits, vcpus, pageShift } = machine.config;
+  machine.commit(walker, K.machineStarted, 0, indexBits, 0, 0, 0, 0, 0, 0, vcpus, pageShift);
   walker.page = 0;
 };
 

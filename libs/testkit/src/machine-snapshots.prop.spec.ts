@@ -135,7 +135,9 @@ test('a snapshot shares with the one before whatever did not change', () => {
   const second = snapshots.take();
   assert.deepEqual(second.pages, first.pages);
   for (const part of ['pages', 'tlbs', 'walkers'] as const) second[part].forEach((words, i) => assert.equal(words, first[part][i]));
-  live.world.evolve(K.referenceGot, 0, 1, 3, 0, 1, 0, 0, 0, 0, 0, 9, 0);
+  const row = new EventColumns(1);
+  row.append(K.referenceGot, 0, 0, 0, 1, 3, 0, 1, 0, 0, 0, 0, 0, 9, 0);
+  live.world.evolve(row, 0);
   const third = snapshots.take();
   assert.deepEqual(
     third.pages.map((words, i) => words === second.pages[i]),

@@ -4,8 +4,7 @@ import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown, TABLE_STATE } from '../shadow/tables.ts';
 import { actorName, remembered } from '../words.ts';
 
-/** What actors owe or are owed: stores that changed how much a table holds, against references taken and dropped. */
-/** What actors owe or hold, by table. */
+/** What actors owe or hold, by table: stores that changed how much a table holds, against references taken and dropped. */
 export class Balances {
   count = 0;
   actor: number[] = [];
@@ -79,30 +78,37 @@ export const referenceCounts: Rule = {
   },
 };
 
-function counted({ world, report }: RuleSite, balances: Balances, e: EventCursor): void {
-  const { tables } = world;
+function counted(site: RuleSite, balances: Balances, e: EventCursor): void {
+  const { tables } = site.world;
   const p = e.place;
   const now = e.arg | 0;
   if (p < 0) {
-    if (tables.stateOf(e.table) !== TABLE_STATE.freed) return;
-    const freedAt = tables.freedAt[e.table]!;
-    report(e, () => ({
-      because: `the reference count of table ${e.table} was used after the page was freed`,
-      witness: [remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
-    }));
+    if (tables.stateOf(e.table) === TABLE_STATE.freed) countedAfterFree(site, e);
     return;
   }
   const step = e.kind === K.referenceGot ? 1 : e.kind === K.referencePut ? -1 : 0;
-  const expected = tables.references[p]! + step;
-  if (now !== expected) {
-    report(e, () => ({
-      because: `the reference count of table ${e.table} is ${now} but the events before make it ${expected}`,
-      witness: [],
-    }));
-  } else if (step < 0 && now < 1 && tables.reachable(p)) {
-    report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
-  }
+  if (now !== tables.references[p]! + step) miscounted(site, e, tables.references[p]! + step);
+  else if (step < 0 && now < 1 && tables.reachable(p)) lastDropped(site, e);
   if (step !== 0) balances.add(e.actor, e.table, step, e.seq);
+}
+
+function countedAfterFree({ world, report }: RuleSite, e: EventCursor): void {
+  const freedAt = world.tables.freedAt[e.table]!;
+  report(e, () => ({
+    because: `the reference count of table ${e.table} was used after the page was freed`,
+    witness: [remembered(freedAt, world, world.tables.freedBy[e.table]!, `freed table ${e.table}`)],
+  }));
+}
+
+function miscounted({ report }: RuleSite, e: EventCursor, expected: number): void {
+  report(e, () => ({
+    because: `the reference count of table ${e.table} is ${e.arg | 0} but the events before make it ${expected}`,
+    witness: [],
+  }));
+}
+
+function lastDropped({ report }: RuleSite, e: EventCursor): void {
+  report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
 }
 
 function settle({ world, report }: RuleSite, balances: Balances, i: number, e: EventCursor): void {
