@@ -38,6 +38,8 @@ interface Head {
   readonly stage2s: readonly StoredStage2[];
   /** Memory of which the hypervisor notes who owns it. */
   readonly regions: readonly MemoryRegion[];
+  /** Codes of the locks that belong to no stage-2, as far as somebody has asked for them. */
+  readonly locks: readonly number[];
   readonly values: Readonly<Record<string, number | boolean | null>>;
   readonly arrays: readonly StoredArray[];
 }
@@ -78,9 +80,13 @@ export function captureView(view: MachineView): ViewSnapshot {
 }
 
 /** What a view consists of besides numbers and arrays. */
-function objectsOf(view: MachineView): Pick<Head, 'stage2s' | 'regions'> {
+function objectsOf(view: MachineView): Pick<Head, 'stage2s' | 'regions' | 'locks'> {
   const regions = view.world?.memory.regions ?? [];
-  return { stage2s: view.stage2s.map(stage2Head), regions: regions.map(({ base, bytes, nomap }) => ({ base, bytes, nomap })) };
+  return {
+    stage2s: view.stage2s.map(stage2Head),
+    regions: regions.map(({ base, bytes, nomap }) => ({ base, bytes, nomap })),
+    locks: view.world?.locks.flatMap((lock, i) => (lock === undefined ? [] : [i + 1])) ?? [],
+  };
 }
 
 function stage2Head({ vmid, shape, features, memslots }: Stage2): StoredStage2 {
@@ -109,15 +115,16 @@ export function restoreView(snapshot: ViewSnapshot, into?: MachineView): Machine
     for (const { id, ipa, bytes, pa, readOnly } of memslots) stage2.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
   }
   for (const { base, bytes, nomap } of head.regions) world.memory.add(base, bytes, nomap);
+  for (const lock of head.locks) world.lockOf(0, lock);
   const wrong = fill(view, head, snapshot.body);
   if (wrong !== undefined) throw new TimelineError(wrong);
   return view;
 }
 
 /** Whether the objects of a view, its numbers and arrays aside, are those that a snapshot is restored into. */
-function sameFrame(view: MachineView, { shape, stage2s, regions }: Head): boolean {
+function sameFrame(view: MachineView, { shape, stage2s, regions, locks }: Head): boolean {
   if (view.world === undefined) return false;
-  return JSON.stringify({ shape: view.shape, ...objectsOf(view) }) === JSON.stringify({ shape, stage2s, regions });
+  return JSON.stringify({ shape: view.shape, ...objectsOf(view) }) === JSON.stringify({ shape, stage2s, regions, locks });
 }
 
 /** Gives a view the numbers and arrays of a snapshot. @returns what does not fit, in words */

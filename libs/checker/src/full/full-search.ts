@@ -2,7 +2,7 @@ import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { kindName } from '@s2lab/events';
-import { StateStore } from '../state-store.ts';
+import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { Judge } from './judge.ts';

@@ -1,5 +1,5 @@
 import type { Machine, MachineSnapshot } from '@s2lab/engine';
-import { COMMAND, MachineSnapshots } from '@s2lab/engine';
+import { MachineSnapshots } from '@s2lab/engine';
 import type { Frame, FrameOrigin } from '@s2lab/events';
 import { copyRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
@@ -40,11 +40,11 @@ export class Judge {
     this.startSteps = this.subject.steps;
     this.startEvents = this.subject.machine.columns.length;
     this.advance = advance;
-    this.origin = { run: 'check', machine: 0, policy: subject.machine.policy.name, machineKind: 'kvm', workload };
+    this.origin = subject.origin(workload);
   }
 
   /**
-   * Plays `schedule` from the start; if it is to the end, then destroys the stage-2 and stops. Returns what is wrong with it, if anything.
+   * Plays `schedule` from the start; if it is to the end, then the epilogue too. Returns what is wrong with it, if anything.
    * @param reached the machine of the search, which must have come to the same place
    */
   judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine): Broken | undefined {
@@ -83,9 +83,6 @@ export class Judge {
       if (walker.pc !== pc || walker.blocked !== blocked)
         throw new Error(`schedule ${schedule.join(',')} leads actor ${actor} elsewhere when it is played from the start`);
     });
-    if (!toTheEnd) return;
-    subject.play(machine.vmmActor, { kind: COMMAND.destroyVm });
-    subject.step(machine.vmmActor);
-    machine.stop(0);
+    if (toTheEnd) subject.end();
   }
 }
