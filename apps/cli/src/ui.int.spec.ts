@@ -241,6 +241,20 @@ test('the time line is dragged along, the lanes are zoomed, and twenty steps are
   await page.getByText(/^events [\d,]+ and \d+ more/).waitFor();
   assert.equal(seqOf(page), eventAt(0.5), 'no drag without a button');
 
+  // Ten notches show 1.3¹⁰ = 13.8 times fewer events, around the pointer.
+  await page.mouse.move(line.x + 0.5 * line.width, line.middle);
+  for (let notch = 0; notch < 10; notch += 1) await page.mouse.wheel(0, -100);
+  await page.mouse.click(line.x + 0.75 * line.width, line.middle);
+  const near = eventAt(0.5) + (eventAt(0.75) - eventAt(0.5)) / 1.3 ** 10;
+  await page.waitForFunction((past) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > past, eventAt(0.5));
+  assert.ok(Math.abs(seqOf(page) - near) <= 3, `event ${seqOf(page)}, where ${near} was pointed at`);
+  await page.mouse.wheel(400, 0);
+  await page.mouse.click(line.x + 0.75 * line.width, line.middle);
+  await page.waitForFunction((past) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > past, Math.ceil(near) + 50);
+  await page.mouse.dblclick(line.x + 0.5 * line.width, line.middle);
+  await page.mouse.click(line.x + 0.5 * line.width, line.middle);
+  await isAt(page, eventAt(0.5));
+
   // Where one clicks in the lanes, as many events away as are shown there.
   const away = async (): Promise<number> => {
     await page.getByRole('spinbutton').fill(String(eventAt(0.5)));
