@@ -345,5 +345,7 @@ export class World {
   }
 }
 
+const evolvers = World.evolvers();
+
 /** How events are folded in, by code of their kind: undefined for kinds of which no shadow keeps anything. */
-export const EVOLVERS: readonly (Evolver | undefined)[] = Array.from({ length: 256 }, (_, kind) => World.evolvers()[kind]);
+export const EVOLVERS: readonly (Evolver | undefined)[] = Array.from({ length: 256 }, (_, kind) => evolvers[kind]);
