@@ -44,6 +44,14 @@ export function alignUp(address: number, span: number): number {
   return Math.ceil(address / span) * span;
 }
 
+/** 2^0 … 2^63. */
+const POWERS = Float64Array.from({ length: 64 }, (_, shift) => 2 ** shift);
+
+/** 2^shift, 0 ≤ shift < 64: looked up, since a power is a call of the mathematical library. */
+export function powerOfTwo(shift: number): number {
+  return POWERS[shift]!;
+}
+
 /** Whether `address` is a multiple of `span` (bytes, a power of two). */
 export function isAligned(address: number, span: number): boolean {
   return alignDown(address, span) === address;

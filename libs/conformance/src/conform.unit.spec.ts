@@ -76,6 +76,16 @@ test('the lock around the end of a stage-2 is not in recordings of the fault pat
   assert.deepEqual(conform(LINES).exceptions, {});
 });
 
+test('only that lock is excepted: a recording that has it is compared with it, and one with a lock of its own in the teardown differs there', () => {
+  const destroy = FAULT_PATH.findIndex((line) => line.includes('"destroy_vm"'));
+  const locks = (...modes: readonly string[]) => modes.flatMap((k) => [`{"e":"lock","k":"${k}"}`, `{"e":"unlock","k":"${k}"}`]);
+  const withLocks = (at: number, ...modes: readonly string[]) => FAULT_PATH.toSpliced(at, 0, ...locks(...modes));
+  const recorded = conform(withLocks(destroy + 1, 'w'));
+  assert.deepEqual([recorded.agreed, recorded.exceptions], [true, {}]);
+  assert.equal(conform(withLocks(destroy + 1, 'r')).firstDifference!.line, destroy + 2);
+  assert.equal(conform(withLocks(destroy + 2, 'w')).firstDifference!.line, destroy + 3);
+});
+
 test('what is no recording is refused with its line', () => {
   const refused = (lines: readonly string[], says: RegExp) =>
     assert.throws(() => conform(lines), { name: 'RecordingError', message: says });

@@ -1,5 +1,5 @@
 import type { Geometry } from '@s2lab/arch';
-import { alignDown, LAST_LEVEL, PROT, spanBytes, spanShift } from '@s2lab/arch';
+import { alignDown, LAST_LEVEL, powerOfTwo, PROT, spanBytes, spanShift } from '@s2lab/arch';
 import { ACCESS, FAULT, INJECTED, K, LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
@@ -119,8 +119,8 @@ function chooseSize(machine: Machine, walker: Walker): void {
     shift = vmaShift(shape, memslot, backing, walker.ipa);
     most = backing.vmaShift > page && shift === page ? page : spanShift(shape, 1);
   }
-  const bytes = 2 ** shift;
-  const max = 2 ** most;
+  const bytes = powerOfTwo(shift);
+  const max = powerOfTwo(most);
   machine.commit(walker, K.mappingSizeChosen, 0, 0, 0, bytes, bytes / 0x1_0000_0000, max, max / 0x1_0000_0000, walker.ipa, 0, 0);
   walker.faultIpa = alignDown(walker.ipa, bytes);
   walker.mapShift = shift;
@@ -135,7 +135,7 @@ function chooseSize(machine: Machine, walker: Walker): void {
 /** The host gives memory to what is to be mapped, and zeroes what nobody touched before. @source get_user_pages(), clear_huge_page() */
 function populate(machine: Machine, walker: Walker, memslot: Memslot, backing: Backing): void {
   if (machine.config.costs.zeroPageNs === 0) return;
-  const bytes = 2 ** walker.mapShift;
+  const bytes = powerOfTwo(walker.mapShift);
   const pages = backing.touch(memslot, alignDown(walker.ipa, bytes), bytes, machine.world.shape.pageBytes);
   if (pages > 0) machine.spendZeroing(walker, pages * machine.world.shape.pageBytes);
 }
@@ -146,7 +146,7 @@ function cleansFirst(machine: Machine, walker: Walker): boolean {
 }
 
 function clean(machine: Machine, walker: Walker, memslot: Memslot): void {
-  const bytes = 2 ** walker.mapShift;
+  const bytes = powerOfTwo(walker.mapShift);
   const ipa = alignDown(walker.ipa, bytes);
   const pa = memslot.pa + (ipa - memslot.ipa);
   machine.commit(walker, K.dcacheCleaned, 0, 0, 0, bytes, bytes / 0x1_0000_0000, pa, pa / 0x1_0000_0000, ipa, 0, 0);
@@ -200,7 +200,7 @@ function locked(machine: Machine, walker: Walker): void {
   const execute = (walker.access & ACCESS.execute) !== 0;
   const writable = !memslot.readOnly && (!memslot.logsWrites || write);
   walker.prot = PROT.r | (writable ? PROT.w : 0) | (execute || machine.config.dic ? PROT.x : 0);
-  const bytes = 2 ** walker.mapShift;
+  const bytes = powerOfTwo(walker.mapShift);
   if (walker.faultKind === FAULT.permission && spanBytes(machine.world.shape, walker.faultLevel) === bytes) {
     walker.phys = 0;
     beginWalk(walker, OP.relax, WALK_FLAG.leaf | shared, walker.faultIpa, 1, PC.faultWalked);
@@ -243,7 +243,7 @@ function unlocked(machine: Machine, walker: Walker): void {
 /** The vCPU goes back to its guest, which repeats the access; a race lost is no error. */
 function handled(machine: Machine, walker: Walker): void {
   const result = walker.result === RESULT.eagain ? RESULT.ok : walker.result;
-  const bytes = 2 ** walker.mapShift;
+  const bytes = powerOfTwo(walker.mapShift);
   machine.commit(walker, K.faultHandled, 0, 0, 0, bytes, bytes / 0x1_0000_0000, 0, 0, walker.ipa, result, 0);
   // Out of table pages: the next fault tops the cache up whatever its kind.
   walker.commandResult = result;

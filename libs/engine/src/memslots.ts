@@ -1,3 +1,4 @@
+import { powerOfTwo } from '@s2lab/arch';
 import type { StateWords } from './state-words.ts';
 import { TrackedArray } from './tracked-array.ts';
 
@@ -91,7 +92,7 @@ export class Backing {
    * @source Linux arch/arm64/kvm/mmu.c fault_supports_stage2_huge_mapping()
    */
   fitsBlock(memslot: Memslot, address: number, shift: number): boolean {
-    const size = 2 ** shift;
+    const size = powerOfTwo(shift);
     if (memslot.ipa % size !== this.hva % size) return false;
     const block = address - (address % size);
     return block >= memslot.ipa && block + size <= memslot.ipa + memslot.bytes;
@@ -100,14 +101,14 @@ export class Backing {
   /** Whether a transparent huge page of 2^shift bytes backs `address`. */
   hugePageAt(memslot: Memslot, address: number, shift: number): boolean {
     if (this.thp === 0) return false;
-    const block = Math.floor((this.hva + (address - memslot.ipa)) / 2 ** shift);
-    if (this.split.size > 0 && this.split.has(block * 2 ** shift)) return false;
+    const block = Math.floor((this.hva + (address - memslot.ipa)) / powerOfTwo(shift));
+    if (this.split.size > 0 && this.split.has(block * powerOfTwo(shift))) return false;
     return this.thp === 1 || block % this.thp !== 0;
   }
 
   /** The host drops [address, address + bytes): transparent huge pages of 2^shift bytes of which it drops only a part are split. */
   drop(memslot: Memslot, address: number, bytes: number, shift: number): void {
-    const size = 2 ** shift;
+    const size = powerOfTwo(shift);
     const from = this.hva + Math.max(0, address - memslot.ipa);
     const to = this.hva + Math.min(memslot.bytes, address + bytes - memslot.ipa);
     for (let page = from - (from % size); page < to; page += size) if (page < from || page + size > to) this.split.add(page);

@@ -1,3 +1,4 @@
+import { powerOfTwo } from '@s2lab/arch';
 import { K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { beginWalk, finishCommand } from './control.ts';
@@ -207,7 +208,7 @@ function recycle(machine: Machine, walker: Walker): void {
 
 /** The fault is handled; whoever took it tries again. `mapShift` is the size that was mapped for it. */
 function handled(machine: Machine, walker: Walker, result: number): void {
-  const bytes = 2 ** walker.mapShift;
+  const bytes = powerOfTwo(walker.mapShift);
   machine.commit(walker, K.faultHandled, 0, 0, 0, bytes, bytes / 0x1_0000_0000, 0, 0, walker.ipa, result, 0);
 }
 

@@ -29,7 +29,18 @@ export class Tournament {
 
   /** Plays the matches of clock `i`, which has changed. */
   update(i: number): void {
-    for (let node = (this.leaves + i) >>> 1; node >= 1; node >>>= 1) this.play(node);
+    const { tree, clocks } = this;
+    let winner = i;
+    let least = clocks[i]!;
+    for (let node = this.leaves + i; node > 1; node >>>= 1) {
+      const other = tree[node ^ 1]!;
+      const clock = clocks[other]!;
+      if (clock < least || (clock === least && other < winner)) {
+        winner = other;
+        least = clock;
+      }
+      tree[node >>> 1] = winner;
+    }
   }
 
   private play(node: number): void {
