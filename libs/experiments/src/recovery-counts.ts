@@ -62,9 +62,7 @@ function run(size: Size): readonly Figure[] {
     { name: 'flushes, in place', published: PUBLISHED.inPlace.flushes, simulated: inPlace.flushes * share, tolerance: 0 },
     {
       name: 'flushes for each turn of the host at the lock, in place',
-      published: 1,
       simulated: inPlace.flushes / inPlace.turns,
-      tolerance: 0,
     },
   ];
   // Of few blocks, the first faults are a large share: several vCPUs fault where there is no table yet, and all but one fault again.
