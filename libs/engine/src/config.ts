@@ -1,5 +1,6 @@
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
+import type { MemoryModel } from './store-buffers.ts';
 import type { MemoryRegion } from './hyp-memory.ts';
 
 /** Memory of a pKVM machine as its hypervisor finds it. */
@@ -52,6 +53,8 @@ export interface MachineConfig {
   /** 0: tables as the architecture has them; else log2 of the descriptors in a table of a thin stage-2, which only the checker runs. */
   readonly indexBits: number;
   readonly lpa2: boolean;
+  /** Whether stores are seen at once. Only the checker runs others than `sc`. */
+  readonly memory: MemoryModel;
   /** FEAT_S2FWB. */
   readonly fwb: boolean;
   /** FEAT_TLBIRANGE. */
@@ -95,6 +98,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   ipaBits: 40,
   indexBits: 0,
   lpa2: false,
+  memory: 'sc',
   fwb: true,
   tlbRange: true,
   xnx: true,

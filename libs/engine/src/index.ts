@@ -16,6 +16,7 @@ export * from './prng.ts';
 export * from './stage2.ts';
 export * from './state-words.ts';
 export * from './step.ts';
+export type { MemoryModel } from './store-buffers.ts';
 export * from './table-pages.ts';
 export * from './tlb.ts';
 export * from './walker.ts';

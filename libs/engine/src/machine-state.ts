@@ -148,6 +148,7 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
   into.put(machine.finished);
   machine.savePolicies(into);
   machine.hypervisor?.save(into);
+  machine.buffers?.save(into, form === FORM.canonical);
   into.put(machine.backings.size);
   for (const [id, backing] of machine.backings) {
     into.put(id);
@@ -171,6 +172,7 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   machine.finished = from.get();
   machine.loadPolicies(from);
   machine.hypervisor?.load(from);
+  machine.buffers?.load(from);
   machine.backings.clear();
   for (let left = from.get(); left > 0; left -= 1) {
     const id = from.get();

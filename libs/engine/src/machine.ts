@@ -12,6 +12,7 @@ import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
 import type { StateWords } from './state-words.ts';
+import { StoreBuffers } from './store-buffers.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
@@ -62,6 +63,8 @@ export class Machine {
   private waited = 0;
   private readonly costs: Float64Array;
   readonly contention: Contention;
+  /** Stores that others do not see yet; undefined where memory is sequentially consistent. */
+  readonly buffers: StoreBuffers | undefined;
   private readonly walkerRegisters: Int32Array;
   private readonly walkerAddresses: Float64Array;
 
@@ -78,6 +81,7 @@ export class Machine {
     this.clock = new Float64Array(actors);
     this.costs = costByKind(config.costs, config);
     this.contention = new Contention(config, actors);
+    this.buffers = config.memory === 'sc' ? undefined : new StoreBuffers(config.memory, actors);
     this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
     this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
     this.walkers = Array.from({ length: actors }, (_, actor) => {
@@ -210,11 +214,30 @@ export class Machine {
     arg: number,
     aux: number,
   ): void {
+    if (this.buffers?.delays(this, walker, kind, level, slot, table, ipa, arg, aux) === true) return;
     const { actor, vmid } = walker;
     this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
     this.cost += this.costs[kind]!;
     if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(kind, actor, vmid, this.at + this.waited, table, oldLo, oldHi, arg);
     this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+  }
+
+  /**
+   * Stores a word of the walker's policy, told by an event of `kind`. Others may see it late; a `fence` makes sure that they do before the walker
+   * goes on.
+   */
+  storeWord(walker: Walker, index: number, value: number, kind: number, level: number, table: number, arg: number): void {
+    if (this.buffers !== undefined) {
+      this.buffers.storeWord(this, walker, index, value, [kind, level, 0, table, 0, 0, 0, arg, 0]);
+      return;
+    }
+    this.policyWords(walker)[index] = value;
+    this.commit(walker, kind, level, 0, table, 0, 0, 0, 0, 0, arg, 0);
+  }
+
+  /** Everything that the walker has stored is seen by all before it goes on. @source Linux smp_mb() */
+  fence(walker: Walker): void {
+    this.buffers?.drainAll(this, walker.actor);
   }
 
   /** Records an event that carries only arguments and an address. */
@@ -227,11 +250,20 @@ export class Machine {
     const i = this.world.pages.indexOf(walker.table, walker.slot);
     walker.oldLo = this.world.pages.descriptors[i]!;
     walker.oldHi = this.world.pages.descriptors[i + 1]!;
+    if (this.buffers !== undefined) {
+      walker.oldLo = this.buffers.seen(this.world, walker.actor, walker.table, walker.slot, 0);
+      walker.oldHi = this.buffers.seen(this.world, walker.actor, walker.table, walker.slot, 1);
+    }
     this.commit(walker, K.descriptorRead, walker.level, walker.slot, walker.table, walker.oldLo, walker.oldHi, 0, 0, walker.addr, 0, 0);
   }
 
   /** Writes the descriptor the walker stands at, by `kind` of store; `old` in the event is what memory held. */
   storeDescriptor(walker: Walker, kind: number, lo: number, hi: number): void {
+    if (this.buffers !== undefined && (kind === K.descriptorStored || kind === K.descriptorReleased)) {
+      const { level, slot, table, visitAddr } = walker;
+      this.buffers.storeDescriptor(this, walker, [kind, level, slot, table, lo, hi, visitAddr, 0, 0]);
+      return;
+    }
     const i = this.world.pages.indexOf(walker.table, walker.slot);
     const words = this.world.pages.descriptors;
     this.commit(walker, kind, walker.level, walker.slot, walker.table, words[i]!, words[i + 1]!, lo, hi, walker.visitAddr, 0, 0);
@@ -246,6 +278,7 @@ export class Machine {
       this.storeDescriptor(walker, K.descriptorStored, lo, hi);
       return true;
     }
+    this.fence(walker);
     const i = this.world.pages.indexOf(walker.table, walker.slot);
     const words = this.world.pages.descriptors;
     const won = words[i] === walker.oldLo && words[i + 1] === walker.oldHi;
@@ -302,8 +335,12 @@ export class Machine {
   linkStands(walker: Walker): boolean {
     const level = walker.level - 1;
     const i = this.world.pages.indexOf(walker.parentTable, walker.parentSlot);
-    const lo = this.world.pages.descriptors[i]!;
-    const hi = this.world.pages.descriptors[i + 1]!;
+    let lo = this.world.pages.descriptors[i]!;
+    let hi = this.world.pages.descriptors[i + 1]!;
+    if (this.buffers !== undefined) {
+      lo = this.buffers.seen(this.world, walker.actor, walker.parentTable, walker.parentSlot, 0);
+      hi = this.buffers.seen(this.world, walker.actor, walker.parentTable, walker.parentSlot, 1);
+    }
     this.commit(walker, K.descriptorRead, level, walker.parentSlot, walker.parentTable, lo, hi, 0, 0, walker.addr, 0, 0);
     return lo === walker.linkLo && hi === walker.linkHi;
   }
@@ -319,6 +356,7 @@ export class Machine {
     const kind = frame < pages.used ? K.tableReused : K.tableAllocated;
     if (this.hypervisor !== undefined) this.hypervisor.frameAddresses[frame] = page;
     this.commit(walker, kind, level, 0, frame, 0, 0, 0, 0, 0, root, 0);
+    this.buffers?.initialisePage(this, walker, frame);
     return frame;
   }
 

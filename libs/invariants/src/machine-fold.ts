@@ -1,5 +1,5 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
-import { K } from '@s2lab/events';
+import { K, MEMORY } from '@s2lab/events';
 import type { Explanation, Handler, Registrar, Rule } from './rule.ts';
 import { EventCursor } from './shadow/event-cursor.ts';
 import { World } from './shadow/world.ts';
@@ -85,7 +85,7 @@ export class MachineFold {
       const at = cursor.at;
       if (at < actors.lastAt[cursor.actor]! || this.stopped) for (const handler of this.atDisorder) handler(cursor);
       actors.lastAt[cursor.actor] = at;
-      if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor))
+      if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor) && !world.mayDiffer(cursor))
         for (const handler of this.atDisagreement) handler(cursor);
       const first = before[kind]!;
       for (let k = 0; k < first.length; k++) first[k]!(cursor);
@@ -138,6 +138,7 @@ export class MachineFold {
       return 0;
     }
     const world = new World(this.cursor.arg, pageShift, indexBits);
+    world.readsWhatIsStored = this.cursor.level === MEMORY.sc;
     world.actors.see(this.cursor.actor);
     this.attachRules(world);
     return 1;

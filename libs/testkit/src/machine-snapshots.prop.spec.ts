@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Command, StateWords, Workload } from '@s2lab/engine';
+import type { Command, MemoryModel, StateWords, Workload } from '@s2lab/engine';
 import { COMMAND, FORM, loadPage, loadShared, loadTlb, loadWalker, Machine, machineConfig, MachineSnapshots, Prng } from '@s2lab/engine';
 import { savePage, saveShared, saveTlb, saveWalker, StateWords as Words, step } from '@s2lab/engine';
 import type { EventRows } from '@s2lab/events';
@@ -59,8 +59,9 @@ class SavedLife implements Workload {
   }
 }
 
-function machine(policy: string, seed: number): Machine {
+function machine(policy: string, seed: number, memory: MemoryModel = 'sc'): Machine {
   const config = machineConfig({
+    memory,
     vcpus: VCPUS,
     ipaBits: 14,
     indexBits: 1,
@@ -99,14 +100,15 @@ function steps(run: Machine, count: number): number {
 
 const anyLife = fc.record({
   policy: fc.constantFrom(...POLICIES.map(({ name }) => name)),
+  memory: fc.constantFrom<MemoryModel>('sc', 'tso', 'pso'),
   seed: fc.nat(1000),
   cuts: fc.array(fc.nat(200), { minLength: 1, maxLength: 5 }),
 });
 
 test('a machine restored from a snapshot taken after any step goes on to the same bytes, in itself and in another machine', () => {
   fc.assert(
-    fc.property(anyLife, ({ policy, seed, cuts }) => {
-      const live = machine(policy, seed);
+    fc.property(anyLife, ({ policy, memory, seed, cuts }) => {
+      const live = machine(policy, seed, memory);
       const snapshots = new MachineSnapshots(live);
       const taken = cuts.map((cut) => {
         steps(live, cut);
@@ -114,7 +116,7 @@ test('a machine restored from a snapshot taken after any step goes on to the sam
       });
       const expected = toTheEnd(live);
       for (const snapshot of [...taken.toReversed(), taken.at(-1)!]) {
-        const other = machine(policy, seed);
+        const other = machine(policy, seed, memory);
         new MachineSnapshots(other).restore(snapshot);
         snapshots.restore(snapshot);
         assert.deepEqual(new MachineSnapshots(other).take(), snapshot);

@@ -8,6 +8,7 @@ import type { FullCounterexample, FullOrder } from './full-search.ts';
 import { FullSearch } from './full-search.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sampling } from './sampling.ts';
+import type { Setting } from './subject.ts';
 import { Livelocks } from './livelocks.ts';
 
 /** What to check on the full engine, and how. */
@@ -55,7 +56,7 @@ export interface FullReport {
     readonly kind: FullCounterexample['kind'];
     readonly invariant: string | null;
     readonly because: string;
-    /** Who has the turn, choice by choice. */
+    /** Who has the turn, choice by choice; numbers above those of the actors are stores that become visible (`Subject.choices`). */
     readonly schedule: readonly number[];
     /** How many of the last choices come again and again; null = it is no livelock. */
     readonly loop: number | null;
@@ -188,12 +189,8 @@ export class FullCheck {
 
   private start(order: FullOrder): FullSearch {
     const { policy, bounds, reduce, maxBytes, maxStates, except } = this.options;
-    try {
-      return new FullSearch(this.scenario.build(bounds), policy, this.scenario.name, { order, reduce, maxBytes, maxStates, except });
-    } catch (error) {
-      if (error instanceof RangeError) throw new CheckError(error.message);
-      throw error;
-    }
+    const options = { order, reduce, maxBytes, maxStates, except };
+    return refusingSizes(() => new FullSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
 }
 
@@ -206,7 +203,23 @@ export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPo
   checkBounds(bounds);
   checkRules(options.except);
   checkPolicy(known, policy);
-  return new Sampling(known.build(bounds), policy, known.name, options);
+  return refusingSizes(() => new Sampling(settingOf(known, bounds), policy, known.name, options));
+}
+
+/** A scenario in its bounds, on the memory that they name. */
+function settingOf({ build }: FullScenario, bounds: FullBounds): Setting {
+  const setting = build(bounds);
+  return { ...setting, config: { ...setting.config, memory: bounds.memory ?? 'sc' } };
+}
+
+/** A machine that cannot be built is one that was asked for wrongly. */
+function refusingSizes<T>(begin: () => T): T {
+  try {
+    return begin();
+  } catch (error) {
+    if (error instanceof RangeError) throw new CheckError(error.message);
+    throw error;
+  }
 }
 
 function fullScenario(name: string): FullScenario {

@@ -1,5 +1,5 @@
 import { PROT } from '@s2lab/arch';
-import type { MachineConfig } from '@s2lab/engine';
+import type { MachineConfig, MemoryModel } from '@s2lab/engine';
 import { COMMAND, COMMAND_FLAG } from '@s2lab/engine';
 import { ACCESS, WALK_FLAG } from '@s2lab/events';
 import { reclaimAgainstFaults } from './pkvm-scenario.ts';
@@ -18,6 +18,8 @@ export interface FullBounds {
   readonly slots: number;
   /** Whether guests access memory through TLBs and hardware walks; else each fault is the walk of its handler alone. */
   readonly hardware: boolean;
+  /** How stores become visible to other cores; absent = at once. */
+  readonly memory?: MemoryModel;
 }
 
 /** A question to the engine: what happens at once. */

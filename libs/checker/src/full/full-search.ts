@@ -99,7 +99,8 @@ export class FullSearch {
   private readonly seen = new InternedWords();
   private readonly key = new StateWords();
   private readonly options: FullSearchOptions;
-  private readonly actors: number;
+  /** Choices there may be in a state: steps of actors, and stores that become visible. */
+  private readonly choices: number;
   /** The actor by whose choice each state was reached. */
   private via = new Uint8Array(1 << 12);
   private head = 0;
@@ -115,8 +116,8 @@ export class FullSearch {
     this.options = options;
     this.subject = new Subject(setting, policy);
     const { machine } = this.subject;
-    this.actors = machine.world.actors;
-    this.stale = new StaleLinks(this.actors);
+    this.choices = this.subject.choices;
+    this.stale = new StaleLinks(machine.world.actors);
     const { reduce } = options;
     const other = new Subject(setting, policy);
     for (const subject of [this.subject, other]) {
@@ -144,7 +145,7 @@ export class FullSearch {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
       const id = this.nextState();
       if (id === undefined) this.ended = 'complete';
-      else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.actors)) this.ended = 'memory';
+      else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
       else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
       else this.expand(id);
     }
@@ -240,27 +241,28 @@ export class FullSearch {
 
   /** The graph of the states, once all have been seen. */
   graph(): StateGraph {
-    const { store, subject, states, actors } = this;
+    const { store, subject, states, choices } = this;
     const edges = (id: number): Edge[] => {
       states.load(store.data, id * store.words);
       const able: number[] = [];
-      for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) able.push(actor);
+      for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) able.push(actor);
       return able.map((actor) => {
         states.load(store.data, id * store.words);
         subject.machine.columns.clear();
         advance(subject, actor, this.options.reduce);
         this.stale.fold(subject.machine.columns, 0);
         states.note();
-        return { actor, to: this.known(actor + 1) };
+        return { actor, to: this.known(this.turnAfter(actor, store.data[id * store.words + states.words]!)) };
       });
     };
-    return { states: store.size, actors, edges };
+    return { states: store.size, actors: choices, edges };
   }
 
   /** Ends the search with an execution that never ends, which the graph has shown. */
   stopAtLoop({ state, loop }: Loop): void {
     const { machine } = this.subject;
-    const names = [...new Set(loop)].map((actor) => actorName(actor, machine.world.vcpus));
+    const steps = loop.filter((choice) => !this.subject.isDrain(choice));
+    const names = [...new Set(steps)].map((actor) => actorName(actor, machine.world.vcpus));
     const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
     const schedule = [...this.schedule(state), ...loop];
     this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
@@ -284,20 +286,20 @@ export class FullSearch {
   }
 
   private expand(id: number): void {
-    const { states, store, subject, actors } = this;
+    const { states, store, subject, choices } = this;
     const { machine } = subject;
     const at = id * store.words;
     const last = store.data[at + states.words]!;
     store.setExpanded(id);
     states.load(store.data, at);
     let ready = 0;
-    for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
+    for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
     if (ready === 0) {
       this.end(id);
       return;
     }
     const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
-    for (let actor = 0; actor < actors; actor += 1) {
+    for (let actor = 0; actor < choices; actor += 1) {
       if ((ready & (1 << actor)) === 0) continue;
       states.load(store.data, at);
       const fresh = this.isFresh(actor);
@@ -308,13 +310,19 @@ export class FullSearch {
       this.transitions += 1;
       if (fresh && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
-      this.add(id, actor, actor + 1, goesOn && actor + 1 !== last ? 1 : 0);
+      const turn = this.turnAfter(actor, last);
+      this.add(id, actor, turn, goesOn && turn !== last ? 1 : 0);
     }
+  }
+
+  /** Who has the turn after a choice: a store that becomes visible takes it from nobody. */
+  private turnAfter(choice: number, last: number): number {
+    return this.subject.isDrain(choice) ? last : choice + 1;
   }
 
   /** Whether a step of `actor` from here must be judged: without reduction always, else once in each state but for what others have in hand. */
   private isFresh(actor: number): boolean {
-    if (!this.options.reduce) return true;
+    if (!this.options.reduce || this.subject.isDrain(actor)) return true;
     const { key, states, seen } = this;
     key.clear();
     states.writeWithoutOthers(actor, key);

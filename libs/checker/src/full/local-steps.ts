@@ -107,13 +107,16 @@ const READS_MEMORY_MAP = new Set<number>([PC.faultTaken, PC.faultSized, PC.fault
 /** Whether the next step of `walker` concerns nobody else. */
 export function isLocalStep(subject: Subject, walker: Walker): boolean {
   const { pc } = walker;
-  if (ALWAYS.has(pc)) return true;
   const { machine } = subject;
+  // What orders stores makes visible what is held back.
+  if (machine.buffers?.isDrained(walker.actor) === false) return false;
+  if (ALWAYS.has(pc)) return true;
   if (READS_MEMORY_MAP.has(pc)) return machine.walkers[machine.vmmActor]!.isFinished && !dirties(subject, pc);
   if (pc === PC.idle) return isLocalRequest(subject, walker.actor);
   if (pc === PC.lockAcquire || pc === PC.lockRelease) return walker.lockMode === LOCK_MODE.read && !mayWrite(subject);
   if (LOCAL_TO_WRITER.has(pc) && walker.lockMode === LOCK_MODE.write && !hardwareWrites(subject)) return true;
-  if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked) return isPrivate(machine, walker.table, walker.actor);
+  if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked)
+    return machine.buffers?.isEmpty !== false && isPrivate(machine, walker.table, walker.actor);
   if (pc === PC.hostChunkDone) return walker.rangeCursor >= walker.rangeEnd;
   if (pc === PC.hostLocked) return walker.command !== COMMAND.destroy && walker.command !== COMMAND.destroyVm;
   // Who has pages in which state is looked at and changed under the host's lock alone; a host's fault looks only at the memory map.

@@ -14,12 +14,16 @@ export interface Setting {
   readonly requests: readonly (readonly Request[])[];
   /** What the VMM thread does last, once all are done; absent = it destroys the stage-2. */
   readonly epilogue?: readonly Request[];
+  /** What a machine with a defect does otherwise. */
+  readonly prepare?: (machine: Machine) => void;
 }
 
 /** Steps after which an actor that is alone is taken for one that never ends. */
 const ALONE_MAX = 100_000;
 /** Room for the events of a prologue, of one path through a search, and of an epilogue. */
 const EVENTS = 1 << 15;
+/** Choices are bits of a number. */
+const CHOICES_MAX = 31;
 const DESTROYED: readonly Request[] = [{ kind: COMMAND.destroyVm }];
 
 /** The machine under exploration: its steps in any order. Virtual time is the number of steps. */
@@ -30,6 +34,9 @@ export class Subject {
   steps = 0;
   /** Actors that have made a step since somebody last set this to 0: one bit each. */
   moved = 0;
+  /** What may happen next: a step of each actor; then, of each actor, one of the stores that it holds back becomes visible. */
+  readonly choices: number;
+  private readonly lanes: number;
   private readonly scratch = emptyRegisters();
   private readonly epilogue: readonly Request[];
 
@@ -40,19 +47,47 @@ export class Subject {
     const vcpus = setting.requests.length - 1;
     this.machine = new Machine(machineConfig({ ...setting.config, vcpus }), policy, this.script, new EventColumns(EVENTS));
     const { machine } = this;
+    setting.prepare?.(machine);
+    this.lanes = machine.buffers?.lanes ?? 0;
+    this.choices = machine.world.actors * (1 + this.lanes);
+    if (this.choices > CHOICES_MAX)
+      throw new RangeError(`${machine.world.actors} actors are too many for ${machine.config.memory}: take fewer walkers or collapsers`);
     this.alone(machine.vmmActor, () => machine.walkers[machine.vmmActor]!.pc === PC.idle);
     for (const [actor, request] of setting.prologue) this.play(actor, request);
   }
 
-  /** Whether the actor can make a step now. */
-  isReady(actor: number): boolean {
-    const walker = this.machine.walkers[actor]!;
+  /** Whether the choice is a store that becomes visible, and no step of an actor. */
+  isDrain(choice: number): boolean {
+    return choice >= this.machine.world.actors;
+  }
+
+  /** Whose step or store the choice is. */
+  actorOf(choice: number): number {
+    const { actors } = this.machine.world;
+    return choice < actors ? choice : Math.floor((choice - actors) / this.lanes);
+  }
+
+  /** Whether the actor can make a step now, or its store become visible. */
+  isReady(choice: number): boolean {
+    const { machine } = this;
+    const actor = this.actorOf(choice);
+    if (this.isDrain(choice)) return machine.buffers!.canDrain(actor, this.laneOf(choice));
+    const walker = machine.walkers[actor]!;
     return walker.blocked === 0 && !walker.isFinished;
   }
 
-  /** Lets the actor make its next step. */
+  private laneOf(choice: number): number {
+    return (choice - this.machine.world.actors) % this.lanes;
+  }
+
+  /** Lets the actor make its next step, or its store become visible. */
   step(actor: number): void {
     this.steps += 1;
+    if (this.isDrain(actor)) {
+      this.machine.beginStep(this.steps);
+      this.machine.buffers!.drain(this.machine, this.actorOf(actor), this.laneOf(actor));
+      return;
+    }
     this.moved |= 1 << actor;
     this.machine.beginStep(this.steps);
     step(this.machine, this.machine.walkers[actor]!);
@@ -94,6 +129,7 @@ export class Subject {
   private alone(actor: number, over: () => boolean): void {
     const { reclaimActor } = this.machine;
     for (let taken = 0; taken < ALONE_MAX; taken += 1) {
+      for (const each of this.machine.walkers) this.machine.fence(each);
       if (this.isReady(reclaimActor)) this.step(reclaimActor);
       else if (over()) return;
       else if (this.isReady(actor)) this.step(actor);

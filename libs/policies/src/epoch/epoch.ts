@@ -37,8 +37,9 @@ export const epoch: ReclaimPolicy = {
       return HOOK.again;
     }
     policyWords[read] = 0;
-    policyWords[announcedAt(walker.actor)] = seen;
-    machine.note(walker, K.epochAnnounced, 0, seen - 1, 0);
+    machine.storeWord(walker, announcedAt(walker.actor), seen, K.epochAnnounced, 0, 0, seen - 1);
+    // The tables are read only once everybody can see the announcement.
+    machine.fence(walker);
     return HOOK.done;
   },
 

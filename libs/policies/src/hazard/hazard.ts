@@ -36,8 +36,9 @@ export const hazard: ReclaimPolicy = {
     const phase = phaseAt(machine.world.actors, walker.actor);
     switch (policyWords[phase]) {
       case PHASE.publish:
-        policyWords[pointerAt(walker.actor, walker.level)] = table + 1;
-        machine.commit(walker, K.hazardPublished, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+        machine.storeWord(walker, pointerAt(walker.actor, walker.level), table + 1, K.hazardPublished, walker.level, table, 0);
+        // The link is read again only once everybody can see the pointer.
+        machine.fence(walker);
         policyWords[phase] = PHASE.validate;
         return HOOK.again;
       case PHASE.validate:
@@ -84,8 +85,8 @@ export const hazard: ReclaimPolicy = {
 
 function clear(machine: Machine, walker: Walker, table: number): void {
   const policyWords = machine.policyWords(walker);
-  policyWords[pointerAt(walker.actor, walker.level)] = 0;
   machine.commit(walker, K.hazardCleared, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+  policyWords[pointerAt(walker.actor, walker.level)] = 0;
   const awaited = cursorAt(machine.world.actors) + 1;
   if (policyWords[awaited] !== table + 1) return;
   policyWords[awaited] = 0;
