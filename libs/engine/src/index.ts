@@ -15,6 +15,8 @@ export * from './prng.ts';
 export * from './stage2.ts';
 export * from './state-words.ts';
 export * from './step.ts';
+export * from './swapped-actors.ts';
+export * from './table-names.ts';
 export * from './table-pages.ts';
 export * from './tlb.ts';
 export * from './walker.ts';

@@ -4,8 +4,8 @@ import { RULES } from '@s2lab/invariants';
 import { CheckError } from '../check-error.ts';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
-import type { FullCounterexample, FullOrder } from './full-search.ts';
-import { FullSearch } from './full-search.ts';
+import type { FullCounterexample, FullOrder, FullReduction } from './full-search.ts';
+import { FULL_REDUCTIONS, FullSearch } from './full-search.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sampling } from './sampling.ts';
 import { Livelocks } from './livelocks.ts';
@@ -132,7 +132,7 @@ export class FullCheck {
       bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
       except: options.except,
       strategy: options.order,
-      reductions: options.reduce ? ['local-steps', 'judge-once'] : [],
+      reductions: reductionsOf(options),
       liveness: options.liveness,
       reachedStates: null,
       executions: null,
@@ -155,7 +155,8 @@ export class FullCheck {
 
   /** What the check is of: a saved one may be gone on with where this is the same. */
   get identity(): string {
-    const { policy, bounds, order, reduce, except } = this.options;
+    const { policy, bounds, order, except } = this.options;
+    const reduce = reductionsOf(this.options);
     return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
   }
 
@@ -186,7 +187,8 @@ export class FullCheck {
   }
 
   private start(order: FullOrder): FullSearch {
-    const { policy, bounds, reduce, maxBytes, maxStates, except } = this.options;
+    const { policy, bounds, maxBytes, maxStates, except } = this.options;
+    const reduce = reductionsOf(this.options);
     try {
       return new FullSearch(this.scenario.build(bounds), policy, this.scenario.name, { order, reduce, maxBytes, maxStates, except });
     } catch (error) {
@@ -205,6 +207,12 @@ export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPo
   checkBounds(bounds);
   checkRules(options.except);
   return new Sampling(build(bounds), policy, name, options);
+}
+
+/** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
+function reductionsOf({ reduce, liveness }: FullCheckOptions): readonly FullReduction[] {
+  if (!reduce) return [];
+  return liveness ? FULL_REDUCTIONS.filter((each) => each !== 'walkers') : FULL_REDUCTIONS;
 }
 
 function fullScenario(name: string): FullScenario {
