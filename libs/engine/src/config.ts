@@ -130,7 +130,12 @@ export function machineConfig(overrides: Partial<MachineConfig>): MachineConfig 
     const n = config[field];
     need(Number.isInteger(n) && n >= 1 && n <= 65536 && (n & (n - 1)) === 0, `${field} ${n}: must be a power of two up to 65536`);
   }
-  need(config.cacheCapacity >= 4 && config.cacheCapacity <= 1024, `cacheCapacity ${config.cacheCapacity}: must be 4 to 1024 pages`);
+  // The tables of a thin stage-2 are two levels: a fault needs one page at most.
+  const least = config.indexBits === 0 ? 4 : 1;
+  need(
+    config.cacheCapacity >= least && config.cacheCapacity <= 1024,
+    `cacheCapacity ${config.cacheCapacity}: must be ${least} to 1024 pages`,
+  );
   return config;
 }
 

@@ -32,7 +32,8 @@ export function saveWalker(machine: Machine, actor: number, into: StateWords, fo
     return;
   }
   const { invalidationEpoch, invalidateSeq } = machine.stage2(walker);
-  copyLiveRegisters(walker, invalidationEpoch, invalidateSeq, scratch);
+  const returnsAlone = !machine.policyOf(walker).capabilities.collapsesInParallel;
+  copyLiveRegisters(walker, invalidationEpoch, invalidateSeq, returnsAlone, scratch);
   into.putAll(scratch.r);
   into.putAllWide(scratch.a);
 }

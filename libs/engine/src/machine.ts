@@ -129,6 +129,16 @@ export class Machine {
     }
   }
 
+  /** Puts `rename` of each table that a policy's words hold in the place of it. */
+  renamePolicies(rename: (table: number) => number): void {
+    this.policies.forEach((policy, vmid) => policy.renameTables?.(this.words[vmid]!, this.world.actors, rename));
+  }
+
+  /** Exchanges what the policies' words hold about two actors. */
+  swapInPolicies(a: number, b: number): void {
+    this.policies.forEach((policy, vmid) => policy.swapActors?.(this.words[vmid]!, a, b));
+  }
+
   /** The stage-2 that the walker stands on. */
   stage2(walker: Walker): Stage2 {
     return this.world.stage2s[walker.vmid]!;

@@ -8,7 +8,7 @@ import { Memslot } from './memslots.ts';
 import { Stage2 } from './stage2.ts';
 import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
-import { Tlb } from './tlb.ts';
+import { swapRanges, Tlb } from './tlb.ts';
 
 /** TLBIs that one actor may have outstanding before they count as "all of the VMID". */
 const PENDING_MAX = 16;
@@ -303,6 +303,14 @@ export class World {
       words.getAllWide(this.pendingIpa, from, to);
       words.getAllWide(this.pendingBytes, from, to);
     }
+  }
+
+  /** Exchanges the invalidations that two actors have issued. */
+  swapPending(a: number, b: number): void {
+    for (const words of [this.pendingOp, this.pendingVmid, this.pendingIpa, this.pendingBytes]) {
+      swapRanges(words, a * PENDING_MAX, b * PENDING_MAX, PENDING_MAX);
+    }
+    swapRanges(this.pendingCount, a, b, 1);
   }
 
   private beginReclaim(stage2: Stage2, table: number): void {

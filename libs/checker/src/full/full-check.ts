@@ -4,8 +4,8 @@ import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
-import type { FullCounterexample, FullOrder } from './full-search.ts';
-import { FullSearch } from './full-search.ts';
+import type { FullCounterexample, FullOrder, FullReduction } from './full-search.ts';
+import { FULL_REDUCTIONS, FullSearch } from './full-search.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sampling } from './sampling.ts';
 import type { Setting } from './subject.ts';
@@ -134,7 +134,7 @@ export class FullCheck {
       bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
       except: options.except,
       strategy: options.order,
-      reductions: options.reduce ? ['local-steps', 'judge-once'] : [],
+      reductions: reductionsOf(options),
       liveness: options.liveness,
       reachedStates: null,
       executions: null,
@@ -157,7 +157,8 @@ export class FullCheck {
 
   /** What the check is of: a saved one may be gone on with where this is the same. */
   get identity(): string {
-    const { policy, bounds, order, reduce, except } = this.options;
+    const { policy, bounds, order, except } = this.options;
+    const reduce = reductionsOf(this.options);
     return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
   }
 
@@ -188,8 +189,8 @@ export class FullCheck {
   }
 
   private start(order: FullOrder): FullSearch {
-    const { policy, bounds, reduce, maxBytes, maxStates, except } = this.options;
-    const options = { order, reduce, maxBytes, maxStates, except };
+    const { policy, bounds, maxBytes, maxStates, except } = this.options;
+    const options = { order, reduce: reductionsOf(this.options), maxBytes, maxStates, except };
     return refusingSizes(() => new FullSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
 }
@@ -220,6 +221,14 @@ function refusingSizes<T>(begin: () => T): T {
     if (error instanceof RangeError) throw new CheckError(error.message);
     throw error;
   }
+}
+
+/** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
+function reductionsOf({ reduce, liveness, bounds }: FullCheckOptions): readonly FullReduction[] {
+  if (!reduce) return [];
+  // Stores that are held back name actors and tables as they are.
+  if ((bounds.memory ?? 'sc') !== 'sc') return FULL_REDUCTIONS.filter((each) => each !== 'walkers' && each !== 'tables');
+  return liveness ? FULL_REDUCTIONS.filter((each) => each !== 'walkers') : FULL_REDUCTIONS;
 }
 
 function fullScenario(name: string): FullScenario {

@@ -50,7 +50,7 @@ class Parts {
     this.bounds = bounds;
     this.bytes = bounds.entries * bounds.slots * PAGE;
     this.vmm = bounds.walkers + bounds.collapsers;
-    this.config = { ipaBits: 12 + 2 * indexBits, indexBits, tlbEntries: 2, walkCacheEntries: 2, cacheCapacity: 4 };
+    this.config = { ipaBits: 12 + 2 * indexBits, indexBits, tlbEntries: 2, walkCacheEntries: 2, cacheCapacity: 1 };
   }
 
   /** A memslot backed by huge pages; while it is logged, the first page of each block was read: a table with one page that may not be written. */

@@ -5,6 +5,7 @@ import { kindName } from '@s2lab/events';
 import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
+import { CanonicalForm } from './canonical-form.ts';
 import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { isLocalStep } from './local-steps.ts';
@@ -20,11 +21,20 @@ import { Subject } from './subject.ts';
  */
 export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
 
+/**
+ * What a search need not see: `local-steps` (local-steps.ts), `judge-once` (`Judge`), `tables` and `walkers` (canonical-form.ts: states that
+ * differ in the names of table pages, or of walkers with the same to do, are one).
+ */
+export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers';
+
+/** All of them. */
+export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers'];
+
 /** How to search the schedules of a machine. */
 export interface FullSearchOptions {
   readonly order: FullOrder;
-  /** Leave out what local-steps.ts and `Judge` say need not be seen. */
-  readonly reduce: boolean;
+  /** What need not be seen. */
+  readonly reduce: readonly FullReduction[];
   /** Bytes that stored states may take. */
   readonly maxBytes: number;
   /** Ids of rules that are not judged. */
@@ -36,7 +46,9 @@ export interface FullSearchOptions {
 }
 
 /** Added to an actor in a saved search: the state it led to has been expanded. */
-const EXPANDED = 1 << 16;
+const EXPANDED = 1 << 24;
+/** In `via`, an order of actors comes above the actor. */
+const ORDER_SHIFT = 8;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
@@ -56,6 +68,18 @@ export interface FullCounterexample {
   readonly frame: Frame;
 }
 
+/** A way to a state. */
+interface Way {
+  readonly schedule: number[];
+  /** Of each actor as it stands in the state, who it is on the way. */
+  readonly who: readonly number[];
+}
+
+/** A choice by the names of a way: actors are called something else there, their stores never are. */
+function chosen(who: readonly number[], choice: number): number {
+  return who[choice] ?? choice;
+}
+
 /** Most local steps in a row: more would never end. */
 const LOCAL_MAX = 10_000;
 
@@ -64,6 +88,12 @@ function advance(subject: Subject, actor: number, reduce: boolean): void {
   subject.step(actor);
   if (reduce) settle(subject);
   subject.clearDead();
+}
+
+/** The engine's own step, which leaves registers as it leaves them. */
+function goOn(subject: Subject, actor: number): void {
+  subject.step(actor);
+  subject.dropDead();
 }
 
 /** Lets everybody make the steps that concern nobody else. */
@@ -101,8 +131,13 @@ export class FullSearch {
   private readonly options: FullSearchOptions;
   /** Choices there may be in a state: steps of actors, and stores that become visible. */
   private readonly choices: number;
-  /** The actor by whose choice each state was reached. */
-  private via = new Uint8Array(1 << 12);
+  /** The choice by which each state was reached, of an actor as it stood in the state before, and the number of the order in which actors stand since. */
+  private via = new Uint32Array(1 << 12);
+  private readonly form: CanonicalForm;
+  private readonly reduces: boolean;
+  private readonly judgesOnce: boolean;
+  /** Of the present state. */
+  private order: number;
   private head = 0;
   private readonly stack: number[] = [];
   /** Order `preemptions`: states to expand that need no more of them than the present ones, and those that need one more. */
@@ -118,14 +153,19 @@ export class FullSearch {
     const { machine } = this.subject;
     this.choices = this.subject.choices;
     this.stale = new StaleLinks(machine.world.actors);
-    const { reduce } = options;
+    const reduce = options.reduce.includes('local-steps');
+    this.judgesOnce = options.reduce.includes('judge-once');
+    this.reduces = reduce;
     const other = new Subject(setting, policy);
-    for (const subject of [this.subject, other]) {
-      if (reduce) settle(subject);
-      subject.clearDead();
-    }
-    this.states = new MachineStates(this.subject, this.stale);
-    this.judge = new Judge(other, workload, options.except ?? [], (actor) => advance(other, actor, reduce));
+    for (const subject of [this.subject, other]) if (reduce) settle(subject);
+    this.subject.clearDead();
+    // Without reduction no choice depends on registers that are dead: played untouched, paths show that they are.
+    if (reduce) other.clearDead();
+    const unnamed = { tables: options.reduce.includes('tables'), walkers: options.reduce.includes('walkers') };
+    this.form = new CanonicalForm(this.subject, this.stale, unnamed);
+    this.states = new MachineStates(this.subject, this.stale, this.form);
+    this.order = this.states.firstOrder;
+    this.judge = new Judge(other, workload, options.except ?? [], (actor) => (reduce ? advance(other, actor, true) : goOn(other, actor)));
     this.row = new Uint32Array(this.states.words + 1);
     this.store = new StateStore(this.row.length, options.maxBytes);
     this.add(0, 0, NOBODY, 0);
@@ -232,7 +272,7 @@ export class FullSearch {
 
   private noteVia(id: number, actor: number): void {
     if (id >= this.via.length) {
-      const longer = new Uint8Array(2 * this.via.length);
+      const longer = new Uint32Array(2 * this.via.length);
       longer.set(this.via);
       this.via = longer;
     }
@@ -249,9 +289,9 @@ export class FullSearch {
       return able.map((actor) => {
         states.load(store.data, id * store.words);
         subject.machine.columns.clear();
-        advance(subject, actor, this.options.reduce);
+        advance(subject, actor, this.reduces);
         this.stale.fold(subject.machine.columns, 0);
-        states.note();
+        this.order = states.note();
         return { actor, to: this.known(this.turnAfter(actor, store.data[id * store.words + states.words]!)) };
       });
     };
@@ -264,7 +304,7 @@ export class FullSearch {
     const steps = loop.filter((choice) => !this.subject.isDrain(choice));
     const names = [...new Set(steps)].map((actor) => actorName(actor, machine.world.vcpus));
     const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
-    const schedule = [...this.schedule(state), ...loop];
+    const schedule = [...this.way(state).schedule, ...loop];
     this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
     this.ended = 'counterexample';
   }
@@ -283,6 +323,16 @@ export class FullSearch {
   describe(id: number): string {
     this.states.load(this.store.data, id * this.store.words);
     return this.states.describe();
+  }
+
+  /** The words of a state by the names that its shape suggests, to compare it with states of searches that leave names alone. */
+  describeUnnamed(id: number): string {
+    const { states, store, subject, stale } = this;
+    states.load(store.data, id * store.words);
+    subject.moved = -1;
+    new CanonicalForm(subject, stale, { tables: true, walkers: true }).apply();
+    states.note();
+    return states.describe();
   }
 
   private expand(id: number): void {
@@ -304,25 +354,25 @@ export class FullSearch {
       states.load(store.data, at);
       const fresh = this.isFresh(actor);
       machine.columns.clear();
-      advance(subject, actor, this.options.reduce);
+      advance(subject, actor, this.reduces);
       this.stale.fold(machine.columns, 0);
-      states.note();
+      this.order = states.note();
       this.transitions += 1;
       if (fresh && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
-      const turn = this.turnAfter(actor, last);
-      this.add(id, actor, turn, goesOn && turn !== last ? 1 : 0);
+      const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;
+      this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0);
     }
   }
 
   /** Who has the turn after a choice: a store that becomes visible takes it from nobody. */
   private turnAfter(choice: number, last: number): number {
-    return this.subject.isDrain(choice) ? last : choice + 1;
+    return this.subject.isDrain(choice) ? last : 1 + this.form.orders[this.order]!.indexOf(choice);
   }
 
   /** Whether a step of `actor` from here must be judged: without reduction always, else once in each state but for what others have in hand. */
   private isFresh(actor: number): boolean {
-    if (!this.options.reduce || this.subject.isDrain(actor)) return true;
+    if (!this.judgesOnce || this.subject.isDrain(actor)) return true;
     const { key, states, seen } = this;
     key.clear();
     states.writeWithoutOthers(actor, key);
@@ -342,30 +392,33 @@ export class FullSearch {
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
       return;
     }
-    this.noteVia(id, actor);
+    this.noteVia(id, actor + (this.order << ORDER_SHIFT));
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
   }
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
   private end(id: number): void {
-    const schedule = this.schedule(id);
+    const { schedule, who } = this.way(id);
     const { machine } = this.subject;
     if (!machine.done) {
-      const waiting = machine.walkers.filter(({ blocked }) => blocked !== 0).map(({ actor }) => actorName(actor, machine.world.vcpus));
+      const waiting = machine.walkers
+        .filter(({ blocked }) => blocked !== 0)
+        .map(({ actor }) => actorName(who[actor]!, machine.world.vcpus));
       const because = `nobody can step: ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for ever`;
       this.found = { kind: 'deadlock', invariant: null, because, schedule, ...this.judge.log(schedule) };
       this.ended = 'counterexample';
       return;
     }
     this.finalStates.push(id);
-    this.isViolated(schedule, true);
+    this.isViolated(schedule, true, who);
   }
 
   private isBroken(id: number, actor: number): boolean {
-    const schedule = this.schedule(id);
-    schedule.push(actor);
-    return this.isViolated(schedule, false);
+    const { schedule, who } = this.way(id);
+    schedule.push(chosen(who, actor));
+    const now = this.form.orders[this.order]!.map((before) => who[before]!);
+    return this.isViolated(schedule, false, now);
   }
 
   /** Whether the event that is looked for has just been made. */
@@ -373,7 +426,8 @@ export class FullSearch {
     const { kind, length } = this.subject.machine.columns;
     for (let i = 0; i < length; i += 1) {
       if (kind[i] !== this.options.find) continue;
-      const schedule = [...this.schedule(id), actor];
+      const way = this.way(id);
+      const schedule = [...way.schedule, chosen(way.who, actor)];
       const because = `${kindName(kind[i]!)} can be reached`;
       this.found = { kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) };
       this.ended = 'counterexample';
@@ -382,9 +436,10 @@ export class FullSearch {
     return false;
   }
 
-  private isViolated(schedule: readonly number[], toTheEnd: boolean): boolean {
+  /** @param who each actor is on the way, as it stands in the machine of the search */
+  private isViolated(schedule: readonly number[], toTheEnd: boolean, who: readonly number[]): boolean {
     this.judged += 1;
-    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine);
+    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
     if (broken === undefined) return false;
     const { violation, frame, steps } = broken;
     this.found = { kind: 'violation', invariant: violation.invariant, because: violation.because, schedule, steps, frame };
@@ -392,9 +447,17 @@ export class FullSearch {
     return true;
   }
 
-  private schedule(id: number): number[] {
+  /** Who makes each choice on the way to a state, and of each actor as it stands there, who it is. */
+  private way(id: number): Way {
+    const ids: number[] = [];
+    for (let at = id; at !== 0; at = this.store.parent(at)) ids.push(at);
+    let who: readonly number[] = this.form.orders[this.states.firstOrder]!;
     const schedule: number[] = [];
-    for (let at = id; at !== 0; at = this.store.parent(at)) schedule.push(this.via[at]!);
-    return schedule.reverse();
+    for (const at of ids.reverse()) {
+      const via = this.via[at]!;
+      schedule.push(chosen(who, via & (2 ** ORDER_SHIFT - 1)));
+      who = this.form.orders[via >> ORDER_SHIFT]!.map((before) => who[before]!);
+    }
+    return { schedule, who };
   }
 }

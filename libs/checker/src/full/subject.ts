@@ -95,8 +95,20 @@ export class Subject {
 
   /** Clears registers that cannot matter any more of those who moved: what follows must not depend on how a state was come to. */
   clearDead(): void {
-    for (const walker of this.machine.walkers) {
-      if ((this.moved & (1 << walker.actor)) !== 0) clearDeadRegisters(walker, this.scratch);
+    const { machine, moved, scratch } = this;
+    for (const walker of machine.walkers) {
+      if ((moved & (1 << walker.actor)) === 0) continue;
+      clearDeadRegisters(walker, !machine.policyOf(walker).capabilities.collapsesInParallel, scratch);
+    }
+    this.dropDead();
+  }
+
+  /** Drops what vCPUs have cached that will never access memory again. */
+  dropDead(): void {
+    const { world, walkers } = this.machine;
+    for (let vcpu = 0; vcpu < world.vcpus; vcpu += 1) {
+      if ((this.moved & (1 << vcpu)) === 0 || !walkers[vcpu]!.isFinished) continue;
+      for (const stage2 of world.stage2s) if (stage2 !== undefined) stage2.tlb.dropAll(vcpu, vcpu + 1);
     }
   }
 

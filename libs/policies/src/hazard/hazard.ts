@@ -26,6 +26,11 @@ export const hazard: ReclaimPolicy = {
   capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => actors * (LEVELS + 1) + 2,
+  renameTables(words, actors, rename): void {
+    const awaited = cursorAt(actors) + 1;
+    for (let i = 0; i < actors * LEVELS; i += 1) if (words[i] !== 0) words[i] = rename(words[i]! - 1) + 1;
+    if (words[awaited] !== 0) words[awaited] = rename(words[awaited]! - 1) + 1;
+  },
   guardsWalks: false,
   enter: () => HOOK.done,
   exit: () => HOOK.done,
@@ -64,6 +69,12 @@ export const hazard: ReclaimPolicy = {
   countsHolders: false,
   locksTeardown: false,
   defersFrees: true,
+
+  /** Pointers of actors that walk no more do not change, nor do those of levels at which no table hangs below another. */
+  asksInPrivate(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
+    const cursor = machine.policyWords(worker)[cursorAt(machine.world.actors)]!;
+    return cursor % LEVELS <= machine.stage2(worker).shape.startLevel || !mayWalk(Math.floor(cursor / LEVELS));
+  },
 
   /** Reads one hazard pointer a step; one that protects the sub-tree ends the scan, which starts anew once it is cleared. */
   mayReclaim(machine: Machine, worker: Walker): number {
