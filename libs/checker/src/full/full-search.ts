@@ -6,13 +6,14 @@ import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { CanonicalForm } from './canonical-form.ts';
+import { advance, goOn, settle } from './choices.ts';
 import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
-import { isLocalStep } from './local-steps.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
+import { UnjudgedSteps } from './unjudged-steps.ts';
 
 /**
  * Which states come first: those the fewest choices away, those found last, or those that the fewest preemptions lead to. A preemption takes
@@ -49,6 +50,10 @@ export interface FullSearchOptions {
 const EXPANDED = 1 << 24;
 /** In `via`, an order of actors comes above the actor. */
 const ORDER_SHIFT = 8;
+/** Steps that may wait for a path that judges them, whatever the number of states. */
+const UNJUDGED_LEAST = 200;
+/** Steps that one path judges at most. */
+const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
@@ -80,38 +85,6 @@ function chosen(who: readonly number[], choice: number): number {
   return who[choice] ?? choice;
 }
 
-/** Most local steps in a row: more would never end. */
-const LOCAL_MAX = 10_000;
-
-/** Lets `actor` make its next step, and with `reduce` then everybody those that concern nobody else. */
-function advance(subject: Subject, actor: number, reduce: boolean): void {
-  subject.step(actor);
-  if (reduce) settle(subject);
-  subject.clearDead();
-}
-
-/** The engine's own step, which leaves registers as it leaves them. */
-function goOn(subject: Subject, actor: number): void {
-  subject.step(actor);
-  subject.dropDead();
-}
-
-/** Lets everybody make the steps that concern nobody else. */
-function settle(subject: Subject): void {
-  const { walkers } = subject.machine;
-  const until = subject.steps + LOCAL_MAX;
-  for (let quiet = 0; quiet < walkers.length;) {
-    quiet = 0;
-    for (let actor = 0; actor < walkers.length; actor += 1) {
-      if (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!)) {
-        do subject.step(actor);
-        while (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!));
-      } else quiet += 1;
-    }
-    if (subject.steps > until) throw new Error(`more than ${LOCAL_MAX} steps that concern nobody else`);
-  }
-}
-
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
 export class FullSearch {
   transitions = 0;
@@ -136,6 +109,9 @@ export class FullSearch {
   private readonly form: CanonicalForm;
   private readonly reduces: boolean;
   private readonly judgesOnce: boolean;
+  /** Whether many steps are judged by one path, some time after they were made; then a violation is not the first one. */
+  private readonly judgesLater: boolean;
+  private readonly unjudged: UnjudgedSteps;
   /** Of the present state. */
   private order: number;
   private head = 0;
@@ -155,6 +131,8 @@ export class FullSearch {
     this.stale = new StaleLinks(machine.world.actors);
     const reduce = options.reduce.includes('local-steps');
     this.judgesOnce = options.reduce.includes('judge-once');
+    this.judgesLater = this.judgesOnce && options.order !== 'bfs' && options.find === undefined;
+    this.unjudged = new UnjudgedSteps(this.choices);
     this.reduces = reduce;
     const other = new Subject(setting, policy);
     for (const subject of [this.subject, other]) if (reduce) settle(subject);
@@ -183,9 +161,12 @@ export class FullSearch {
   /** Expands at most `states` states. Returns whether there is more to do. */
   advance(states: number): boolean {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
+      // Early on a violation is soon found; later there is more that one path can judge.
+      if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> 1) && this.isBrokenSomewhere()) break;
       const id = this.nextState();
-      if (id === undefined) this.ended = 'complete';
-      else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
+      if (id === undefined) {
+        if (!this.isBrokenSomewhere()) this.ended = 'complete';
+      } else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
       else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
       else this.expand(id);
     }
@@ -215,8 +196,31 @@ export class FullSearch {
     return this.found;
   }
 
+  /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
+  private isBrokenSomewhere(): boolean {
+    const { unjudged, form } = this;
+    while (unjudged.count > 0) {
+      let id = unjudged.deepest;
+      const { schedule, who: first } = this.way(id);
+      let who = first;
+      const most = schedule.length + PATH_MAX;
+      while (schedule.length < most) {
+        const step = unjudged.take(id);
+        if (step === undefined) break;
+        schedule.push(chosen(who, step.actor));
+        const before = who;
+        who = form.orders[step.order]!.map((actor) => before[actor]!);
+        id = step.to;
+      }
+      this.states.load(this.store.data, id * this.store.words);
+      if (this.isViolated(schedule, false, who)) return true;
+    }
+    return false;
+  }
+
   /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
   save(): Int32Array | undefined {
+    this.isBrokenSomewhere();
     if (this.ended === 'counterexample') return undefined;
     const { store } = this;
     const into = new StateWords();
@@ -354,14 +358,26 @@ export class FullSearch {
       states.load(store.data, at);
       const fresh = this.isFresh(actor);
       machine.columns.clear();
-      advance(subject, actor, this.reduces);
+      if (!this.advances(actor)) return;
       this.stale.fold(machine.columns, 0);
       this.order = states.note();
       this.transitions += 1;
-      if (fresh && this.isBroken(id, actor)) return;
+      if (fresh && !this.judgesLater && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
       const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;
-      this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0);
+      const to = this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0);
+      if (fresh && this.judgesLater) this.unjudged.add(id, actor, { to, order: this.order });
+    }
+  }
+
+  /** Lets `actor` go on. Where it cannot, since a rule was broken before that nobody has judged yet, the search has ended. */
+  private advances(actor: number): boolean {
+    try {
+      advance(this.subject, actor, this.reduces);
+      return true;
+    } catch (error) {
+      if (this.isBrokenSomewhere()) return false;
+      throw error;
     }
   }
 
@@ -381,7 +397,7 @@ export class FullSearch {
   }
 
   /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there. */
-  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): void {
+  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): number {
     const { store, states, row } = this;
     const bounds = this.options.order === 'preemptions';
     row.set(states.present);
@@ -390,11 +406,12 @@ export class FullSearch {
     if (id < 0) {
       // It waits for its turn after a preemption, and now there is a way without.
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
-      return;
+      return ~id;
     }
     this.noteVia(id, actor + (this.order << ORDER_SHIFT));
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
+    return id;
   }
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
@@ -441,8 +458,9 @@ export class FullSearch {
     this.judged += 1;
     const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
     if (broken === undefined) return false;
-    const { violation, frame, steps } = broken;
-    this.found = { kind: 'violation', invariant: violation.invariant, because: violation.because, schedule, steps, frame };
+    const { violation, frame, steps, choices } = broken;
+    const { invariant, because } = violation;
+    this.found = { kind: 'violation', invariant, because, schedule: schedule.slice(0, choices), steps, frame };
     this.ended = 'counterexample';
     return true;
   }
@@ -455,6 +473,8 @@ export class FullSearch {
     const schedule: number[] = [];
     for (const at of ids.reverse()) {
       const via = this.via[at]!;
+      // Whoever asks for the way has it judged.
+      this.unjudged.remove(this.store.parent(at), via & (2 ** ORDER_SHIFT - 1));
       schedule.push(chosen(who, via & (2 ** ORDER_SHIFT - 1)));
       who = this.form.orders[via >> ORDER_SHIFT]!.map((before) => who[before]!);
     }

@@ -14,6 +14,8 @@ export interface Broken {
   readonly frame: Frame;
   /** Steps that the machine made after the prologue. */
   readonly steps: number;
+  /** Choices of the schedule up to it. */
+  readonly choices: number;
 }
 
 /** Every leaf of the stage-2s, from the roots on. */
@@ -72,21 +74,49 @@ export class Judge {
    */
   judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine, who: readonly number[]): Broken | undefined {
     this.play(schedule);
+    if (this.violation() !== undefined) return this.soonest(schedule);
+    // Who reads in a page that was freed reads what no state keeps; but that is a violation.
     this.compare(schedule, reached, who);
-    if (toTheEnd) {
-      if (leaves(reached).join() !== leaves(this.subject.machine).join())
-        throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
-      this.subject.end();
-    }
-    const { machine, steps } = this.subject;
-    const frame: Frame = { origin: this.origin, firstSeq: 0, rows: machine.columns };
+    if (!toTheEnd) return undefined;
+    if (leaves(reached).join() !== leaves(this.subject.machine).join())
+      throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
+    this.subject.end();
+    const violation = this.violation();
+    return violation === undefined ? undefined : this.broken(violation, schedule.length);
+  }
+
+  /** The first violation in the log of the machine as it is. */
+  private violation(): Violation | undefined {
     const verifier = new Verifier({ maxViolations: 1, rules: this.rules });
-    verifier.fold(frame);
-    const violation = verifier.finish().violations[0];
-    if (violation === undefined) return undefined;
-    const made = steps - this.startSteps;
-    if (!toTheEnd) machine.stop(1);
-    return { violation, frame: { ...frame, rows: copyRows(machine.columns) }, steps: made };
+    verifier.fold({ origin: this.origin, firstSeq: 0, rows: this.subject.machine.columns });
+    return verifier.finish().violations[0];
+  }
+
+  /** What is wrong with a schedule, as soon as it is: once broken, it stays so however it goes on. */
+  private soonest(schedule: readonly number[]): Broken {
+    let holds = 0;
+    let breaks = schedule.length;
+    while (breaks - holds > 1) {
+      const middle = (holds + breaks) >> 1;
+      this.play(schedule.slice(0, middle));
+      if (this.violation() === undefined) holds = middle;
+      else breaks = middle;
+    }
+    this.play(schedule.slice(0, breaks));
+    const violation = this.violation();
+    if (violation === undefined) throw new Error('a violation is gone when its schedule is played again');
+    this.subject.machine.stop(1);
+    return this.broken(violation, breaks);
+  }
+
+  private broken(violation: Violation, choices: number): Broken {
+    const { machine, steps } = this.subject;
+    return {
+      violation,
+      frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) },
+      steps: steps - this.startSteps,
+      choices,
+    };
   }
 
   /** The log of `schedule`, stopped where it ends. */
