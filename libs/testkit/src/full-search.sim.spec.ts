@@ -204,28 +204,30 @@ test('a loop that starves an actor which could always step is no livelock', () =
   assert.deepEqual([both.ended, both.found!.loop.length], ['livelock', 2]);
 });
 
-test('a search that was saved and goes on in another process ends as it would have', () => {
+test('a search that was saved, wherever it stood, and goes on in another process ends as it would have', () => {
   const { build } = FULL_SCENARIOS.find(({ name }) => name === 'two-collapses')!;
-  const policy = policyByName('refs');
-  const begin = (order: FullOrder): FullSearch =>
-    new FullSearch(build(SMALL), policy, 'two-collapses', { order, reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29 });
-  for (const order of ['bfs', 'dfs', 'preemptions'] satisfies FullOrder[]) {
-    const whole = begin(order);
-    while (whole.advance(1000));
-    const first = begin(order);
-    first.advance(whole.storedStates >> 2);
-    const second = begin(order);
-    second.restore(first.save()!);
-    while (second.advance(1000));
-    const counts = ({ storedStates, transitions, judged, preemptionsSeen, ended }: FullSearch) => ({
-      storedStates,
-      transitions,
-      judged,
-      preemptionsSeen,
-      ended,
-    });
-    assert.deepEqual(counts(second), counts(whole));
-    assert.deepEqual(second.finalStates, whole.finalStates);
+  const cases = [
+    [policyByName('refs'), SMALL],
+    [policyByName('rcu'), TWINS],
+  ] as const;
+  for (const [policy, bounds] of cases) {
+    for (const order of ['bfs', 'dfs', 'preemptions'] satisfies FullOrder[]) {
+      const begin = (maxStates = Infinity): FullSearch =>
+        new FullSearch(build(bounds), policy, 'two-collapses', { order, reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29, maxStates });
+      const whole = begin();
+      while (whole.advance(1000));
+      const counts = ({ storedStates, transitions, ended }: FullSearch) => ({ storedStates, transitions, ended });
+      for (const part of [0.25, 0.5, 0.75]) {
+        const first = begin(Math.floor(whole.storedStates * part));
+        while (first.advance(1000));
+        assert.equal(first.ended, 'states');
+        const second = begin();
+        second.restore(first.save()!);
+        while (second.advance(1000));
+        assert.deepEqual(counts(second), counts(whole));
+        assert.deepEqual(new Set(second.finalStates), new Set(whole.finalStates));
+      }
+    }
   }
 });
 

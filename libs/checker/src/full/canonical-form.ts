@@ -1,5 +1,5 @@
 import { swapActors, TableNames } from '@s2lab/engine';
-import type { Walker } from '@s2lab/engine';
+import type { StateWords, Walker } from '@s2lab/engine';
 import type { StaleLinks } from './stale-links.ts';
 import type { Subject } from './subject.ts';
 
@@ -82,16 +82,31 @@ export class CanonicalForm {
         moved = true;
       }
     }
-    return moved ? this.numberOf() : 0;
+    return moved ? this.numberOf(order) : 0;
   }
 
-  private numberOf(): number {
-    const key = this.order.join();
+  private numberOf(order: readonly number[]): number {
+    const key = order.join();
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     this.numbers.set(key, this.orders.length);
-    this.orders.push([...this.order]);
+    this.orders.push([...order]);
     return this.orders.length - 1;
+  }
+
+  /** Writes the orders, by their numbers. */
+  save(into: StateWords): void {
+    into.put(this.orders.length);
+    for (const order of this.orders) for (const actor of order) into.put(actor);
+  }
+
+  /** Reads what `save` wrote; orders that are here already are the first of those. */
+  restore(from: StateWords): void {
+    const count = from.get();
+    for (let number = 0; number < count; number += 1) {
+      const order = this.order.map(() => from.get());
+      if (this.numberOf(order) !== number) throw new Error('the orders of a saved search are not those of this one');
+    }
   }
 }
 

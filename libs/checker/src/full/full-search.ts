@@ -166,11 +166,21 @@ export class FullSearch {
       const id = this.nextState();
       if (id === undefined) {
         if (!this.isBrokenSomewhere()) this.ended = 'complete';
-      } else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
-      else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
-      else this.expand(id);
+      } else {
+        if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
+        else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
+        if (this.ended === undefined) this.expand(id);
+        else this.putBack(id);
+      }
     }
     return this.ended === undefined;
+  }
+
+  /** The state stays the next one, for a search that goes on from what this one knows. */
+  private putBack(id: number): void {
+    const { order } = this.options;
+    if (order === 'bfs') this.head -= 1;
+    else (order === 'dfs' ? this.stack : this.turn).push(id);
   }
 
   private nextState(): number | undefined {
@@ -225,6 +235,7 @@ export class FullSearch {
     const { store } = this;
     const into = new StateWords();
     this.states.save(into);
+    this.form.save(into);
     this.seen.save(into);
     into.put(store.size);
     into.putAll(store.data, 0, store.size * store.words);
@@ -248,6 +259,7 @@ export class FullSearch {
     const from = new StateWords();
     from.open(words);
     this.states.restore(from);
+    this.form.restore(from);
     this.seen.load(from, this.key);
     const { store, row } = this;
     const size = from.get();
