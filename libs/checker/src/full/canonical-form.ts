@@ -40,7 +40,8 @@ export class CanonicalForm {
     const renames = unnamed.tables && machine.config.collapse !== 'in-place' && machine.hypervisor === undefined;
     this.names = renames ? new TableNames(machine) : undefined;
     const { policy } = machine;
-    const toldApart = !unnamed.walkers || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
+    const toldApart =
+      !unnamed.walkers || machine.hypervisor !== undefined || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
     this.alike = toldApart ? [] : Array.from({ length: vcpus - 1 }, (_, a) => a).filter((a) => script.isAlike(a, a + 1));
     this.order = Array.from({ length: actors }, (_, actor) => actor);
     this.orders = [[...this.order]];
