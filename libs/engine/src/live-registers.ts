@@ -44,6 +44,8 @@ const LEVELS = 4;
 const BEFORE_WALK = new Set<number>([PC.faultTaken, PC.faultTopUp, PC.faultSized, PC.faultLocked, PC.faultRelock]);
 /** … at which its walk is over, and only how it ended matters. */
 const AFTER_WALK = new Set<number>([PC.faultWalked, PC.faultUnlocked, PC.faultHandled, PC.straightWalked, PC.straightUnlocked]);
+/** Where a map goes on that was all its caller wanted; the hypervisor's have more to do. */
+const MAPS_ONCE = new Set<number>([PC.faultWalked, PC.straightWalked]);
 const SEQUENCE = 14;
 const HARDWARE_EPOCH = 12;
 /** A number noted before is not the present one any more. */
@@ -179,7 +181,7 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
     if (op !== OP.leaf) clear(r, NEW);
     if (pc !== PC.walkReread) clear(r, VISIT);
   }
-  if ((pc === PC.walkExit || pc === PC.walkEnd) && op === OP.map) {
+  if ((pc === PC.walkExit || pc === PC.walkEnd) && op === OP.map && MAPS_ONCE.has(walker.opReturn)) {
     const { prot } = walker;
     clear(r, PLACE);
     clear(r, MAPPED);

@@ -36,13 +36,11 @@ export class CanonicalForm {
     this.stale = stale;
     const { machine, script } = subject;
     const { vcpus, actors } = machine.world;
-    // A recovery in place leaves the link of a table in an invalid descriptor.
-    const buffered = machine.buffers !== undefined;
-    const renames = unnamed.tables && machine.config.collapse !== 'in-place' && machine.hypervisor === undefined && !buffered;
-    this.names = renames ? new TableNames(machine) : undefined;
+    // Hypervisors, and stores that are held back, name actors and tables as they are; a recovery in place leaves the link of a table in an invalid descriptor.
+    const named = machine.hypervisor !== undefined || machine.buffers !== undefined;
+    this.names = unnamed.tables && !named && machine.config.collapse !== 'in-place' ? new TableNames(machine) : undefined;
     const { policy } = machine;
-    // Stores that are held back name actors and tables as they are.
-    const toldApart = buffered || !unnamed.walkers || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
+    const toldApart = named || !unnamed.walkers || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
     this.alike = toldApart ? [] : Array.from({ length: vcpus - 1 }, (_, a) => a).filter((a) => script.isAlike(a, a + 1));
     this.order = Array.from({ length: actors }, (_, actor) => actor);
     this.orders = [[...this.order]];
