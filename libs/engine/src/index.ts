@@ -1,4 +1,5 @@
 export * from './assert.ts';
+export * from './buffered-machine.ts';
 export * from './config.ts';
 export * from './costs.ts';
 export * from './hyp-memory.ts';

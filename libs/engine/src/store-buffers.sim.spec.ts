@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { EventColumns, K } from '@s2lab/events';
 import type { MemoryModel, ReclaimPolicy, Workload } from './index.ts';
-import { Machine, machineConfig } from './index.ts';
+import { BufferedMachine, Machine, machineConfig } from './index.ts';
 
 /*
  * Litmus tests: small programs of two cores over two slots, x and y, of one table. The set of outcomes that all schedules give must equal the set
@@ -19,7 +19,8 @@ const POLICY = { name: 'none', stateWords: () => 0, faultLock: 0 } as unknown as
 const WORKLOAD: Workload = { next: () => {} };
 
 function twoCores(memory: MemoryModel): Machine {
-  const machine = new Machine(machineConfig({ memory, vcpus: 2 }), POLICY, WORKLOAD, new EventColumns(256));
+  const Kind = memory === 'sc' ? Machine : BufferedMachine;
+  const machine = new Kind(machineConfig({ memory, vcpus: 2 }), POLICY, WORKLOAD, new EventColumns(256));
   machine.world.pages.allocate(0, 3);
   return machine;
 }
@@ -31,7 +32,7 @@ function play(memory: MemoryModel, programs: readonly (readonly Op[])[], choices
   const read: number[][] = [[], []];
   for (const choice of choices) {
     if (choice >= 2) {
-      machine.buffers!.drain(machine, Math.floor((choice - 2) / 3), (choice - 2) % 3);
+      (machine as BufferedMachine).drain(Math.floor((choice - 2) / 3), (choice - 2) % 3);
       continue;
     }
     const [what, slot = 0] = programs[choice]![done[choice]!]!;

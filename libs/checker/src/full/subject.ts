@@ -1,5 +1,5 @@
 import type { MachineConfig, ReclaimPolicy } from '@s2lab/engine';
-import { clearDeadRegisters, COMMAND, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
+import { BufferedMachine, clearDeadRegisters, COMMAND, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
 import type { FrameOrigin } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
 import type { Request } from './script.ts';
@@ -36,6 +36,8 @@ export class Subject {
   moved = 0;
   /** What may happen next: a step of each actor; then, of each actor, one of the stores that it holds back becomes visible. */
   readonly choices: number;
+  /** The machine, where its stores are seen late. */
+  private readonly buffered: BufferedMachine | undefined;
   private readonly lanes: number;
   private readonly scratch = emptyRegisters();
   private readonly epilogue: readonly Request[];
@@ -45,7 +47,10 @@ export class Subject {
     this.script = new Script(setting.requests);
     this.epilogue = setting.epilogue ?? DESTROYED;
     const vcpus = setting.requests.length - 1;
-    this.machine = new Machine(machineConfig({ ...setting.config, vcpus }), policy, this.script, new EventColumns(EVENTS));
+    const config = machineConfig({ ...setting.config, vcpus });
+    const columns = new EventColumns(EVENTS);
+    this.buffered = config.memory === 'sc' ? undefined : new BufferedMachine(config, policy, this.script, columns);
+    this.machine = this.buffered ?? new Machine(config, policy, this.script, columns);
     const { machine } = this;
     setting.prepare?.(machine);
     this.lanes = machine.buffers?.lanes ?? 0;
@@ -85,7 +90,7 @@ export class Subject {
     this.steps += 1;
     if (this.isDrain(actor)) {
       this.machine.beginStep(this.steps);
-      this.machine.buffers!.drain(this.machine, this.actorOf(actor), this.laneOf(actor));
+      this.buffered!.drain(this.actorOf(actor), this.laneOf(actor));
       return;
     }
     this.moved |= 1 << actor;
