@@ -16,6 +16,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Seconds after which a file that has not ended is ended and counts as failed. */
   readonly timeoutSeconds: number;
+  /** Seed of the property tests, 32 bits; without one each property takes its own, and says it when it fails. */
+  readonly seed: number | undefined;
   /** Gets what is to be read by a person: failures in full. */
   readonly print: (text: string) => void;
   /** Called when a file begins, for a progress display. */
@@ -77,7 +79,7 @@ export async function runSpecs(files: readonly string[], options: RunOptions): P
 }
 
 /** Runs one file; a file that ends badly, in time or not, or holds no test counts as one failure at least. */
-async function runFile(file: string, { timeoutSeconds, print }: RunOptions): Promise<Outcome> {
+async function runFile(file: string, { timeoutSeconds, seed, print }: RunOptions): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, failed: 0, skipped: [] };
   const path = join(ROOT, file);
   const names: string[] = [];
@@ -89,7 +91,9 @@ async function runFile(file: string, { timeoutSeconds, print }: RunOptions): Pro
     print(`\nFAIL ${where}\n${what.replace(/^/gm, '  ')}\n`);
   };
   // The runner's own `timeout` only fails a test; the signal also ends a process that would not end by itself.
-  const stream = run({ files: [path], isolation: 'process', signal: AbortSignal.timeout(timeoutSeconds * 1000) });
+  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+  const execArgv = seed === undefined ? [] : ['--import', new URL(`property-seed.ts?seed=${seed}`, import.meta.url).href];
+  const stream = run({ files: [path], isolation: 'process', signal, execArgv });
   for await (const { type, data } of stream as AsyncIterable<{ type: string; data: TestEvent }>) {
     if (type === 'test:start') names[data.nesting] = data.name;
     else if (type === 'test:stdout' || type === 'test:stderr') output += data.message;

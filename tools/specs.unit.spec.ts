@@ -60,6 +60,15 @@ describe('the test runner', () => {
     assert.match(runnerOn('').lines.join('\n'), /holds no test\n(.*\n)*0 passed, 1 failed$/);
   });
 
+  it('gives properties the seed that was asked for, one of their own when it shall be random, and refuses any other', () => {
+    const property =
+      "import fc from 'fast-check';\ntest('a', () => console.log(`seed ${fc.readConfigureGlobal().seed}`) ?? fc.assert(false));";
+    const seed = (...args: string[]) => /seed (.*)/.exec(runnerOn(property, {}, args).lines.join('\n'))?.[1];
+    assert.deepEqual([seed(), seed('--seed=-7'), seed('--seed', 'random')], ['1', '-7', 'undefined']);
+    const { ok, lines } = runnerOn(property, {}, ['--seed', 'x']);
+    assert.deepEqual([ok, lines], [false, ['test: --seed x: wants a whole number of 32 bits, or random']]);
+  });
+
   it('refuses a path that is not there', () => {
     const { ok, output } = runCommand(process.execPath, ['tools/test.ts', 'libs/nowhere']);
     assert.deepEqual([ok, output.trim()], [false, 'test: no file or folder libs/nowhere']);

@@ -1,4 +1,4 @@
-// Runs specs: all of them, or those under the files and folders given. `node tools/test.ts [--kind unit,prop] [--timeout SECONDS] [PATH…]`
+// Runs specs: all of them, or those under the files and folders given. `node tools/test.ts [--kind unit,prop] [--timeout SECONDS] [--seed N|random] [PATH…]`
 import { parseArgs } from 'node:util';
 import { type Outcome, findSpecs, runSpecs } from './specs.ts';
 
@@ -7,10 +7,13 @@ export async function testCommand(args: readonly string[]): Promise<Outcome> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { kind: { type: 'string', default: '' }, timeout: { type: 'string', default: '300' } },
+    options: { kind: { type: 'string', default: '' }, timeout: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } },
   });
   const timeoutSeconds = Number(values.timeout);
   if (!(timeoutSeconds > 0)) throw new Error(`--timeout ${values.timeout}: wants seconds, such as 300`);
+  const seed = values.seed === 'random' ? undefined : Number(values.seed);
+  if (seed !== undefined && (!Number.isInteger(seed) || seed !== (seed | 0)))
+    throw new Error(`--seed ${values.seed}: wants a whole number of 32 bits, or random`);
   const files = findSpecs(positionals, values.kind.split(',').filter(Boolean));
   if (files.length === 0)
     console.log(`no spec files under ${positionals.join(' ') || 'the project'}${values.kind && ` of kind ${values.kind}`}`);
@@ -18,6 +21,7 @@ export async function testCommand(args: readonly string[]): Promise<Outcome> {
   const clearLine = terminal ? '\r\u001b[K' : '';
   const outcome = await runSpecs(files, {
     timeoutSeconds,
+    seed,
     print: (text) => process.stdout.write(clearLine + text),
     progress: (file, done, total) => void (terminal && process.stderr.write(`${clearLine}[${done}/${total}] ${file}`)),
   });

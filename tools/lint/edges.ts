@@ -10,8 +10,10 @@ export const EDGES: Readonly<Record<string, readonly string[]>> = {
   engine: ['arch', 'events'],
   policies: ['arch', 'events', 'engine'],
   scheduler: ['arch', 'events', 'engine'],
-  // What a design may do, searched: beside the engine it knows the rules that judge.
-  checker: ['arch', 'events', 'engine', 'scheduler', 'invariants'],
+  // Designs in a few bytes, and every schedule of them: no engine.
+  'small-models': [],
+  // What the engine may do, searched: beside the engine it knows the rules that judge.
+  checker: ['arch', 'events', 'engine', 'scheduler', 'invariants', 'small-models'],
   scenarios: ['arch', 'events', 'engine'],
   // Workloads recorded elsewhere: the kernel's own operation scripts and tracepoints.
   recordings: ['arch', 'events'],
@@ -64,6 +66,7 @@ export const PURE: readonly string[] = [
   'conformance',
   'experiments',
   'checker',
+  'small-models',
   'timeline',
   'stage2-map',
 ];
@@ -85,6 +88,7 @@ function anyLibraryAnd(...apps: string[]): string[] {
     'policies',
     'scheduler',
     'checker',
+    'small-models',
     'scenarios',
     'recordings',
     'conformance',

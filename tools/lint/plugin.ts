@@ -36,7 +36,7 @@ interface Rule {
 const packageFolder = (path: string): string | undefined => /^(?:infra(?=\/)|(?:apps|libs)\/[^/]+)/.exec(path)?.[0];
 
 /** Files that may import whatever they try out or show: specs, benches, drills, and what takes pictures. */
-const SPEC_OR_BENCH = /\.(spec|bench)\.ts$|\/(drills|images)\//;
+const SPEC_OR_BENCH = /\.(spec|bench)\.ts$|\/(bench|drills|images)\//;
 
 /** Imports between packages keep to the table in edges.ts, go by the package's name alone, and never by a path that leaves the package. */
 const importEdges: Rule = {

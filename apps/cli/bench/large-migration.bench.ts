@@ -12,9 +12,11 @@ const POLICY = 'rcu';
 const BYTES_PER_VCPU = 2 ** 32;
 const KERNEL_BYTES = 2 ** 26;
 const full = process.env.S2LAB_BENCH === 'full';
-const vcpus = full ? 64 : 4;
+/** The size that has a target. */
+const FULL_VCPUS = 64;
+const vcpus = full ? FULL_VCPUS : 4;
 const memoryBytes = vcpus * BYTES_PER_VCPU;
-const note = full ? undefined : 'all 64 vCPUs: npm run bench -- --only large-migration --full';
+const note = full ? undefined : 'a sixteenth; all 64 vCPUs: npm run bench -- --only large-migration --full';
 
 const scenario = parseScenario(
   {
@@ -69,11 +71,12 @@ const tablesMiB = (tally!.tablesPeak * 2 ** tally!.pageShift) / 2 ** 20;
 
 function report(what: string, value: number, unit: string, better: 'lower' | 'higher', target?: number): void {
   const name = `migration, ${vcpus} vCPUs × 4 GiB: ${what}`;
-  console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit, target: full ? target : undefined, better, note }));
+  console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit, target, better, note }));
 }
 
-report('CPU time', seconds, 's', 'lower', 180);
-report('peak resident memory', process.resourceUsage().maxRSS / 2 ** 20, 'GiB', 'lower', 8);
+// A part of the guest has that part of the time. Memory has a share that does not shrink with the guest: only the whole has a target.
+report('CPU time', seconds, 's', 'lower', (180 * vcpus) / FULL_VCPUS);
+report('peak resident memory', process.resourceUsage().maxRSS / 2 ** 20, 'GiB', 'lower', full ? 8 : undefined);
 report('table pages at most', tablesMiB, 'MiB', 'lower');
 report('events', events / 1e6, 'M events', 'lower');
 report('CPU time an event', (seconds * 1e9) / events, 'ns', 'lower');

@@ -70,7 +70,8 @@ With --strategy random or pct:
   unendedExecutions: number,                            // given up after 20,000 steps
   pairs: number, lastNewPair: number,                   // pairs of steps seen; the execution that brought the last new one
   counterexampleSteps: number | null, counterexample: (as above), unfinishedBecause: string | null, log: string | null, seconds: number }
-With --all: { seconds: number, cells: (the above without log and seconds)[] }`,
+With --all: { seconds: number, cells: (the above without log and seconds)[],
+  refused: { scenario: string, policy: string, because: string }[] }`,
   replay: `One JSON object a line: { kind, seq, machine, at, actor, walk, stage2, … }; the fields of each kind are in docs/EVENTS.md.`,
   ui: `One JSON object.
 { event: 'listening', url: string, log: string | null }
@@ -139,9 +140,9 @@ Recording is deterministic: equal scenario, seed and options give byte-identical
 `;
 
 /** docs/CLI.md: the help of every command, and what its --json prints. */
-export function cliMarkdown(): string {
+export async function cliMarkdown(): Promise<string> {
   const parts = [HEAD];
-  for (const [name, command] of leaves(buildProgram(), '')) {
+  for (const [name, command] of leaves(await buildProgram(), '')) {
     parts.push(`## s2lab ${name}\n\n\`\`\`text\n${helpText(command)}\n\`\`\``);
     const shape = SHAPES[name];
     if (shape !== undefined) parts.push(`\nWith \`--json\`:\n\n\`\`\`ts\n${shape}\n\`\`\``);

@@ -18,7 +18,8 @@ const MISTAKE = 70;
 export async function main(args: readonly string[]): Promise<void> {
   endWithReader();
   try {
-    await buildProgram().parseAsync([...args], { from: 'user' });
+    const program = await buildProgram(args[0]);
+    await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return; // help or version was asked for and printed

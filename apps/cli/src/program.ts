@@ -1,23 +1,30 @@
 import { Command } from 'commander';
-import { addCompare } from './commands/compare.ts';
-import { addConform } from './commands/conform.ts';
-import { addCheck } from './commands/check.ts';
-import { addBisect } from './commands/bisect.ts';
-import { addDiff } from './commands/diff.ts';
-import { addExport } from './commands/export.ts';
-import { addHistory } from './commands/history.ts';
-import { addImport } from './commands/import.ts';
-import { addIndex } from './commands/index-log.ts';
-import { addLists } from './commands/lists.ts';
-import { addRecord } from './commands/record.ts';
-import { addRepair } from './commands/repair.ts';
-import { addReplay } from './commands/replay.ts';
-import { addReproduce } from './commands/reproduce.ts';
-import { addRun } from './commands/run.ts';
-import { addShow } from './commands/show.ts';
-import { addStart } from './commands/start.ts';
-import { addUi } from './commands/ui.ts';
-import { addVerify } from './commands/verify.ts';
+
+/** Adds commands to the program. */
+type Add = (program: Command) => void;
+
+/** The commands, in the order of the help, and the file that adds them. It is read when one of them is given: a start reads the files of one command, not of all. */
+export const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promise<Add>])[] = [
+  [['start'], async () => (await import('./commands/start.ts')).addStart],
+  [['run'], async () => (await import('./commands/run.ts')).addRun],
+  [['compare'], async () => (await import('./commands/compare.ts')).addCompare],
+  [['reproduce'], async () => (await import('./commands/reproduce.ts')).addReproduce],
+  [['record'], async () => (await import('./commands/record.ts')).addRecord],
+  [['verify'], async () => (await import('./commands/verify.ts')).addVerify],
+  [['check'], async () => (await import('./commands/check.ts')).addCheck],
+  [['replay'], async () => (await import('./commands/replay.ts')).addReplay],
+  [['show'], async () => (await import('./commands/show.ts')).addShow],
+  [['ui'], async () => (await import('./commands/ui.ts')).addUi],
+  [['history'], async () => (await import('./commands/history.ts')).addHistory],
+  [['diff'], async () => (await import('./commands/diff.ts')).addDiff],
+  [['bisect'], async () => (await import('./commands/bisect.ts')).addBisect],
+  [['index'], async () => (await import('./commands/index-log.ts')).addIndex],
+  [['import'], async () => (await import('./commands/import.ts')).addImport],
+  [['conform'], async () => (await import('./commands/conform.ts')).addConform],
+  [['export'], async () => (await import('./commands/export.ts')).addExport],
+  [['repair'], async () => (await import('./commands/repair.ts')).addRepair],
+  [['scenarios', 'policies', 'schema'], async () => (await import('./commands/lists.ts')).addLists],
+];
 
 const EXAMPLES = `
 Examples:
@@ -33,8 +40,11 @@ Examples:
 
 Documentation: docs/CLI.md`;
 
-/** The command line, described; commands load what they need when they run, so that --help is quick. */
-export function buildProgram(): Command {
+/**
+ * The command line, described.
+ * @param given the command that is to be carried out: the program then has no other; absent or unknown = it has all
+ */
+export async function buildProgram(given?: string): Promise<Command> {
   const program = new Command('s2lab')
     .description('Stage-2 Lab: simulate, record and verify arm64 stage-2 page-table designs')
     .version('0.1.0')
@@ -42,27 +52,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ writeErr: () => {} }) // main prints errors, each on one line
     .addHelpText('after', EXAMPLES);
-  const commands = [
-    addStart,
-    addRun,
-    addCompare,
-    addReproduce,
-    addRecord,
-    addVerify,
-    addCheck,
-    addReplay,
-    addShow,
-    addUi,
-    addHistory,
-    addDiff,
-    addBisect,
-    addIndex,
-    addImport,
-    addConform,
-    addExport,
-    addRepair,
-    addLists,
-  ];
-  for (const add of commands) add(program);
+  const wanted = COMMANDS.filter(([names]) => given !== undefined && names.includes(given));
+  for (const [, load] of wanted.length > 0 ? wanted : COMMANDS) (await load())(program);
   return program;
 }

@@ -129,6 +129,141 @@ test('a log on a page opens at its first violation and is gone through by keys, 
   assert.equal(await served.interrupt(), 0, served.stderr);
 });
 
+/** First address that the map's tip names: that under the pointer. */
+async function addressUnderPointer(page: Page): Promise<number> {
+  const tip = await page.getByRole('region', { name: 'Stage-2' }).locator('.note').innerText();
+  return Number(/0x[\da-f]+/.exec(tip)?.[0] ?? NaN);
+}
+
+/** Where a panel's canvas is: its left edge, width and middle, CSS pixels. */
+async function placeOf(page: Page, panel: string): Promise<{ x: number; width: number; middle: number }> {
+  const canvas = page.getByRole('region', { name: panel }).locator('canvas');
+  await canvas.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await canvas.boundingBox())!;
+  return { x, width, middle: y + height / 2 };
+}
+
+function seqOf(page: Page): number {
+  return Number(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('seq'));
+}
+
+test('a wheel zooms the map and a drag moves it, and what is under the pointer stays under it; keys do the same', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const served = new StartedPage(['ui', log, '--port', '0', '--json'], dir);
+  t.after(() => served.child.kill('SIGKILL'));
+  const { url } = await served.listening();
+  await page.goto(`${url}#machine=0&seq=632`);
+  await isAt(page, 632);
+  const asked: URLSearchParams[] = [];
+  page.on('request', (request) => {
+    if (request.url().includes('api/log/moment')) asked.push(new URL(request.url()).searchParams);
+  });
+  const { x, width, middle } = await placeOf(page, 'Stage-2');
+  const at = async (share: number): Promise<number> => {
+    await page.mouse.move(x + share * width, middle);
+    return addressUnderPointer(page);
+  };
+  const [left, centre, right] = [await at(0.2), await at(0.5), await at(0.8)];
+  assert.ok(left < centre && centre < right, `${left} ${centre} ${right}`);
+  const page4k = 4096;
+  await at(0.5);
+  for (let notch = 0; notch < 6; notch += 1) await page.mouse.wheel(0, -100);
+  await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => /log\/moments.*&?from=[1-9]/.test(name)));
+  const [nearLeft, nearCentre, nearRight] = [await at(0.2), await at(0.5), await at(0.8)];
+  assert.ok(Math.abs(nearCentre - centre) <= page4k, 'the wheel zooms around the pointer');
+  const ratio = (right - left) / (nearRight - nearLeft);
+  assert.ok(ratio > 4 && ratio < 5.5, `six notches bring the map 1.3⁶ = 4.8 times closer: ${ratio}`);
+  assert.ok(Number(asked.at(-1)!.get('to')) - Number(asked.at(-1)!.get('from')) < 4 * (right - left), 'that part is asked for in full');
+
+  await at(0.5);
+  await page.mouse.down();
+  await page.mouse.move(x + 0.6 * width, middle, { steps: 4 });
+  await page.mouse.move(x + 0.7 * width, middle, { steps: 4 });
+  await page.mouse.up();
+  assert.ok(Math.abs((await at(0.7)) - nearCentre) <= 2 * page4k, 'what was under the pointer went with it');
+  assert.equal(await page.locator('.chosen-slot b').count(), 0, 'a drag chooses nothing');
+  await page.mouse.down();
+  await page.mouse.up();
+  await page.locator('.chosen-slot b').waitFor();
+
+  await page.getByRole('button', { name: 'Show all of the map' }).click();
+  assert.equal(await at(0.2), left);
+  const map = page.getByRole('region', { name: 'Stage-2' }).locator('canvas');
+  await map.focus();
+  await map.press('+');
+  assert.ok((await at(0.2)) > left);
+  await map.press('-');
+  assert.ok(Math.abs((await at(0.2)) - left) <= page4k);
+  await map.press('+');
+  const before = await at(0.2);
+  await map.press('Shift+ArrowRight');
+  assert.ok((await at(0.2)) > before, 'the map moves on');
+  await map.press('0');
+  assert.equal(await at(0.2), left);
+  assert.equal(await page.getByRole('spinbutton').inputValue(), '632', 'no key went to the page');
+  await map.press('ArrowRight');
+  await isAt(page, 633);
+  assert.deepEqual(complaints, []);
+});
+
+test('the time line is dragged along, the lanes are zoomed, and twenty steps are a handful of questions', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const served = new StartedPage(['ui', log, '--port', '0', '--json'], dir);
+  t.after(() => served.child.kill('SIGKILL'));
+  const { url } = await served.listening();
+  await page.goto(`${url}#machine=0&seq=100`);
+  await isAt(page, 100);
+  const { events } = ((await (await fetch(`${url}api/log/about`)).json()) as { machines: { events: number }[] }).machines[0]!;
+  const line = await placeOf(page, 'Time line');
+  const eventAt = (share: number): number => Math.round((share * line.width * (events - 1)) / (line.width - 2));
+  await page.mouse.move(line.x + 0.25 * line.width, line.middle);
+  await page.mouse.down();
+  await isAt(page, eventAt(0.25));
+  await page.mouse.move(line.x + 0.5 * line.width, line.middle, { steps: 5 });
+  await isAt(page, eventAt(0.5));
+  await page.mouse.up();
+  await page.mouse.move(line.x + 0.75 * line.width, line.middle, { steps: 5 });
+  await page.getByText(/^events [\d,]+ and \d+ more/).waitFor();
+  assert.equal(seqOf(page), eventAt(0.5), 'no drag without a button');
+
+  // Where one clicks in the lanes, as many events away as are shown there.
+  const away = async (): Promise<number> => {
+    await page.getByRole('spinbutton').fill(String(eventAt(0.5)));
+    await page.getByRole('spinbutton').press('Enter');
+    await isAt(page, eventAt(0.5));
+    const { x, width, middle } = await placeOf(page, 'Lanes');
+    await page.mouse.click(x + 0.8 * width, middle);
+    await page.waitForFunction((from) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > from, eventAt(0.5));
+    return seqOf(page) - eventAt(0.5);
+  };
+  const usual = await away();
+  for (let notch = 0; notch < 3; notch += 1) await page.mouse.wheel(0, 100);
+  const zoomed = await away();
+  assert.ok(zoomed > 1.5 * usual, `${usual} events away, and ${zoomed} with more of them shown`);
+
+  await page.waitForLoadState('networkidle');
+  let questions = 0;
+  page.on('request', () => (questions += 1));
+  const from = seqOf(page);
+  for (let step = 0; step < 20; step += 1) await page.keyboard.press('ArrowRight');
+  await isAt(page, from + 20);
+  assert.ok(questions <= 6, `${questions} questions for 20 steps`);
+  await page.getByRole('button', { name: 'Play (Space)' }).click();
+  await page.waitForFunction((past) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > past, from + 20);
+  await page.keyboard.press(' ');
+  await page.getByRole('button', { name: 'Play (Space)' }).filter({ hasText: 'play' }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('kind=lock-acquired');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Home');
+  await isAt(page, 0);
+  assert.deepEqual(complaints, []);
+});
+
 test('as a static site the page reads and verifies a log in the browser: the same verdict, the same moment', async (t) => {
   const opened = await newPage(t);
   if (opened === undefined) return;

@@ -1,5 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import type { CoalesceMode } from '@s2lab/engine';
 import { K } from '@s2lab/events';
 import { formatVerdict, Verifier } from '@s2lab/invariants';
 import { POLICIES } from '@s2lab/policies';
@@ -11,7 +12,7 @@ const MEMORY = '64MiB';
 const PARAMS = { lives: 2, guestBytes: '64KiB', hostTouches: 40, guestTouches: 40, sharedPages: 4 };
 
 /** A KVM guest beside a pKVM machine with the policies given. */
-function mixed(policy: string, hostPolicy: string, coalesce: 'none' | 'eager' = 'eager') {
+function mixed(policy: string, hostPolicy: string, coalesce: CoalesceMode = 'eager') {
   const machine = { kind: 'pkvm', policy, hostPolicy, coalesce, vcpus: 3, memoryBytes: MEMORY } as const;
   const machines: ScenarioInput['machines'] = [
     { policy: 'rcu', vcpus: 2, memoryBytes: '8MiB', workload: { type: 'boot', params: { kernelBytes: '256KiB', initrdBytes: '256KiB' } } },
@@ -59,6 +60,14 @@ for (const { name } of AT_EL2) {
   });
 }
 
+for (const { name } of AT_EL2.filter(({ visitors }) => visitors === undefined)) {
+  test(`a host under ${name} whose tables are dropped by their page count has its pages back, and every rule holds`, () => {
+    const { verdict, count } = run(mixed('hyp-lock', name, 'lazy'));
+    assert.equal(verdict.verdict, 'holds', formatVerdict(verdict));
+    assert.ok(count(K.tableUnlinked) > 0 && count(K.pageReclaimed) > 0 && count(K.hostAborted) > 0);
+  });
+}
+
 test('a host whose blocks are never coalesced ends with more pages mapped one by one than one that coalesces eagerly', () => {
   const unlinked = (mode: 'none' | 'eager') => run(mixed('hyp-lock', 'hyp-lock', mode)).count(K.tableUnlinked);
   assert.ok(unlinked('eager') > unlinked('none'));
@@ -70,4 +79,12 @@ test('a policy that needs RCU is refused at EL2 by name and reason, for the gues
       () => assembleFleet(scenario, { seed: 1 }),
       (error: unknown) => error instanceof ScenarioError && /policy 'rcu' is refused for a pkvm machine: it needs RCU/.test(error.message),
     );
+});
+
+test('lazy coalescing is refused with a policy whose walks count every leaf, by name and reason', () => {
+  assert.throws(
+    () => assembleFleet(mixed('hyp-lock', 'v6.1', 'lazy'), { seed: 1 }),
+    (error: unknown) =>
+      error instanceof ScenarioError && /coalesce 'lazy' is refused with policy 'v6\.1' for the host: its walks/.test(error.message),
+  );
 });

@@ -38,6 +38,7 @@ export function assembleFleet(scenario: Scenario, options: FleetOptions): Fleet 
     const policy = namedPolicy(scenario, options.policy ?? spec.policy);
     const hostPolicy = namedPolicy(scenario, options.policy ?? spec.hostPolicy ?? spec.policy);
     if (spec.kind === 'pkvm') for (const asked of [policy, hostPolicy]) refuseAtEl2(scenario, asked);
+    refuseUncounted(scenario, spec.coalesce, hostPolicy);
     const label = spec.kind === 'pkvm' && hostPolicy !== policy ? `${policy.name}+${hostPolicy.name}` : policy.name;
     const origin = {
       run,
@@ -68,6 +69,13 @@ function refuseAtEl2(scenario: Scenario, { name, capabilities }: ReclaimPolicy):
   if (capabilities.usableAtEl2) return;
   const why = capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
   throw new ScenarioError(scenario.name, [`policy '${name}' is refused for a pkvm machine: ${why} (s2lab policies shows which are)`]);
+}
+
+/** Visitors of another time count every leaf. @throws ScenarioError that says so */
+function refuseUncounted(scenario: Scenario, coalesce: string, { name, visitors }: ReclaimPolicy): void {
+  if (coalesce !== 'lazy' || visitors === undefined) return;
+  const why = 'its walks count every leaf, so no count says that the host alone has pages below a table';
+  throw new ScenarioError(scenario.name, [`coalesce 'lazy' is refused with policy '${name}' for the host: ${why}`]);
 }
 
 function namedPolicy(scenario: Scenario, name: string): ReturnType<typeof policyByName> {

@@ -1,6 +1,6 @@
 import { hex64 } from '@s2lab/arch';
 import type { GoldenLine, InstructionSink } from '@s2lab/recordings';
-import { flushIpa, flushRange, flushVmid } from '@s2lab/recordings';
+import { RANGE_PAGES_MAX, flushIpa, flushRange, flushVmid } from '@s2lab/recordings';
 import { barrierText, tlbiText } from './item-text.ts';
 
 /** What the reading of a recorded event depends on. */
@@ -130,7 +130,7 @@ export function instructions(line: GoldenLine, setting: RecordedSetting): string
       flushIpa(sink, line.bytes('a'), level < 0 ? -1 : line.whole('l', 0, 3), kind === 'ipa_nsh');
       return items;
     case 'range':
-      flushRange(sink, line.bytes('a'), line.whole('pages', 1, COUNT_MAX), setting.pageShift, setting.lpa2);
+      flushRange(sink, line.bytes('a'), line.whole('pages', 1, RANGE_PAGES_MAX), setting.pageShift, setting.lpa2);
       return items;
     case 'vmid':
       flushVmid(sink);

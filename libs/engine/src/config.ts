@@ -15,10 +15,11 @@ export interface PkvmConfig {
 }
 
 /**
- * Coalescing of the host's stage-2: never (Linux 7.2); or as soon as the pages of a block are all the host's again, under the same lock.
- * @source kernel-list thread of April 2022, Q. Perret on the host's stage-2
+ * Coalescing of the host's stage-2: never (Linux 7.2); by the next abort of the host, once the count of a table says that nobody else has pages
+ * below it (host-coalescing.ts); or as soon as the pages of a block are all the host's again, under the same lock.
+ * @source lazy: S. Ene, android14-6.1 for-upstream/pkvm-coalescing; eager: kernel-list thread of April 2022, Q. Perret on the host's stage-2
  */
-export const COALESCE_MODES = ['none', 'eager'] as const;
+export const COALESCE_MODES = ['none', 'lazy', 'eager'] as const;
 /** One of COALESCE_MODES. */
 export type CoalesceMode = (typeof COALESCE_MODES)[number];
 

@@ -48,6 +48,8 @@ export interface CostSet {
   readonly zeroPageNs: number;
   /** What each other actor that zeroes at the same time adds to that. */
   readonly zeroBesideNs: number;
+  /** Looking at the state that the hypervisor notes of one page (8 bytes), page after page, as eager coalescing does. An estimate. */
+  readonly pageStateNs: number;
   /** Share of memory bandwidth that zeroing 4 KiB takes: all actors together zero no faster than that. */
   readonly memoryPageNs: number;
 }
@@ -81,17 +83,31 @@ export const DEFAULT_COSTS: CostSet = {
   gracePeriodNs: 2_000_000,
   topUpNs: 2000,
   zeroPageNs: 0,
+  pageStateNs: 1,
   zeroBesideNs: 29,
   memoryPageNs: 31,
 };
+
+/** Codes of kinds lie below this. */
+const KIND_CODES = 1 + Math.max(...Object.values(K));
 
 /**
  * Cost in ns by event kind code: what committing an event of that kind adds to its actor's virtual time.
  * @param coherent fwb: FEAT_S2FWB, by which the kernel's calls that clean to the point of coherency do nothing; dic: FEAT_DIC, by which those that
  * invalidate the instruction cache are a barrier. @source Linux arch/arm64/include/asm/kvm_mmu.h __clean_dcache_guest_page()
  */
-export function costByKind(costs: CostSet, coherent: { readonly fwb: boolean; readonly dic: boolean }): Float64Array {
-  const table = new Float64Array(256);
+export function costByKind(costs: CostSet, coherent: { readonly fwb: boolean; readonly dic: boolean }): Readonly<Float64Array> {
+  const key = [coherent.fwb, coherent.dic, ...Object.values(costs)].join();
+  const table = TABLES.get(key) ?? tableOf(costs, coherent);
+  TABLES.set(key, table);
+  return table;
+}
+
+/** Tables made so far: the machines of a fleet have the same costs, and share one. */
+const TABLES = new Map<string, Readonly<Float64Array>>();
+
+function tableOf(costs: CostSet, coherent: { readonly fwb: boolean; readonly dic: boolean }): Float64Array {
+  const table = new Float64Array(KIND_CODES);
   const set = (cost: number, ...kinds: number[]) => kinds.forEach((kind) => (table[kind] = cost));
   set(costs.descriptorReadNs, K.descriptorRead, K.hazardScanned, K.epochRead, K.epochScanned);
   set(costs.descriptorStoreNs, K.descriptorStored, K.descriptorReleased);

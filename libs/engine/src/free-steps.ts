@@ -4,6 +4,7 @@ import { assert } from './assert.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
+import { isCounted } from './host-coalescing.ts';
 import { beginNestedWalk, visitDone } from './control.ts';
 
 /*
@@ -23,7 +24,7 @@ export function beginTeardown(machine: Machine, walker: Walker, table: number, l
 export function visitFree(machine: Machine, walker: Walker): void {
   if (walker.visit === WALK_FLAG.tablePost) walker.pc = PC.freeCount;
   else if (walker.op === OP.freeUnlinked && machine.policyOf(walker).locksTeardown) visitLocking(walker);
-  else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
+  else if (!isCounted(machine, walker, walker.oldLo, walker.oldHi)) visitDone(walker, RESULT.ok);
   else walker.pc = PC.freeLeaf;
 }
 
@@ -36,7 +37,7 @@ function visitLocking(walker: Walker): void {
 function lock(machine: Machine, walker: Walker): void {
   if (!machine.trySet(walker, true, 0, HI_LOCKED)) walker.pc = PC.walkRead;
   else if (walker.visit === WALK_FLAG.tablePre) walker.pc = PC.walkFollow;
-  else if (walker.oldLo === 0 && walker.oldHi === 0) visitDone(walker, RESULT.ok);
+  else if (!isCounted(machine, walker, walker.oldLo, walker.oldHi)) visitDone(walker, RESULT.ok);
   else walker.pc = PC.freeLeaf;
 }
 

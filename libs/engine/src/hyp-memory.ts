@@ -9,6 +9,10 @@ export interface MemoryRegion {
   readonly nomap: boolean;
 }
 
+/** Of memory that nobody keeps: all machines without a hypervisor share them. */
+const NO_STATES = new Uint8Array(0);
+const NO_SHARES = new Uint16Array(0);
+
 interface TrackedRegion extends MemoryRegion {
   /** Number of its first page among the pages of all regions. */
   readonly firstPage: number;
@@ -24,11 +28,11 @@ export class HypMemory {
   /** By address. */
   readonly regions: TrackedRegion[] = [];
   /** PAGE_STATE of every page for the host. */
-  hostStates: Uint8Array = new Uint8Array(0);
+  hostStates: Uint8Array = NO_STATES;
   /** PAGE_STATE of every page for the hypervisor. */
-  hypStates: Uint8Array = new Uint8Array(0);
+  hypStates: Uint8Array = NO_STATES;
   /** How many guests the host shares each page with. */
-  guestShares: Uint16Array = new Uint16Array(0);
+  guestShares: Uint16Array = NO_SHARES;
 
   constructor(pageBytes: number) {
     this.pageBytes = pageBytes;

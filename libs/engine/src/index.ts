@@ -10,6 +10,7 @@ export * from './machine-state.ts';
 export * from './machine-snapshots.ts';
 export * from './memslots.ts';
 export * from './pc.ts';
+export { HELD } from './pkvm-stages.ts';
 export * from './policy.ts';
 export * from './prng.ts';
 export * from './stage2.ts';

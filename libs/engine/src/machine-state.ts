@@ -1,7 +1,7 @@
 import type { LeafFeatures } from '@s2lab/arch';
 import { geometry } from '@s2lab/arch';
 import { copyLiveRegisters, emptyRegisters } from './live-registers.ts';
-import type { Lock } from './lock.ts';
+import { Lock } from './lock.ts';
 import type { Machine } from './machine.ts';
 import { Backing, Memslot } from './memslots.ts';
 import type { Stage2 } from './stage2.ts';
@@ -22,6 +22,9 @@ import type { World } from './world.ts';
 export const FORM = { whole: 0, canonical: 1 } as const;
 
 const scratch = emptyRegisters();
+
+/** What a lock is like that nobody has asked for yet. */
+const UNUSED_LOCK = new Lock(0);
 
 /** Writes an actor's registers. */
 export function saveWalker(machine: Machine, actor: number, into: StateWords, form: number): void {
@@ -190,9 +193,9 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
 
 function saveWorld(world: World, into: StateWords, form: number): void {
   world.pages.saveFree(into);
-  world.savePending(into);
+  world.pending.save(into);
   world.memory.save(into);
-  for (const lock of world.locks) saveLock(lock, into);
+  for (const lock of world.locks) saveLock(lock ?? UNUSED_LOCK, into);
   into.put(world.stage2s.length);
   for (const stage2 of world.stage2s) {
     into.put(stage2 === undefined ? 0 : 1);
@@ -202,9 +205,9 @@ function saveWorld(world: World, into: StateWords, form: number): void {
 
 function loadWorld(world: World, from: StateWords, form: number): void {
   world.pages.loadFree(from);
-  world.loadPending(from);
+  world.pending.load(from);
   world.memory.load(from);
-  for (const lock of world.locks) loadLock(lock, from);
+  for (let i = 0; i < world.locks.length; i += 1) loadLock((world.locks[i] ??= new Lock(world.actors)), from);
   world.retiredCount = 0;
   const count = from.get();
   for (let vmid = 0; vmid < count; vmid += 1) {

@@ -60,10 +60,9 @@ export class Machine {
   at = 0;
   private cost = 0;
   private waited = 0;
-  private readonly costs: Float64Array;
+  private readonly costs: Readonly<Float64Array>;
+  private readonly readCost: number;
   readonly contention: Contention;
-  private readonly walkerRegisters: Int32Array;
-  private readonly walkerAddresses: Float64Array;
 
   /** @param hostPolicy of the host's stage-2, under pKVM */
   constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns, hostPolicy = policy) {
@@ -77,14 +76,9 @@ export class Machine {
     this.prng = new Prng(config.seed);
     this.clock = new Float64Array(actors);
     this.costs = costByKind(config.costs, config);
+    this.readCost = this.costs[K.descriptorRead]!;
     this.contention = new Contention(config, actors);
-    this.walkerRegisters = new Int32Array(actors * REGISTER_COUNT);
-    this.walkerAddresses = new Float64Array(actors * WIDE_COUNT);
-    this.walkers = Array.from({ length: actors }, (_, actor) => {
-      const r = this.walkerRegisters.subarray(actor * REGISTER_COUNT, (actor + 1) * REGISTER_COUNT);
-      const a = this.walkerAddresses.subarray(actor * WIDE_COUNT, (actor + 1) * WIDE_COUNT);
-      return new Walker(actor, r, a);
-    });
+    this.walkers = makeWalkers(actors);
     this.seat(firstVmid(config), config.kind === 'pkvm' ? hostPolicy : policy);
     for (const walker of this.walkers) walker.vmid = firstVmid(config);
     for (const walker of this.walkers) walker.pc = walker.actor === this.reclaimActor ? PC.reclaimIdle : PC.idle;
@@ -220,31 +214,93 @@ export class Machine {
     arg: number,
     aux: number,
   ): void {
-    const { actor, vmid } = walker;
-    this.columns.append(kind, this.at, actor, walker.walkId, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
-    this.cost += this.costs[kind]!;
-    if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(kind, actor, vmid, this.at + this.waited, table, oldLo, oldHi, arg);
-    this.world.evolve(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    const { columns } = this;
+    columns.append(kind, this.at, walker.actor, walker.walkId, walker.vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+    this.settle(columns, kind);
   }
+
+  /** The event just recorded costs its actor time, and the world evolves by it. */
+  protected settle(columns: EventColumns, kind: number): void {
+    const row = columns.length - 1;
+    this.cost += this.costs[kind]!;
+    if (CONTENDED[kind] !== 0) this.waited += this.contention.extraNs(columns, row, this.at + this.waited);
+    this.world.evolve(columns, row);
+  }
+
+  /*
+   * Commits of few arguments: a step makes most of its events through one of these. A call that takes all columns of an event as arguments
+   * costs as much as recording it.
+   */
 
   /** Records an event that carries only arguments and an address. */
   note(walker: Walker, kind: number, ipa: number, arg: number, aux: number): void {
-    this.commit(walker, kind, 0, 0, 0, 0, 0, 0, 0, ipa, arg, aux);
+    const { columns } = this;
+    columns.append(kind, this.at, walker.actor, walker.walkId, walker.vmid, 0, 0, 0, 0, 0, 0, 0, ipa, arg, aux);
+    this.settle(columns, kind);
+  }
+
+  /** Records an event that carries only a table page and an argument. */
+  private noteTable(walker: Walker, kind: number, level: number, table: number, arg: number, aux: number): void {
+    const { columns } = this;
+    columns.append(kind, this.at, walker.actor, walker.walkId, walker.vmid, level, 0, table, 0, 0, 0, 0, 0, arg, aux);
+    this.settle(columns, kind);
   }
 
   /** Loads the descriptor the walker stands at into its `old` registers. */
   readDescriptor(walker: Walker): void {
-    const i = this.world.pages.indexOf(walker.table, walker.slot);
-    walker.oldLo = this.world.pages.descriptors[i]!;
-    walker.oldHi = this.world.pages.descriptors[i + 1]!;
-    this.commit(walker, K.descriptorRead, walker.level, walker.slot, walker.table, walker.oldLo, walker.oldHi, 0, 0, walker.addr, 0, 0);
+    const { pages } = this.world;
+    const { table, slot, level } = walker;
+    const i = pages.indexOf(table, slot);
+    const lo = pages.descriptors[i]!;
+    const hi = pages.descriptors[i + 1]!;
+    walker.oldLo = lo;
+    walker.oldHi = hi;
+    this.columns.append(
+      K.descriptorRead,
+      this.at,
+      walker.actor,
+      walker.walkId,
+      walker.vmid,
+      level,
+      slot,
+      table,
+      lo,
+      hi,
+      0,
+      0,
+      walker.addr,
+      0,
+      0,
+    );
+    this.cost += this.readCost;
   }
 
   /** Writes the descriptor the walker stands at, by `kind` of store; `old` in the event is what memory held. */
   storeDescriptor(walker: Walker, kind: number, lo: number, hi: number): void {
-    const i = this.world.pages.indexOf(walker.table, walker.slot);
-    const words = this.world.pages.descriptors;
-    this.commit(walker, kind, walker.level, walker.slot, walker.table, words[i]!, words[i + 1]!, lo, hi, walker.visitAddr, 0, 0);
+    const { columns } = this;
+    const { pages } = this.world;
+    const { table, slot, level } = walker;
+    const i = pages.indexOf(table, slot);
+    const oldLo = pages.descriptors[i]!;
+    const oldHi = pages.descriptors[i + 1]!;
+    columns.append(
+      kind,
+      this.at,
+      walker.actor,
+      walker.walkId,
+      walker.vmid,
+      level,
+      slot,
+      table,
+      oldLo,
+      oldHi,
+      lo,
+      hi,
+      walker.visitAddr,
+      0,
+      0,
+    );
+    this.settle(columns, kind);
   }
 
   /**
@@ -269,7 +325,7 @@ export class Machine {
    */
   changeReference(walker: Walker, table: number, by: 1 | -1): number {
     const count = this.world.pages.references[table]! + by;
-    this.commit(walker, by === 1 ? K.referenceGot : K.referencePut, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
+    this.noteTable(walker, by === 1 ? K.referenceGot : K.referencePut, 0, table, count, 0);
     return count;
   }
 
@@ -290,21 +346,21 @@ export class Machine {
 
   /** The page goes back to its allocator. */
   freeTable(walker: Walker, table: number, level: number): void {
-    this.commit(walker, K.tableFreed, level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+    this.noteTable(walker, K.tableFreed, level, table, 0, 0);
     this.hypervisor?.putTablePage(walker.vmid, table);
   }
 
   /** A walker counts itself among those who hold a table page. Returns how many there are. */
   getHolder(walker: Walker, table: number): number {
     const count = this.world.pages.holders[table]! + 1;
-    this.commit(walker, K.walkerReferenceGot, 0, 0, table, 0, 0, 0, 0, 0, count, 0);
+    this.noteTable(walker, K.walkerReferenceGot, 0, table, count, 0);
     return count;
   }
 
   /** A walker, or (link = 1) the link that led to it, lets go of a table page. Returns how many still hold it. */
   putHolder(walker: Walker, table: number, link: 0 | 1): number {
     const count = this.world.pages.holders[table]! - 1;
-    this.commit(walker, K.walkerReferencePut, 0, 0, table, 0, 0, 0, 0, 0, count, link);
+    this.noteTable(walker, K.walkerReferencePut, 0, table, count, link);
     return count;
   }
 
@@ -328,7 +384,7 @@ export class Machine {
     const frame = root !== 0 && this.stage2(walker).shape.rootPages > 1 ? pages.used : pages.nextFrame();
     const kind = frame < pages.used ? K.tableReused : K.tableAllocated;
     if (this.hypervisor !== undefined) this.hypervisor.frameAddresses[frame] = page;
-    this.commit(walker, kind, level, 0, frame, 0, 0, 0, 0, 0, root, 0);
+    this.noteTable(walker, kind, level, frame, root, 0);
     return frame;
   }
 
@@ -390,4 +446,15 @@ export class Machine {
   block(walker: Walker): void {
     walker.blocked = 1;
   }
+}
+
+/** The walkers of `actors` actors, their registers in one piece of memory. */
+function makeWalkers(actors: number): Walker[] {
+  const addresses = 8 * WIDE_COUNT * actors;
+  const memory = new ArrayBuffer(addresses + 4 * REGISTER_COUNT * actors);
+  return Array.from({ length: actors }, (_, actor) => {
+    const r = new Int32Array(memory, addresses + 4 * REGISTER_COUNT * actor, REGISTER_COUNT);
+    const a = new Float64Array(memory, 8 * WIDE_COUNT * actor, WIDE_COUNT);
+    return new Walker(actor, r, a);
+  });
 }

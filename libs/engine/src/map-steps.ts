@@ -23,6 +23,7 @@ import { FLUSH, flush } from './flush-steps.ts';
 import type { Machine } from './machine.ts';
 import { beginTeardown } from './free-steps.ts';
 import { PC } from './pc.ts';
+import { isCounted, needsPrefill, prefill, visitGivenBack } from './host-coalescing.ts';
 import { HOOK } from './policy.ts';
 import type { Walker } from './walker.ts';
 import { isShared, leaveOperation, visitDone } from './control.ts';
@@ -34,6 +35,10 @@ import { isShared, leaveOperation, visitDone } from './control.ts';
 
 /** Entry of the visitor. */
 export function visitMap(machine: Machine, walker: Walker): void {
+  if (walker.visit === WALK_FLAG.tablePost) {
+    visitGivenBack(machine, walker);
+    return;
+  }
   const allowed = leafAllowed(machine, walker);
   if (walker.visit === WALK_FLAG.tablePre) {
     if (!allowed) visitDone(walker, RESULT.ok);
@@ -81,7 +86,9 @@ function tryLeaf(machine: Machine, walker: Walker): void {
   if (bothValid && (changedLo & ~(LO_READ | LO_WRITE)) === 0 && (changedHi & ~HI_XN) === 0) {
     visitDone(walker, RESULT.eagain);
   } else if (!isShared(walker) && changedLo === 0 && (changedHi & ~HI_SOFTWARE) === 0) {
-    walker.pc = isEmpty(walker.oldLo, walker.oldHi) === isEmpty(walker.newLo, walker.newHi) ? PC.mapSoftwareStore : PC.mapSoftwareCount;
+    const { oldLo, oldHi, newLo, newHi } = walker;
+    const keepsCount = isCounted(machine, walker, oldLo, oldHi) === isCounted(machine, walker, newLo, newHi);
+    walker.pc = keepsCount ? PC.mapSoftwareStore : PC.mapSoftwareCount;
   } else {
     walker.pc = PC.mapBreak;
   }
@@ -97,20 +104,23 @@ export function stepMap(machine: Machine, walker: Walker): void {
     case PC.mapAllocate:
       allocate(machine, walker);
       return;
+    case PC.mapPrefill:
+      if (!prefill(machine, walker)) linkChild(machine, walker);
+      return;
     case PC.mapBreak:
       breakDescriptor(machine, walker);
       return;
     case PC.mapBreakPut:
-      machine.changeReference(walker, walker.table, -1);
+      if (isCounted(machine, walker, walker.oldLo, walker.oldHi)) machine.changeReference(walker, walker.table, -1);
       afterBreak(machine, walker);
       return;
     case PC.mapClean:
       clean(machine, walker, K.dcacheCleaned);
-      walker.pc = executes(walker) ? PC.mapInvalidate : afterCaches(walker);
+      walker.pc = executes(walker) ? PC.mapInvalidate : afterCaches(machine, walker);
       return;
     case PC.mapInvalidate:
       clean(machine, walker, K.icacheInvalidated);
-      walker.pc = afterCaches(walker);
+      walker.pc = afterCaches(machine, walker);
       return;
     case PC.mapGet:
       machine.changeReference(walker, walker.table, 1);
@@ -132,7 +142,7 @@ export function stepMap(machine: Machine, walker: Walker): void {
       putChild(machine, walker);
       return;
     case PC.mapSoftwareCount:
-      machine.changeReference(walker, walker.table, isEmpty(walker.oldLo, walker.oldHi) ? 1 : -1);
+      machine.changeReference(walker, walker.table, isCounted(machine, walker, walker.newLo, walker.newHi) ? 1 : -1);
       walker.pc = PC.mapSoftwareStore;
       return;
     case PC.mapSoftwareStore:
@@ -157,7 +167,8 @@ function allocate(machine: Machine, walker: Walker): void {
   }
   walker.cachePages -= 1;
   walker.child = machine.allocateTable(walker, walker.level + 1, 0, page);
-  linkChild(machine, walker);
+  if (needsPrefill(machine, walker)) walker.pc = PC.mapPrefill;
+  else linkChild(machine, walker);
 }
 
 /** Makes a table descriptor for `child` the one to be made, and goes on to break what is there. */
@@ -233,15 +244,15 @@ function beforeMake(machine: Machine, walker: Walker): void {
     walker.child >= 0 || !machine.stage2(walker).cleansCaches || (walker.flags & WALK_FLAG.skipCmo) !== 0 || !isValid(walker.newLo);
   if (!skip && isNormalMemory(walker.newLo, machine.stage2(walker).features)) walker.pc = PC.mapClean;
   else if (!skip && executes(walker)) walker.pc = PC.mapInvalidate;
-  else walker.pc = afterCaches(walker);
+  else walker.pc = afterCaches(machine, walker);
 }
 
 function executes(walker: Walker): boolean {
   return mayExecute(walker.newHi);
 }
 
-function afterCaches(walker: Walker): number {
-  return isEmpty(walker.newLo, walker.newHi) ? PC.mapMake : PC.mapGet;
+function afterCaches(machine: Machine, walker: Walker): number {
+  return isCounted(machine, walker, walker.newLo, walker.newHi) ? PC.mapGet : PC.mapMake;
 }
 
 function clean(machine: Machine, walker: Walker, kind: number): void {

@@ -64,6 +64,7 @@ export const PC = {
   mapBarrier: group(2) + 12,
   mapRetireFirst: group(2) + 13,
   mapReclaimedFirst: group(2) + 14,
+  mapPrefill: group(2) + 15,
 
   unmapClear: group(3),
   unmapPut: group(3) + 1,

@@ -19,6 +19,7 @@ import {
   HELD,
   HOST,
   leafState,
+  lendHost,
   mapGuest,
   mapHost,
   needGuestAnnotation,
@@ -83,20 +84,23 @@ const coalesce: Stage = (machine, walker) => {
   for (let level: number = shape.minBlockLevel; level < LAST_LEVEL; level += 1) {
     const bytes = spanBytes(shape, level);
     const base = alignDown(walker.pa, bytes);
-    if (base < start || base + bytes > end || !isHostsOwn(memory, base, bytes)) continue;
+    if (base < start || base + bytes > end) continue;
+    const own = pagesOfHost(memory, base, bytes);
+    machine.spend(Math.min(own + 1, bytes / memory.pageBytes) * machine.config.costs.pageStateNs);
+    if (own * memory.pageBytes < bytes) continue;
     mapHost(machine, walker, base, bytes);
     return;
   }
 };
 
-/** Whether the host may reach all pages of [pa, pa + bytes) and owns them. */
-function isHostsOwn(memory: HypMemory, pa: number, bytes: number): boolean {
+/** How many pages from the first one of [pa, pa + bytes) on the host owns, until one that it does not. */
+function pagesOfHost(memory: HypMemory, pa: number, bytes: number): number {
   const first = memory.pageOf(pa);
   for (let page = first; page < first + bytes / memory.pageBytes; page += 1) {
     const state = memory.hostStates[page];
-    if (state !== owned && state !== sharedOwned) return false;
+    if (state !== owned && state !== sharedOwned) return page - first;
   }
-  return true;
+  return bytes / memory.pageBytes;
 }
 
 /** Pages of the hypervisor become the host's. @source __pkvm_hyp_donate_host() */
@@ -195,8 +199,9 @@ function notePush(machine: Machine, walker: Walker, back: 0 | 1): void {
 
 /** Bits of `features` of the guests' stage-2s, or of the host's. */
 function featureBits(machine: Machine, vmid: number): number {
-  const { fwb, tlbRange, lpa2, xnx, hardwareAccessFlag } = machine.config;
-  const ofHost = vmid === HOST ? FEATURE.asStage1 | FEATURE.identity : 0;
+  const { config } = machine;
+  const { fwb, tlbRange, lpa2, xnx, hardwareAccessFlag } = config;
+  const ofHost = vmid === HOST ? FEATURE.asStage1 | FEATURE.identity | (config.pkvm.coalesce === 'lazy' ? FEATURE.uncountedLeaves : 0) : 0;
   return (
     ofHost |
     (fwb ? FEATURE.fwb : 0) |
@@ -209,8 +214,8 @@ function featureBits(machine: Machine, vmid: number): number {
 
 /** Bytes of root pages that a guest of `ipaBits` needs. */
 export function rootBytes(machine: Machine, ipaBits: number): number {
-  const { pageShift, lpa2 } = machine.config;
-  return geometry(pageShift, ipaBits, lpa2).rootPages * 2 ** pageShift;
+  const { pageShift, lpa2, indexBits } = machine.config;
+  return geometry(pageShift, ipaBits, lpa2, indexBits).rootPages * 2 ** pageShift;
 }
 
 /** The hypervisor knows the guest; walker.mapShift holds its bits of address, walker.young whether it is protected. @source __pkvm_init_vm() */
@@ -299,7 +304,8 @@ const forget: Stage = (machine, walker) => {
 };
 
 const started: Stage = (machine, walker) => {
-  machine.note(walker, K.machineStarted, 0, machine.config.vcpus, machine.config.pageShift);
+  const { indexBits, vcpus, pageShift } = machine.config;
+  machine.commit(walker, K.machineStarted, 0, indexBits, 0, 0, 0, 0, 0, 0, vcpus, pageShift);
   walker.page = 0;
 };
 
@@ -441,7 +447,7 @@ export const PKVM_OPERATIONS: Readonly<Record<number, readonly Stage[]>> = {
     needHost(none),
     announce(K.pageShared, guest, host),
     mapGuest(sharedOwned),
-    giveHost,
+    lendHost,
     setHost(sharedBorrowed),
   ],
   [OPERATION.guestUnshareHost]: [

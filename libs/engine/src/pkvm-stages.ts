@@ -3,6 +3,7 @@ import { COMPONENT, K, LOCK, LOCK_MODE, OP, PAGE_STATE, RESULT, WALK_FLAG } from
 import { chooseAttributes } from './attribute-steps.ts';
 import { beginMap, beginWalk } from './control.ts';
 import { FLUSH, flush } from './flush-steps.ts';
+import { dropsIdleTables } from './host-coalescing.ts';
 import type { HypMemory } from './hyp-memory.ts';
 import { acquire } from './lock-steps.ts';
 import type { Machine } from './machine.ts';
@@ -225,26 +226,26 @@ export function annotateHost(owner: number): Stage {
     const { pageBytes } = machine.world.shape;
     walker.vmid = HOST;
     if (owner !== COMPONENT.guest) {
-      annotate(machine, walker, walker.pa, owner << OWNER_SHIFT, 0, ANNOTATION.donation);
+      annotate(machine, walker, 0, walker.pa, owner << OWNER_SHIFT, 0, ANNOTATION.donation);
       return;
     }
     const gfn = walker.ipa / pageBytes;
     const lo = (owner << OWNER_SHIFT) | (walker.guest << GUEST_SHIFT) | ((gfn % GFN_LOW) << GFN_SHIFT);
-    annotate(machine, walker, walker.pa, lo, Math.floor(gfn / GFN_LOW), ANNOTATION.donation);
+    annotate(machine, walker, 0, walker.pa, lo, Math.floor(gfn / GFN_LOW), ANNOTATION.donation);
   };
 }
 
 /** The guest finds its page poisoned from now on. @source __pkvm_host_force_reclaim_page_guest() */
 export const poisonGuest: Stage = (machine, walker) => {
   walker.vmid = walker.guest;
-  annotate(machine, walker, walker.ipa, 0, 0, ANNOTATION.poison);
+  annotate(machine, walker, 0, walker.ipa, 0, 0, ANNOTATION.poison);
 };
 
-function annotate(machine: Machine, walker: Walker, address: number, lo: number, hi: number, type: number): void {
+function annotate(machine: Machine, walker: Walker, flags: number, address: number, lo: number, hi: number, type: number): void {
   walker.prot = 0;
   walker.phys = 0;
   walker.cachePages = NO_LIMIT;
-  beginMap(machine, walker, 0, address, walker.bytes, PC.pkvmWalked);
+  beginMap(machine, walker, flags, address, walker.bytes, PC.pkvmWalked);
   walker.op = OP.annotate;
   walker.annotation = 1;
   walker.forcePages = 1;
@@ -262,8 +263,18 @@ export function mapHost(machine: Machine, walker: Walker, address: number, bytes
   beginMap(machine, walker, sharing(walker) | WALK_FLAG.ignoreEagain, address, bytes, PC.pkvmWalked);
 }
 
-/** Maps the pages of the operation into the host again. @source host_stage2_idmap_locked() */
-export const giveHost: Stage = (machine, walker) => mapHost(machine, walker, walker.pa, walker.bytes);
+/** Maps the pages of the operation into the host: they are still a guest's, which lends them. @source host_stage2_idmap_locked() */
+export const lendHost: Stage = (machine, walker) => mapHost(machine, walker, walker.pa, walker.bytes);
+
+/**
+ * The pages of the operation are the host's again: they are mapped, or, where tables are dropped by their count, no owner is written over
+ * them any more and their next use maps them. @source host_stage2_idmap_locked(); android14-6.1 host_stage2_set_owner_locked(PKVM_ID_HOST)
+ */
+export const giveHost: Stage = (machine, walker) => {
+  walker.vmid = HOST;
+  if (dropsIdleTables(machine, walker)) annotate(machine, walker, WALK_FLAG.tablePost, walker.pa, 0, 0, 0);
+  else mapHost(machine, walker, walker.pa, walker.bytes);
+};
 
 /** Maps the pages into the guest, in `state`, with the permissions asked or all of them. */
 export function mapGuest(state: number): Stage {

@@ -45,7 +45,7 @@ export class Stage2 {
 
   readonly inSection: Uint8Array;
   /** Retired sub-trees not yet torn down, a ring: table, level, grace period (or epoch) it must wait for. */
-  retired: Int32Array = new Int32Array(RETIRED_WORDS * 16);
+  retired: Int32Array = new Int32Array(RETIRED_WORDS * 4);
   retiredHead = 0;
   retiredCount = 0;
   /** Number of the last grace period begun, or the global epoch: a policy has one of the two. */

@@ -18,8 +18,8 @@ export function swapActors(machine: Machine, a: number, b: number): void {
     walkers[a]!.a[i] = walkers[b]!.a[i]!;
     walkers[b]!.a[i] = word;
   }
-  world.swapPending(a, b);
-  for (const lock of world.locks) lock.swap(a, b);
+  world.pending.swap(a, b);
+  for (const lock of world.locks) lock?.swap(a, b);
   for (const stage2 of world.stage2s) {
     if (stage2 === undefined) continue;
     stage2.lock.swap(a, b);

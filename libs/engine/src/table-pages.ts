@@ -8,6 +8,9 @@ export const TABLE_BASE = 0x7000_0000_0000;
 /** Life of a page frame that holds tables. */
 export const FRAME = { never: 0, live: 1, freed: 2 } as const;
 
+/** What a machine has freed that has freed nothing yet. */
+const NONE_FREED = new Int32Array(0);
+
 /**
  * All table pages of one machine, in typed arrays: descriptors as interleaved halves (low, high), reference counts, states.
  * A table is named by its page frame. Grows by doubling; memory follows the most frames ever live.
@@ -15,6 +18,8 @@ export const FRAME = { never: 0, live: 1, freed: 2 } as const;
 export class TablePages {
   readonly shape: Geometry;
   private readonly reuseFrames: boolean;
+  /** Pages that the low half of an address counts. */
+  private readonly framesPerHigh: number;
   /** Descriptor (t, slot): element 2 * (t * entries + slot), high half next to it. Signed halves. */
   descriptors: Int32Array;
   references: Int32Array;
@@ -28,7 +33,7 @@ export class TablePages {
   /** 1 for each frame whose page changed since somebody who keeps copies last cleared it. */
   changed: Uint8Array;
   /** Stack of freed frames. */
-  private freed: Int32Array;
+  private freed: Int32Array = NONE_FREED;
   freedCount = 0;
   /** Frames ever used. */
   used = 0;
@@ -37,6 +42,7 @@ export class TablePages {
   constructor(shape: Geometry, reuseFrames: boolean) {
     this.shape = shape;
     this.reuseFrames = reuseFrames;
+    this.framesPerHigh = 2 ** (32 - shape.pageShift);
     const first = Math.max(2, shape.rootPages);
     this.descriptors = new Int32Array(2 * shape.entries * first);
     this.references = new Int32Array(first);
@@ -44,7 +50,6 @@ export class TablePages {
     this.state = new Uint8Array(first);
     this.level = new Int8Array(first);
     this.changed = new Uint8Array(first);
-    this.freed = new Int32Array(first);
   }
 
   /** The frame the next allocation will use. */
@@ -80,7 +85,7 @@ export class TablePages {
     this.changed[frame] = 1;
     this.live -= 1;
     if (!this.reuseFrames) return;
-    if (this.freedCount === this.freed.length) this.freed = grown(this.freed, new Int32Array(2 * this.freed.length));
+    if (this.freedCount === this.freed.length) this.freed = grown(this.freed, new Int32Array(Math.max(8, 2 * this.freed.length)));
     this.freed[this.freedCount] = frame;
     this.freedCount += 1;
   }
@@ -119,7 +124,7 @@ export class TablePages {
     while (this.used > this.state.length) this.grow();
     this.live = from.get();
     this.freedCount = from.get();
-    while (this.freedCount > this.freed.length) this.freed = new Int32Array(2 * this.freed.length);
+    if (this.freedCount > this.freed.length) this.freed = new Int32Array(2 * this.freedCount);
     from.getAll(this.freed, 0, this.freedCount);
   }
 
@@ -185,8 +190,7 @@ export class TablePages {
 
   /** Frame a table descriptor points to. */
   frameOf(lo: number, hi: number): number {
-    const above = ((hi & 0xffff) - 0x7000) * 2 ** (32 - this.shape.pageShift);
-    return above + (lo >>> this.shape.pageShift);
+    return ((hi & 0xffff) - 0x7000) * this.framesPerHigh + (lo >>> this.shape.pageShift);
   }
 }
 

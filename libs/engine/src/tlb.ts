@@ -27,14 +27,23 @@ export class Tlb {
     this.shape = shape;
     this.entries = entries;
     this.walkEntries = walkEntries;
-    this.tag = new Float64Array(vcpus * entries);
-    this.level = new Int8Array(vcpus * entries);
-    this.lo = new Int32Array(vcpus * entries);
-    this.hi = new Int32Array(vcpus * entries);
-    this.walkTag = new Float64Array(vcpus * walkEntries);
-    this.walkLevel = new Int8Array(vcpus * walkEntries);
-    this.walkNext = new Int32Array(vcpus * walkEntries);
-    this.changed = new Uint8Array(vcpus);
+    // One piece of memory for all: each typed array with memory of its own costs some hundred bytes more.
+    const all = vcpus * entries;
+    const steps = vcpus * walkEntries;
+    const memory = new ArrayBuffer(17 * all + 13 * steps + vcpus);
+    let at = 0;
+    const next = (bytes: number): number => {
+      at += bytes;
+      return at - bytes;
+    };
+    this.tag = new Float64Array(memory, next(8 * all), all);
+    this.walkTag = new Float64Array(memory, next(8 * steps), steps);
+    this.lo = new Int32Array(memory, next(4 * all), all);
+    this.hi = new Int32Array(memory, next(4 * all), all);
+    this.walkNext = new Int32Array(memory, next(4 * steps), steps);
+    this.level = new Int8Array(memory, next(all), all);
+    this.walkLevel = new Int8Array(memory, next(steps), steps);
+    this.changed = new Uint8Array(memory, next(vcpus), vcpus);
   }
 
   /** Base of the block or page of `level` that holds `ipa`, as a number of such blocks. */

@@ -2,6 +2,7 @@ import { isNormalMemory, isTable, isValid, spanBytes, outputAddress } from '@s2l
 import { K, RESULT, UNLINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { FLUSH, flush } from './flush-steps.ts';
+import { dropsIdleTables, isCounted } from './host-coalescing.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
 import type { Walker } from './walker.ts';
@@ -31,7 +32,7 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
       clearLeaf(machine, walker);
       return;
     case PC.unmapPut: {
-      machine.changeReference(walker, walker.table, -1);
+      if (isCounted(machine, walker, walker.oldLo, walker.oldHi)) machine.changeReference(walker, walker.table, -1);
       if (isValid(walker.oldLo) && cleansAfterUnmap(machine, walker)) walker.pc = PC.unmapClean;
       else visitDone(walker, RESULT.ok);
       return;
@@ -63,9 +64,11 @@ export function stepUnmap(machine: Machine, walker: Walker): void {
         0,
         walker.visitAddr,
         walker.table,
-        UNLINK_CAUSE.empty,
+        walker.annotation !== 0 ? UNLINK_CAUSE.idle : UNLINK_CAUSE.empty,
       );
-      flush(machine, walker, FLUSH.ipa, walker.visitAddr, 0, -1, PC.unmapPutParent);
+      // A table whose leaves are not counted may be full of them: one address does not name what is cached of it.
+      const kind = dropsIdleTables(machine, walker) ? FLUSH.vmid : FLUSH.ipa;
+      flush(machine, walker, kind, walker.visitAddr, 0, -1, PC.unmapPutParent);
       return;
     }
     case PC.unmapPutParent:

@@ -1,23 +1,48 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
 import { alignDown, geometry, spanBytes } from '@s2lab/arch';
-import { COMPONENT, DSB, K, LOCK, OPERATION, TLBI } from '@s2lab/events';
+import type { EventRows } from '@s2lab/events';
+import { COMPONENT, DSB, K, LOCK, OPERATION, TLBI, wide } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { HypMemory } from './hyp-memory.ts';
+import { kindFlags } from './kind-flags.ts';
 import { Lock } from './lock.ts';
 import { Memslot } from './memslots.ts';
+import { EVERY_VMID, PendingInvalidations } from './pending-invalidations.ts';
 import { Stage2 } from './stage2.ts';
-import type { StateWords } from './state-words.ts';
 import { TablePages } from './table-pages.ts';
-import { swapRanges, Tlb } from './tlb.ts';
+import { Tlb } from './tlb.ts';
 
-/** TLBIs that one actor may have outstanding before they count as "all of the VMID". */
-const PENDING_MAX = 16;
-
-/** VMID of a pending invalidation that concerns every stage-2. */
-const EVERY_VMID = 0xffff;
+/** 1 for frequent kinds that change nothing shared: they are not looked for among those that do. */
+const CHANGES_NOTHING = kindFlags(
+  K.walkBegan,
+  K.walkEnded,
+  K.faultTaken,
+  K.faultHandled,
+  K.operationEnded,
+  K.mappingSizeChosen,
+  K.descriptorRead,
+  K.descriptorSwapFailed,
+  K.tableLinked,
+  K.tableUnlinked,
+  K.referenceRead,
+  K.isbCompleted,
+  K.dcacheCleaned,
+  K.icacheInvalidated,
+  K.guestAccessed,
+  K.hardwareDescriptorRead,
+);
 
 /** Bits of `features` in stage2-created. */
-export const FEATURE = { fwb: 1, tlbRange: 2, lpa2: 4, xnx: 8, asStage1: 16, identity: 32, hardwareAccessFlag: 64 } as const;
+export const FEATURE = {
+  fwb: 1,
+  tlbRange: 2,
+  lpa2: 4,
+  xnx: 8,
+  asStage1: 16,
+  identity: 32,
+  hardwareAccessFlag: 64,
+  uncountedLeaves: 128,
+} as const;
 
 /**
  * Everything that actors share: table pages, the stage-2s, TLB maintenance under way. Only `evolve` changes it, live or replayed, so
@@ -33,8 +58,8 @@ export class World {
   readonly stage2s: (Stage2 | undefined)[] = [];
   /** What the hypervisor notes of memory; empty where there is none. */
   readonly memory: HypMemory;
-  /** Locks that belong to no stage-2, LOCK.hyp first. */
-  readonly locks: readonly Lock[];
+  /** Locks that belong to no stage-2, LOCK.hyp first; none before somebody asks for it: only hypervisors have them. */
+  readonly locks: (Lock | undefined)[] = [undefined, undefined];
   /** Retired sub-trees of all stage-2s. */
   retiredCount = 0;
 
@@ -42,11 +67,8 @@ export class World {
   readonly indexBits: number;
   private readonly tlbEntries: number;
   private readonly walkCacheEntries: number;
-  private readonly pendingOp: Uint8Array;
-  private readonly pendingVmid: Uint16Array;
-  private readonly pendingIpa: Float64Array;
-  private readonly pendingBytes: Float64Array;
-  private readonly pendingCount: Int32Array;
+  /** TLBIs whose DSB is still to come. */
+  readonly pending: PendingInvalidations;
 
   constructor(config: MachineConfig) {
     this.indexBits = config.indexBits;
@@ -57,18 +79,13 @@ export class World {
     this.walkCacheEntries = config.walkCacheEntries;
     this.pages = new TablePages(this.shape, config.reuseFrames);
     this.memory = new HypMemory(this.shape.pageBytes);
-    this.locks = [new Lock(this.actors), new Lock(this.actors)];
-    this.pendingOp = new Uint8Array(this.actors * PENDING_MAX);
-    this.pendingVmid = new Uint16Array(this.actors * PENDING_MAX);
-    this.pendingIpa = new Float64Array(this.actors * PENDING_MAX);
-    this.pendingBytes = new Float64Array(this.actors * PENDING_MAX);
-    this.pendingCount = new Int32Array(this.actors);
+    this.pending = new PendingInvalidations(this.actors);
     this.prepare(firstVmid(config), this.shape, { fwb: config.fwb, xnx: config.xnx, asStage1: config.asStage1 });
   }
 
   /** A lock by its LOCK code; that of a stage-2 by its VMID. */
   lockOf(vmid: number, lock: number): Lock {
-    return lock === LOCK.mmu ? this.stage2(vmid).lock : this.locks[lock - 1]!;
+    return lock === LOCK.mmu ? this.stage2(vmid).lock : (this.locks[lock - 1] ??= new Lock(this.actors));
   }
 
   /** The stage-2 with `vmid`, which must exist. */
@@ -88,99 +105,72 @@ export class World {
     return (this.stage2s[vmid] = new Stage2(vmid, { shape, features }, this.actors, { tlb, lock }));
   }
 
-  /** Applies one event. Arguments are the columns of the event schema; kinds that change nothing shared fall through. */
-  evolve(
-    kind: number,
-    actor: number,
-    vmid: number,
-    level: number,
-    slot: number,
-    table: number,
-    oldLo: number,
-    oldHi: number,
-    newLo: number,
-    newHi: number,
-    ipa: number,
-    arg: number,
-    aux: number,
-  ): void {
+  /** Applies event `i` of `rows`; kinds that change nothing shared fall through. */
+  evolve(rows: EventRows, i: number): void {
+    const kind = rows.kind[i]!;
+    if (CHANGES_NOTHING[kind] !== 0) return;
     switch (kind) {
       case K.descriptorStored:
       case K.descriptorReleased:
       case K.descriptorSwapped:
       case K.descriptorHardwareUpdated:
-        this.pages.write(table, slot, newLo, newHi);
+        this.pages.write(rows.table[i]!, rows.slot[i]!, rows.new[2 * i]!, rows.new[2 * i + 1]!);
         return;
       case K.referenceGot:
       case K.referencePut:
-        this.pages.count(table, arg);
+        this.pages.count(rows.table[i]!, rows.arg[i]!);
+        return;
+      case K.tlbFilled:
+        this.stage2(rows.stage2[i]!).tlb.fill(rows.actor[i]!, wide(rows.ipa, i), rows.level[i]!, rows.new[2 * i]!, rows.new[2 * i + 1]!);
+        return;
+      case K.walkCacheFilled:
+        this.stage2(rows.stage2[i]!).tlb.fillStep(rows.actor[i]!, wide(rows.ipa, i), rows.level[i]!, rows.arg[i]!);
+        return;
+      case K.tlbEvicted:
+        evict(this.stage2(rows.stage2[i]!).tlb, rows.actor[i]!, wide(rows.ipa, i), rows.level[i]!, rows.aux[i]!);
+        return;
+      case K.lockAcquired:
+        this.lockOf(rows.stage2[i]!, rows.arg[i]!).take(rows.actor[i]!, rows.aux[i]!);
+        return;
+      case K.lockReleased:
+        this.lockOf(rows.stage2[i]!, rows.arg[i]!).release(rows.aux[i]!);
+        return;
+      case K.lockContended:
+        this.lockOf(rows.stage2[i]!, rows.arg[i]!).wait(rows.actor[i]!, rows.aux[i]!);
+        return;
+      case K.readSectionEntered:
+        this.stage2(rows.stage2[i]!).inSection[rows.actor[i]!] = 1;
+        return;
+      case K.readSectionLeft:
+        this.stage2(rows.stage2[i]!).leaveSection(rows.actor[i]!);
+        return;
+      case K.tlbiIssued:
+        this.issueTlbi(rows, i);
+        return;
+      case K.dsbCompleted:
+        this.completeTlbis(rows.actor[i]!, rows.arg[i]!);
+        return;
+      case K.walkerReferenceGot:
+      case K.walkerReferencePut:
+        this.pages.hold(rows.table[i]!, rows.arg[i]!);
         return;
       case K.tableAllocated:
       case K.tableReused:
-        this.pages.allocate(table, level);
+        this.pages.allocate(rows.table[i]!, rows.level[i]!);
         return;
       case K.tableFreed:
-        this.pages.free(table);
-        return;
-      case K.lockAcquired:
-        this.lockOf(vmid, arg).take(actor, aux);
-        return;
-      case K.lockReleased:
-        this.lockOf(vmid, arg).release(aux);
-        return;
-      case K.lockContended:
-        this.lockOf(vmid, arg).wait(actor, aux);
-        return;
-      case K.tlbiIssued:
-        this.issueTlbi(actor, vmid, arg, ipa, level, aux);
-        return;
-      case K.dsbCompleted:
-        this.completeTlbis(actor, arg);
-        return;
-      case K.tlbFilled:
-        this.stage2(vmid).tlb.fill(actor, ipa, level, newLo, newHi);
-        return;
-      case K.walkCacheFilled:
-        this.stage2(vmid).tlb.fillStep(actor, ipa, level, arg);
-        return;
-      case K.tlbEvicted:
-        evict(this.stage2(vmid).tlb, actor, ipa, level, aux);
-        return;
-      case K.guestAccessed:
-      case K.descriptorRead:
-      case K.hardwareDescriptorRead:
+        this.pages.free(rows.table[i]!);
         return;
       default:
-        this.evolveRare(kind, actor, vmid, level, slot, table, oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+        this.evolveRare(rows, i);
     }
   }
 
-  private evolveRare(
-    kind: number,
-    actor: number,
-    vmid: number,
-    level: number,
-    slot: number,
-    table: number,
-    oldLo: number,
-    oldHi: number,
-    newLo: number,
-    newHi: number,
-    ipa: number,
-    arg: number,
-    aux: number,
-  ): void {
-    switch (kind) {
-      case K.walkerReferenceGot:
-      case K.walkerReferencePut:
-        this.pages.hold(table, arg);
-        return;
-      case K.readSectionEntered:
-        this.stage2(vmid).inSection[actor] = 1;
-        return;
-      case K.readSectionLeft:
-        this.stage2(vmid).leaveSection(actor);
-        return;
+  private evolveRare(rows: EventRows, i: number): void {
+    const vmid = rows.stage2[i]!;
+    const arg = rows.arg[i]!;
+    const aux = rows.aux[i]!;
+    switch (rows.kind[i]!) {
       case K.gracePeriodBegan:
         this.stage2(vmid).beginGracePeriod(arg);
         return;
@@ -192,54 +182,48 @@ export class World {
         return;
       case K.tableRetired:
         // What its holders free is not the reclaim worker's.
-        if (arg === 0) this.retire(this.stage2(vmid), table, level);
+        if (arg === 0) this.retire(this.stage2(vmid), rows.table[i]!, rows.level[i]!);
         return;
       case K.reclaimBegan:
-        this.beginReclaim(this.stage2(vmid), table);
+        this.beginReclaim(this.stage2(vmid), rows.table[i]!);
         return;
       case K.stage2Created:
-        this.create(vmid, table, slot, arg, aux);
+        this.create(vmid, rows.table[i]!, rows.slot[i]!, arg, aux);
         return;
       case K.stage2Destroyed:
         this.stage2(vmid).root = -1;
         this.stage2(vmid).invalidationEpoch += 1;
         return;
       case K.guestCreated:
-        this.prepareFrom(vmid, slot, aux);
+        this.prepareFrom(vmid, rows.slot[i]!, aux);
         return;
       case K.memoryRegionAdded:
-        this.memory.add(wide(newLo, newHi), wide(oldLo, oldHi), aux !== 0);
+        this.memory.add(wide(rows.new, i), wide(rows.old, i), aux !== 0);
         return;
       case K.pageStateChanged: {
         const states = arg === COMPONENT.host ? this.memory.hostStates : this.memory.hypStates;
-        this.memory.setStates(states, wide(newLo, newHi), wide(oldLo, oldHi), aux);
+        this.memory.setStates(states, wide(rows.new, i), wide(rows.old, i), aux);
         return;
       }
       case K.pageShared:
       case K.pageUnshared: {
         const toGuest = arg === COMPONENT.host && aux === COMPONENT.guest;
-        if (toGuest) this.memory.changeGuestShares(wide(newLo, newHi), wide(oldLo, oldHi), kind === K.pageShared ? 1 : -1);
+        if (toGuest) this.memory.changeGuestShares(wide(rows.new, i), wide(rows.old, i), rows.kind[i] === K.pageShared ? 1 : -1);
         return;
       }
       default:
-        this.evolveMemslots(kind, this.stage2(vmid), oldLo, oldHi, newLo, newHi, ipa, arg, aux);
+        this.evolveMemslots(rows, i);
     }
   }
 
-  private evolveMemslots(
-    kind: number,
-    stage2: Stage2,
-    oldLo: number,
-    oldHi: number,
-    newLo: number,
-    newHi: number,
-    ipa: number,
-    arg: number,
-    aux: number,
-  ): void {
+  private evolveMemslots(rows: EventRows, i: number): void {
+    const stage2 = this.stage2(rows.stage2[i]!);
+    const kind = rows.kind[i]!;
+    const arg = rows.arg[i]!;
+    const ipa = wide(rows.ipa, i);
     switch (kind) {
       case K.memslotCreated:
-        stage2.memslots.push(new Memslot(arg, ipa, wide(oldLo, oldHi), wide(newLo, newHi), (aux & 1) !== 0));
+        stage2.memslots.push(new Memslot(arg, ipa, wide(rows.old, i), wide(rows.new, i), (rows.aux[i]! & 1) !== 0));
         return;
       case K.memslotDeleted:
         stage2.removeMemslot(arg);
@@ -249,10 +233,10 @@ export class World {
         return;
       case K.dirtyLogStarted:
       case K.dirtyLogStopped:
-        stage2.setLogging(arg, kind === K.dirtyLogStarted, aux);
+        stage2.setLogging(arg, kind === K.dirtyLogStarted, rows.aux[i]!);
         return;
       case K.dirtyLogCleared:
-        stage2.setDirty(arg, ipa, wide(oldLo, oldHi), false);
+        stage2.setDirty(arg, ipa, wide(rows.old, i), false);
         return;
       case K.pageDirtied:
         stage2.setDirty(arg, ipa, this.shape.pageBytes, true);
@@ -279,73 +263,37 @@ export class World {
     this.retiredCount += 1;
   }
 
-  /** Writes the invalidations that each actor has issued and that no DSB has completed. */
-  savePending(into: StateWords): void {
-    for (let actor = 0; actor < this.actors; actor += 1) {
-      const from = actor * PENDING_MAX;
-      const to = from + this.pendingCount[actor]!;
-      into.put(this.pendingCount[actor]!);
-      into.putAll(this.pendingOp, from, to);
-      into.putAll(this.pendingVmid, from, to);
-      into.putAllWide(this.pendingIpa, from, to);
-      into.putAllWide(this.pendingBytes, from, to);
-    }
-  }
-
-  /** Reads what `savePending` wrote. */
-  loadPending(words: StateWords): void {
-    for (let actor = 0; actor < this.actors; actor += 1) {
-      const from = actor * PENDING_MAX;
-      this.pendingCount[actor] = words.get();
-      const to = from + this.pendingCount[actor];
-      words.getAll(this.pendingOp, from, to);
-      words.getAll(this.pendingVmid, from, to);
-      words.getAllWide(this.pendingIpa, from, to);
-      words.getAllWide(this.pendingBytes, from, to);
-    }
-  }
-
-  /** Exchanges the invalidations that two actors have issued. */
-  swapPending(a: number, b: number): void {
-    for (const words of [this.pendingOp, this.pendingVmid, this.pendingIpa, this.pendingBytes]) {
-      swapRanges(words, a * PENDING_MAX, b * PENDING_MAX, PENDING_MAX);
-    }
-    swapRanges(this.pendingCount, a, b, 1);
-  }
-
   private beginReclaim(stage2: Stage2, table: number): void {
     if (stage2.retiredCount === 0 || stage2.retired[stage2.retiredHead] !== table) return;
     stage2.dropRetired();
     this.retiredCount -= 1;
   }
 
-  private issueTlbi(actor: number, vmid: number, op: number, ipa: number, level: number, pages: number): void {
-    const n = this.pendingCount[actor]!;
-    const last = actor * PENDING_MAX + Math.min(n, PENDING_MAX - 1);
-    this.pendingOp[last] = n < PENDING_MAX ? op : TLBI.vmalls12e1is;
-    this.pendingVmid[last] = n < PENDING_MAX || this.pendingVmid[last] === vmid ? vmid : EVERY_VMID;
+  private issueTlbi(rows: EventRows, row: number): void {
+    const actor = rows.actor[row]!;
+    const vmid = rows.stage2[row]!;
+    const op = rows.arg[row]!;
+    const ipa = wide(rows.ipa, row);
+    const level = rows.level[row]!;
+    const pages = rows.aux[row]!;
     // Without a level hint the invalidation may take out the largest block around the address.
     const bytes = op === TLBI.ripas2e1is ? pages * this.shape.pageBytes : level >= 0 ? spanBytes(this.shape, level) : this.shape.pageBytes;
-    this.pendingIpa[last] = op === TLBI.ripas2e1is ? ipa : alignDown(ipa, bytes);
-    this.pendingBytes[last] = bytes;
-    this.pendingCount[actor] = Math.min(n + 1, PENDING_MAX);
+    this.pending.issue(actor, op, vmid, op === TLBI.ripas2e1is ? ipa : alignDown(ipa, bytes), bytes, TLBI.vmalls12e1is);
   }
 
   private completeTlbis(actor: number, domain: number): void {
-    const n = this.pendingCount[actor]!;
-    if (n === 0 || domain === DSB.ishst || domain === DSB.nshst) return;
-    this.pendingCount[actor] = 0;
-    for (let i = actor * PENDING_MAX; i < actor * PENDING_MAX + n; i += 1) {
-      const vmid = this.pendingVmid[i]!;
-      if (vmid !== EVERY_VMID) this.invalidate(this.stage2(vmid), actor, i);
-      else for (const stage2 of this.stage2s) if (stage2 !== undefined) this.invalidate(stage2, actor, i);
-    }
+    if (this.pending.counts[actor] === 0 || domain === DSB.ishst || domain === DSB.nshst) return;
+    this.pending.complete(actor, this);
   }
 
-  /** Pending invalidation `i` of `actor` takes effect on what is cached of `stage2`. */
-  private invalidate(stage2: Stage2, actor: number, i: number): void {
+  /** A completed invalidation takes effect on what is cached; only a DSB brings it about. */
+  invalidate(actor: number, op: number, vmid: number, ipa: number, bytes: number): void {
+    if (vmid !== EVERY_VMID) this.invalidateStage2(this.stage2(vmid), actor, op, ipa, bytes);
+    else for (const stage2 of this.stage2s) if (stage2 !== undefined) this.invalidateStage2(stage2, actor, op, ipa, bytes);
+  }
+
+  private invalidateStage2(stage2: Stage2, actor: number, op: number, ipa: number, bytes: number): void {
     const { tlb } = stage2;
-    const op = this.pendingOp[i]!;
     stage2.invalidationEpoch += 1;
     const local = op === TLBI.ipas2e1 || op === TLBI.vmalle1;
     if (local && actor >= this.vcpus) return;
@@ -353,7 +301,7 @@ export class World {
     const to = local ? actor + 1 : this.vcpus;
     if (op === TLBI.vmalls12e1is) tlb.dropAll(from, to);
     else if (op === TLBI.vmalle1is || op === TLBI.vmalle1) tlb.dropCombined(from, to);
-    else tlb.dropSteps(from, to, this.pendingIpa[i]!, this.pendingBytes[i]!);
+    else tlb.dropSteps(from, to, ipa, bytes);
   }
 }
 
@@ -366,8 +314,4 @@ function evict(tlb: Tlb, actor: number, ipa: number, level: number, walkCache: n
   tlb.changed[actor] = 1;
   if (walkCache !== 0) tlb.walkTag[tlb.walkPlace(actor, ipa, level)] = 0;
   else tlb.tag[tlb.place(actor, ipa, level)] = 0;
-}
-
-function wide(lo: number, hi: number): number {
-  return (hi >>> 0) * 0x1_0000_0000 + (lo >>> 0);
 }

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { DSB, K, LOCK_MODE, TLBI } from '@s2lab/events';
+import { DSB, EventColumns, K, LOCK_MODE, TLBI } from '@s2lab/events';
 import { machineConfig, World } from './index.ts';
 
 const VCPUS = 2;
@@ -14,7 +14,9 @@ function commit(
   fields: { level?: number; table?: number; new?: number; ipa?: number; arg?: number; aux?: number },
 ): void {
   const { level = 0, table = 0, new: value = 0, ipa = 0, arg = 0, aux = 0 } = fields;
-  target.evolve(kind, actor, 1, level, 0, table, 0, 0, value, 0, ipa, arg, aux);
+  const row = new EventColumns(1);
+  row.append(kind, 0, actor, 0, 1, level, 0, table, 0, 0, value, 0, ipa, arg, aux);
+  target.evolve(row, 0);
 }
 
 test('the lock is fair: a reader that comes after a waiting writer waits behind it', () => {

@@ -139,9 +139,9 @@ export const LINK_CAUSE = { grow: 1, split: 2, prebuilt: 3 } as const;
 
 /**
  * Why a table was unlinked, `aux` of `table-unlinked`: replaced by a block, found empty, teardown of everything, replaced by an annotation,
- * zapped for a fault to build the block.
+ * zapped for a fault to build the block, dropped because nothing in it counts (the host's alone, whose next abort maps the block).
  */
-export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4, zap: 5 } as const;
+export const UNLINK_CAUSE = { collapse: 1, empty: 2, teardown: 3, annotate: 4, zap: 5, idle: 6 } as const;
 
 /** The name of `code` in one of the tables above, or `code N`. */
 export function codeName(table: Readonly<Record<string, number>>, code: number): string {

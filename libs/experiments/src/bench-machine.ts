@@ -28,17 +28,19 @@ export interface Phase {
 /**
  * Runs a machine through phases and measures each, as a benchmark program measures a real one.
  * @param config overrides of the default machine
+ * @param hostPolicy of the host's stage-2, under pKVM
  * @returns figures by phase name
  */
 export function measurePhases(
   config: Partial<MachineConfig>,
   policy: ReclaimPolicy,
   phases: readonly Phase[],
+  hostPolicy = policy,
 ): ReadonlyMap<string, PhaseFigures> {
   const whole = machineConfig(config);
   const columns = new EventColumns(ROWS);
   const workload = new PhasedWorkload(phases, whole.vcpus, columns);
-  const run = new MachineRun(new Machine(whole, policy, workload, columns));
+  const run = new MachineRun(new Machine(whole, policy, workload, columns, hostPolicy));
   while (!run.stopped) {
     run.runUntil(Infinity);
     workload.takeCounts();

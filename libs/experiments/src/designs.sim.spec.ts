@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { POLICIES, policyByName } from '@s2lab/policies';
 import { afterLogging } from './after-logging.ts';
 import { collapseStorm } from './collapse-storm.ts';
+import { hostCoalescing } from './host-coalescing.ts';
 import { faultNs } from './policy-faults.ts';
 
 test('references cost more where vCPUs share tables, hazard pointers do not', () => {
@@ -33,4 +34,22 @@ test('faults bring back only blocks that still fault; a host that goes through t
     assert.equal(host.residual, 0, mode);
     assert.ok(host.longestNs > 10 * lazy.longestNs, `${mode}: ${host.longestNs} and ${lazy.longestNs}`);
   }
+});
+
+test('a pKVM host that coalesces has its blocks back: lazily for one abort each, at once for a teardown unless that is deferred', () => {
+  const shape = { blocks: 2, pages: 1 };
+  const none = hostCoalescing('none', 'hyp-lock', shape);
+  const lazy = hostCoalescing('lazy', 'hyp-lock', shape);
+  const eager = hostCoalescing('eager', 'hyp-lock', shape);
+  const epoch = hostCoalescing('eager', 'epoch', shape);
+  assert.deepEqual(
+    [none, lazy, eager, epoch].map(({ residual }) => residual),
+    [1, 0, 0, 0],
+  );
+  assert.deepEqual([lazy.abortsBeside, lazy.abortsAfter, eager.abortsAfter], [0, 1, 0]);
+  assert.ok(none.abortsBeside > 10 && none.abortsAfter > 0);
+  // 512 descriptors of each of four cores are torn down behind one lock; or dropped, or left to others.
+  assert.ok(eager.longestTakeBackNs > 10 * lazy.longestTakeBackNs, `${eager.longestTakeBackNs} and ${lazy.longestTakeBackNs}`);
+  assert.ok(epoch.longestTakeBackNs < 2 * none.longestTakeBackNs, `${epoch.longestTakeBackNs} and ${none.longestTakeBackNs}`);
+  assert.ok(lazy.pendingPeak === 0 && epoch.pendingPeak > 0);
 });

@@ -1,7 +1,9 @@
 import { afterLoggingExperiment } from './after-logging.ts';
+import { blockedWalkersExperiment } from './blocked-walkers.ts';
 import { collapseStormExperiment } from './collapse-storm.ts';
 import { eagerSplitExperiment } from './eager-split.ts';
 import type { Experiment } from './experiment.ts';
+import { hostCoalescingExperiment } from './host-coalescing.ts';
 import { memslotUnmapExperiment } from './memslot-unmap.ts';
 import { parallelFaultsExperiment } from './parallel-faults.ts';
 import { policyFaultsExperiment } from './policy-faults.ts';
@@ -15,11 +17,13 @@ export const EXPERIMENTS: readonly Experiment[] = [
   parallelFaultsExperiment,
   relaxUnderRwlockExperiment,
   teardownOrderExperiment,
+  blockedWalkersExperiment,
   memslotUnmapExperiment,
   eagerSplitExperiment,
   policyFaultsExperiment,
   collapseStormExperiment,
   afterLoggingExperiment,
+  hostCoalescingExperiment,
 ];
 
 /**

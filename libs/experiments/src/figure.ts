@@ -18,7 +18,8 @@ export type Judgement = 'equal' | 'within' | 'rounding' | 'miss' | 'shown';
 
 /** Deviation of the simulated figure from the published one, as a share of it; undefined when there is none. */
 export function deviation({ simulated, published }: Figure): number | undefined {
-  return published === undefined ? undefined : simulated / published - 1;
+  if (published === undefined) return undefined;
+  return simulated === published ? 0 : simulated / published - 1;
 }
 
 /** Whether a figure is reproduced. */

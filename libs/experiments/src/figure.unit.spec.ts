@@ -40,3 +40,8 @@ test('a rounded published figure is judged by what it may stand for', () => {
 test('the deviation is a share of the published figure', () => {
   assert.equal(deviation(figure(120))?.toFixed(3), '0.200');
 });
+
+test('a published 0 that comes out deviates by nothing', () => {
+  assert.equal(deviation(figure(0, { published: 0, tolerance: 0 })), 0);
+  assert.equal(judge(figure(1, { published: 0, tolerance: 0 })), 'miss');
+});

@@ -3,12 +3,17 @@ import { K, TLBI } from '@s2lab/events';
 
 const TWO_32 = 0x1_0000_0000;
 
+/** Upper bounds of the histogram of a phase's commands, ns; a last bucket has none. */
+export const COMMAND_LIMITS_NS = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] as const;
+
 /** What a phase took. */
 export interface PhaseFigures {
   /** Virtual ns from its begin until the last actor was through. */
   readonly ns: number;
   /** Virtual ns of the command of a vCPU that took longest. */
   readonly longestNs: number;
+  /** Commands of vCPUs by how long they took: COMMAND_LIMITS_NS and one bucket more. */
+  readonly commands: readonly number[];
   /** Events by kind (K). */
   readonly counts: Float64Array;
   /** Broadcast TLB flushes: calls of the kernel's functions, each of which ends with one invalidation of all combined entries. */
@@ -25,6 +30,7 @@ export class PhaseTally {
   private counts = new Float64Array(256);
   private flushes = 0;
   private longestNs = 0;
+  private commands = noCommands();
   private pendingPeak = 0;
   private pendingNs = 0;
   private linkedTables = 0;
@@ -33,6 +39,8 @@ export class PhaseTally {
   /** A vCPU's command took `ns`. */
   command(ns: number): void {
     this.longestNs = Math.max(this.longestNs, ns);
+    const bucket = COMMAND_LIMITS_NS.findIndex((limit) => ns <= limit);
+    this.commands[bucket < 0 ? COMMAND_LIMITS_NS.length : bucket]! += 1;
   }
 
   /** Adds the rows from `first` on. */
@@ -73,14 +81,19 @@ export class PhaseTally {
 
   /** Ends a phase of `ns`: its figures; what is pending goes on into the next. */
   take(ns: number): PhaseFigures {
-    const { counts, flushes, longestNs, pendingPeak, pendingNs, linkedTables } = this;
+    const { counts, flushes, longestNs, commands, pendingPeak, pendingNs, linkedTables } = this;
     this.counts = new Float64Array(256);
     this.flushes = 0;
     this.longestNs = 0;
+    this.commands = noCommands();
     this.pendingPeak = this.retiredAtNs.size;
     this.pendingNs = 0;
-    return { ns, longestNs, counts, flushes, pendingPeak, pendingNs, linkedTables };
+    return { ns, longestNs, commands, counts, flushes, pendingPeak, pendingNs, linkedTables };
   }
+}
+
+function noCommands(): number[] {
+  return [...COMMAND_LIMITS_NS, 0].map(() => 0);
 }
 
 function timeOf(rows: EventRows, row: number): number {

@@ -8,6 +8,7 @@ import type { Experiment, Size, StatedCost } from './experiment.ts';
 import { costOverrides } from './experiment.ts';
 import type { Figure } from './figure.ts';
 import { MEMORY_IPA, memslot, PAGE } from './guest-memory.ts';
+import type { PhaseFigures } from './phase-tally.ts';
 
 /** vCPUs, then seconds for 20 GiB in 1G blocks: teardown before the block is installed, and after. */
 const PUBLISHED = [
@@ -25,11 +26,17 @@ const COSTS: readonly StatedCost[] = [
   { cost: 'visitNs', ns: 430, fitted: true, why: 'before, 1 vCPU: 0.49 us a descriptor torn down' },
 ];
 
+/** Virtual ns in which all vCPUs get through all blocks again after dirty logging, on the machine that was published. */
+export function collapseNs(policy: ReclaimPolicy, teardown: MachineConfig['teardown'], vcpus: number, blocks: number): number {
+  const costs = { ...DEFAULT_COSTS, ...costOverrides(COSTS) };
+  return collapseAll(policy, { vcpus, teardown, fwb: false, cleansBeforeLock: true, costs }, blocks).ns;
+}
+
 /**
- * Virtual ns in which all vCPUs get through all blocks again after dirty logging.
+ * All vCPUs go through all blocks again after dirty logging.
  * @param blocks of 1 GiB, every page of which is mapped by itself but the first
  */
-export function collapseNs(policy: ReclaimPolicy, teardown: MachineConfig['teardown'], vcpus: number, blocks: number): number {
+export function collapseAll(policy: ReclaimPolicy, machine: Partial<MachineConfig>, blocks: number): PhaseFigures {
   const touch =
     (limit: number) =>
     (_: number, n: number, command: Command): boolean => {
@@ -39,16 +46,8 @@ export function collapseNs(policy: ReclaimPolicy, teardown: MachineConfig['teard
       return n < limit;
     };
   const first = (block: number): CommandFields => ({ kind: COMMAND.unmapRange, ipa: MEMORY_IPA + block * GIB, bytes: PAGE });
-  const config: Partial<MachineConfig> = {
-    vcpus,
-    teardown,
-    fwb: false,
-    cleansBeforeLock: true,
-    // Every page is mapped at once by splitting eagerly, instead of by 2^18 faults a block; and the first one is unmapped, so that it faults.
-    eagerSplitBytes: GIB,
-    costs: { ...DEFAULT_COSTS, ...costOverrides(COSTS) },
-  };
-  const figures = measurePhases(config, policy, [
+  // Every page is mapped at once by splitting eagerly, instead of by 2^18 faults a block; and the first one is unmapped, so that it faults.
+  const figures = measurePhases({ ...machine, eagerSplitBytes: GIB }, policy, [
     { name: 'create', vmm: [memslot(blocks * GIB, { vmaShift: 30 })] },
     { name: 'populate', vcpus: (vcpu, n, command) => vcpu === 0 && touch(blocks)(vcpu, n, command) },
     {
@@ -61,7 +60,7 @@ export function collapseNs(policy: ReclaimPolicy, teardown: MachineConfig['teard
     },
     { name: 'collapse', vcpus: touch(blocks) },
   ]);
-  return figures.get('collapse')!.ns;
+  return figures.get('collapse')!;
 }
 
 function run(size: Size): readonly Figure[] {

@@ -1,5 +1,6 @@
-import { ByteBuffer } from 'flatbuffers';
+import { ByteBuffer, Encoding } from 'flatbuffers';
 import { Message, type Schema } from 'apache-arrow';
+import type { Field as FieldTable } from 'apache-arrow/fb/field';
 import { Int as IntTable } from 'apache-arrow/fb/int';
 import { Message as MessageTable } from 'apache-arrow/fb/message';
 import { MessageHeader } from 'apache-arrow/fb/message-header';
@@ -8,11 +9,37 @@ import { Type } from 'apache-arrow/fb/type';
 import { SCHEMA_VERSION } from '@s2lab/events';
 import { ARROW_COLUMNS, BYTES_OF, VERSION_KEY } from './arrow-schema.ts';
 
-/** Entries of metadata a schema may have before it is refused: a log's has three. */
+/** Entries of metadata that a schema or one of its columns may have before it is refused: a log's schema has three, a column one. */
 const ENTRIES_MAX = 64;
 
 /** A log's schema as read from a file, or why its frames cannot be read. */
 export type SchemaReading = { readonly schema: Schema; readonly description: string } | { readonly because: string };
+
+/**
+ * Bytes of all texts of a schema or column, before any is decoded; undefined when it has too many. The header has no checksum, so a count may
+ * say anything (2^31 entries that are all null took minutes to go through), and each of many entries may point to the same long text.
+ */
+function textBytes(table: SchemaTable | FieldTable): number | undefined {
+  const entries = table.customMetadataLength();
+  if (entries > ENTRIES_MAX) return undefined;
+  let sum = 0;
+  for (let i = 0; i < entries; i += 1) {
+    const entry = table.customMetadata(i);
+    sum += (entry?.key(Encoding.UTF8_BYTES)?.length ?? 0) + (entry?.value(Encoding.UTF8_BYTES)?.length ?? 0);
+  }
+  return sum;
+}
+
+/** Whether the texts of a schema are few and, together, no longer than the `bytes` that hold them. */
+function hasHonestTexts(table: SchemaTable, bytes: number): boolean {
+  let sum = textBytes(table);
+  for (let i = 0; i < ARROW_COLUMNS.length && sum !== undefined; i += 1) {
+    const field = table.fields(i);
+    const own = field === null ? 0 : textBytes(field);
+    sum = own === undefined ? undefined : sum + own + (field?.name(Encoding.UTF8_BYTES)?.length ?? 0);
+  }
+  return sum !== undefined && sum <= bytes;
+}
 
 function columnProblem(table: SchemaTable): string | undefined {
   if (table.fieldsLength() !== ARROW_COLUMNS.length) return `it has ${table.fieldsLength()} columns, not ${ARROW_COLUMNS.length}`;
@@ -36,7 +63,7 @@ function read(metadata: Uint8Array): SchemaReading {
   const message = MessageTable.getRootAsMessage(new ByteBuffer(metadata));
   if (message.headerType() !== MessageHeader.Schema) return { because: 'its first message is no schema' };
   const table = message.header(new SchemaTable()) as SchemaTable | null;
-  if (table === null || table.customMetadataLength() > ENTRIES_MAX) return { because: 'its schema makes no sense' };
+  if (table === null || !hasHonestTexts(table, metadata.byteLength)) return { because: 'its schema makes no sense' };
   const entries = new Map<string, string>();
   for (let i = 0; i < table.customMetadataLength(); i += 1)
     entries.set(table.customMetadata(i)?.key() ?? '', table.customMetadata(i)?.value() ?? '');

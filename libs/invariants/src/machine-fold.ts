@@ -1,14 +1,19 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
+import { isTable } from '@s2lab/arch';
 import { K } from '@s2lab/events';
 import type { Explanation, Handler, Registrar, Rule } from './rule.ts';
 import { EventCursor } from './shadow/event-cursor.ts';
-import { World } from './shadow/world.ts';
+import { CLOSING, EVOLVERS, World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
 import type { Violation } from './verdict.ts';
 import { showCommand } from './verdict.ts';
 import { eventWords } from './words.ts';
 
 const KIND_CODES = 256;
+const TWO_32 = 0x1_0000_0000;
+
+/** By kind: 1 = one of CLOSING. */
+const closing = Uint8Array.from({ length: KIND_CODES }, (_, kind) => (CLOSING.includes(kind) ? 1 : 0));
 
 /** Where violations of all machines are collected: exact counts, and the first ones with their proofs. */
 export interface Ledger {
@@ -49,6 +54,8 @@ export class MachineFold {
   private readonly ledger: Ledger;
   private readonly before: Handler[][] = [];
   private readonly after: Handler[][] = [];
+  /** By kind: 1 = no rule looks at it and the world keeps nothing of it. */
+  private readonly quiet = new Uint8Array(KIND_CODES);
   private readonly atIdle: Handler[] = [];
   private readonly atDisorder: Handler[] = [];
   private readonly atDisagreement: Handler[] = [];
@@ -73,28 +80,75 @@ export class MachineFold {
     this.events += rows.length;
     const world = this.world;
     if (this.blind || world === undefined) return;
-    const cursor = this.cursor;
-    const { before, after, atIdle } = this;
-    const actors = world.actors;
+    const { cursor, quiet } = this;
+    const { actors } = world;
+    const { kind: kinds, actor: actorColumn, at: times } = rows;
     const length = rows.length;
     cursor.open(rows);
     for (let i = from; i < length; i++) {
-      cursor.load(i, firstSeq + i);
-      if (cursor.actor >= actors.count) actors.see(cursor.actor);
-      const kind = cursor.kind;
-      const at = cursor.at;
-      if (at < actors.lastAt[cursor.actor]! || this.stopped) for (const handler of this.atDisorder) handler(cursor);
-      actors.lastAt[cursor.actor] = at;
-      if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor))
-        for (const handler of this.atDisagreement) handler(cursor);
-      const first = before[kind]!;
-      for (let k = 0; k < first.length; k++) first[k]!(cursor);
-      const idle = world.evolve(cursor);
-      const second = after[kind]!;
-      for (let k = 0; k < second.length; k++) second[k]!(cursor);
-      if (idle) for (let k = 0; k < atIdle.length; k++) atIdle[k]!(cursor);
+      const kind = kinds[i]!;
+      const actor = actorColumn[i]!;
+      if (actor >= actors.count) actors.see(actor);
+      const at = times[2 * i + 1]! * TWO_32 + times[2 * i]!;
+      const ordered = at >= actors.lastAt[actor]! && !this.stopped;
+      if (!ordered || quiet[kind] === 0) cursor.load(i, firstSeq + i);
+      if (!ordered) this.call(this.atDisorder);
+      actors.lastAt[actor] = at;
+      if (quiet[kind] === 1) continue;
+      if (kind !== K.descriptorRead) this.foldRow(world, kind);
+      else if (this.foldRead(world) && ordered) i = this.skipReads(world, i);
       if (kind === K.machineStopped) this.stopped = true;
     }
+  }
+
+  /** Folds the event under the cursor. */
+  private foldRow(world: World, kind: number): void {
+    const { cursor } = this;
+    if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor)) this.call(this.atDisagreement);
+    const first = this.before[kind]!;
+    for (let k = 0; k < first.length; k++) first[k]!(cursor);
+    EVOLVERS[kind]?.(world, cursor);
+    const second = this.after[kind]!;
+    for (let k = 0; k < second.length; k++) second[k]!(cursor);
+    if (closing[kind] === 1 && world.actors.idle(cursor.actor)) this.call(this.atIdle);
+  }
+
+  /** Folds the descriptor read under the cursor. Returns whether no rule had anything to say and it leads to no other table. */
+  private foldRead(world: World): boolean {
+    const { cursor, violations } = this;
+    this.foldRow(world, K.descriptorRead);
+    return violations === this.violations && !world.leadsOn(cursor);
+  }
+
+  /**
+   * Goes over the reads after row `i` that say nothing new: of the same walker in the same table, each finding what the shadow has there, a
+   * descriptor that leads to no table. Walks over ranges are such runs. What a rule may look at of a read is the same for all of them
+   * (`Registrar.reads`), so none has anything to say. Returns the last row of the run.
+   */
+  private skipReads(world: World, i: number): number {
+    const { rows, actor, table, stage2, place } = this.cursor;
+    const { kind, actor: actorColumn, table: tableColumn, stage2: stage2Column, slot, old, at } = rows;
+    const { tables } = world;
+    const words = tables.descriptors[place]!;
+    const level = tables.level[place]!;
+    const { lastAt } = world.actors;
+    let last = lastAt[actor]!;
+    let next = i + 1;
+    for (; next < rows.length; next++) {
+      if (kind[next] !== K.descriptorRead || actorColumn[next] !== actor || tableColumn[next] !== table) break;
+      const j = 2 * slot[next]!;
+      const lo = old[2 * next]! | 0;
+      if (words[j] !== lo || words[j + 1] !== (old[2 * next + 1]! | 0) || isTable(lo, level) || stage2Column[next] !== stage2) break;
+      const now = at[2 * next + 1]! * TWO_32 + at[2 * next]!;
+      if (now < last) break;
+      last = now;
+    }
+    lastAt[actor] = last;
+    return next - 1;
+  }
+
+  private call(handlers: readonly Handler[]): void {
+    for (let k = 0; k < handlers.length; k++) handlers[k]!(this.cursor);
   }
 
   /** Tells a violation of `rule` at event `seq` that no handler sees, such as a gap. */
@@ -147,7 +201,11 @@ export class MachineFold {
     this.world = world;
     const on: Registrar = {
       before: (kinds, handler) => {
+        if (kinds.includes(K.descriptorRead)) throw new TypeError('a rule sees descriptor-read by Registrar.reads only');
         for (const kind of kinds) this.before[kind]!.push(handler);
+      },
+      reads: (handler) => {
+        this.before[K.descriptorRead]!.push(handler);
       },
       after: (kinds, handler) => {
         for (const kind of kinds) this.after[kind]!.push(handler);
@@ -170,7 +228,7 @@ export class MachineFold {
         on,
         world,
         origin: this.origin,
-        report: (e, explain) => this.report(rule.id, e, explain),
+        report: (_, explain) => this.report(rule.id, explain),
         keep: (initial) => {
           const state = (found[own.length] as ReturnType<typeof initial> | undefined) ?? initial();
           own.push(state);
@@ -178,9 +236,16 @@ export class MachineFold {
         },
       });
     }
+    for (let kind = 0; kind < KIND_CODES; kind++) {
+      const aimed = kind >= K.descriptorRead && kind <= K.referenceRead;
+      const seen = aimed || this.before[kind]!.length > 0 || this.after[kind]!.length > 0 || EVOLVERS[kind] !== undefined;
+      this.quiet[kind] = seen || kind === K.machineStopped ? 0 : 1;
+    }
   }
 
-  private report(rule: string, e: EventCursor, explain: () => Explanation): void {
+  /** Tells a violation at the event under the cursor. */
+  private report(rule: string, explain: () => Explanation): void {
+    const e = this.cursor;
     this.count(rule);
     if (this.ledger.violations.length >= this.ledger.maxViolations) return;
     const { because, witness } = explain();

@@ -6,6 +6,9 @@ import type { WitnessLine } from './verdict.ts';
 /** Looks at one event. It may keep state of its own; it never changes the world. */
 export type Handler = (e: EventCursor) => void;
 
+/** What a rule may look at of a descriptor read: who walks, and where. */
+export type ReadEvent = Pick<EventCursor, 'seq' | 'actor' | 'stage2' | 'table' | 'place'>;
+
 /** Why something is a violation: one sentence, and the events that prove it besides the one under the fold, oldest first. */
 export interface Explanation {
   readonly because: string;
@@ -13,12 +16,17 @@ export interface Explanation {
 }
 
 /** Tells a violation at the event under the fold. `explain` runs only when the violation is kept, not when it is only counted. */
-type Report = (e: EventCursor, explain: () => Explanation) => void;
+type Report = (e: ReadEvent, explain: () => Explanation) => void;
 
 /** Where a rule says which events it wants to see. */
 export interface Registrar {
-  /** Sees events of `kinds` (codes) while the world is still as it was before them. */
+  /** Sees events of `kinds` (codes, all but descriptor-read) while the world is still as it was before them. */
   before(kinds: readonly number[], handler: Handler): void;
+  /**
+   * Sees descriptor reads of walkers. They are nearly half of all events, and most of them walk along a table; so the handler keeps no state,
+   * and sees one read for all that follow it by the same walker in the same table without leading to another one.
+   */
+  reads(handler: (e: ReadEvent) => void): void;
   /** Sees events of `kinds` when the world has folded them in. */
   after(kinds: readonly number[], handler: Handler): void;
   /** Sees, before the world has folded it in, an event that follows `machine-stopped` or whose time is before that of its actor's last one. */

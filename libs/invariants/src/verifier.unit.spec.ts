@@ -1,8 +1,11 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Frame } from '@s2lab/events';
+import { K } from '@s2lab/events';
 import { framesOf, lifeOfAStage2, trace } from '@s2lab/testkit';
 import { formatVerdict, needsBreak, RULES, Verifier } from './index.ts';
+import { MachineFold } from './machine-fold.ts';
+import type { Rule } from './rule.ts';
 
 function judge(frames: readonly Frame[], options: ConstructorParameters<typeof Verifier>[0] = {}): Verifier {
   const verifier = new Verifier(options);
@@ -120,4 +123,19 @@ test('every rule says what it is, where it comes from and what it keeps, and has
   assert.equal(new Set(RULES.map((rule) => rule.id)).size, RULES.length);
   for (const rule of RULES)
     for (const field of [rule.name, rule.prose, rule.source, rule.state]) assert.ok(field.length > 5, `${rule.id}: ${field}`);
+});
+
+test('a walker that read an empty slot and then, beside it, the link to a table has come to that table', () => {
+  const t = trace().map(0, 0x4000_0000, 0x8000_0000);
+  t.as(2).beginWalk('leaf', 0x4000_0000, 0x1000).read(0, 1).read(1, 5).read(1, 0);
+  t.map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).reuse(2).map(0, 0x4000_0000, 0x8000_0000);
+  const { counts } = judge(t.as(2).read(2, 0).endWalk().stop().frames(4096), { rules: ['I1'] }).finish();
+  assert.deepEqual(counts, { I1: 1 });
+});
+
+test('a rule that asks for each single descriptor read is refused: it gets one for a run of them', () => {
+  const greedy: Rule = { ...RULES[0]!, attach: ({ on }) => on.before([K.descriptorRead], () => {}) };
+  const ledger = { violations: [], counts: new Map<string, number>(), maxViolations: 1, log: 'LOG' };
+  const [frame] = lifeOfAStage2().frames(40);
+  assert.throws(() => new MachineFold(frame!.origin, [greedy], ledger).fold(frame!.rows, 0), /Registrar\.reads only/);
 });

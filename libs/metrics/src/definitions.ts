@@ -191,7 +191,7 @@ export const METRICS = {
     type: 'counter',
     from: 'events',
     labels: group,
-    help: 'Tables of a host’s stage-2 replaced by a block again.',
+    help: 'Tables of a host’s stage-2 replaced by a block again, or dropped for the next abort to map the block.',
   },
   s2lab_pkvm_host_aborts_total: {
     type: 'counter',

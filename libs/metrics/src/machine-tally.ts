@@ -208,7 +208,8 @@ export class MachineTally {
         break;
       case K.tableUnlinked:
         this.mapped.dropTable(rows.table[i]!);
-        if (rows.aux[i] === UNLINK_CAUSE.collapse) this.countOfStage2(rows, i, AT.collapses, AT.hostCoalesced);
+        if (rows.aux[i] === UNLINK_CAUSE.collapse || rows.aux[i] === UNLINK_CAUSE.idle)
+          this.countOfStage2(rows, i, AT.collapses, AT.hostCoalesced);
         break;
       case K.tableRetired:
         this.pending.set(rows.table[i]!, wide(rows.at, i));

@@ -1,7 +1,7 @@
 import { DSB, K, LOCK_MODE } from '@s2lab/events';
 import type { EventWriter } from './event-writer.ts';
 import type { GoldenLine } from './golden-line.ts';
-import { flushIpa, flushRange, flushVmid } from './tlbi-sequences.ts';
+import { RANGE_PAGES_MAX, flushIpa, flushRange, flushVmid } from './tlbi-sequences.ts';
 
 /** What the expansion of a TLB maintenance call depends on. */
 export interface FlushSetting {
@@ -10,9 +10,6 @@ export interface FlushSetting {
   /** Before 6.8 a level hint of 0 stood for "unknown". */
   readonly zeroIsUnknown: boolean;
 }
-
-/** Most pages of one recorded range: all of a 52-bit space. */
-const PAGES_MAX = 2 ** 40;
 
 /** Writes what a line of TLB, barrier or cache maintenance says. Returns whether it was one. */
 export function maintenance(writer: EventWriter, line: GoldenLine, setting: FlushSetting): boolean {
@@ -52,7 +49,7 @@ function flush(writer: EventWriter, line: GoldenLine, setting: FlushSetting): vo
       flushIpa(sink, line.bytes('a'), hint(line, setting), true);
       return;
     case 'range':
-      flushRange(sink, line.bytes('a'), line.whole('pages', 1, PAGES_MAX), setting.pageShift, setting.lpa2);
+      flushRange(sink, line.bytes('a'), line.whole('pages', 1, RANGE_PAGES_MAX), setting.pageShift, setting.lpa2);
       return;
     case 'vmid':
       flushVmid(sink);

@@ -7,5 +7,5 @@ export type { GoldenOptions } from './golden-options.ts';
 export { GoldenLine } from './golden-line.ts';
 export type { Halves } from './golden-line.ts';
 export { accessCode, walkFlags } from './golden-operations.ts';
-export { flushIpa, flushRange, flushVmid } from './tlbi-sequences.ts';
+export { RANGE_PAGES_MAX, flushIpa, flushRange, flushVmid } from './tlbi-sequences.ts';
 export type { InstructionSink } from './tlbi-sequences.ts';

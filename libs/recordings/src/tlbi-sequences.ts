@@ -12,6 +12,9 @@ export interface InstructionSink {
 const TOP_SCALE = 3;
 const MOST_UNITS = 32;
 
+/** Most pages of one call by range: a larger range is more calls. @source Linux 7.2 asm/tlbflush.h MAX_TLBI_RANGE_PAGES, hyp/pgtable.c kvm_tlb_flush_vmid_range() */
+export const RANGE_PAGES_MAX: number = MOST_UNITS * 2 ** (5 * TOP_SCALE + 1);
+
 /**
  * The instructions behind a call that invalidates one IPA, broadcast or on this core only.
  * @source Linux 7.2 hyp/nvhe/tlb.c __kvm_tlb_flush_vmid_ipa(), __kvm_tlb_flush_vmid_ipa_nsh()
@@ -39,9 +42,12 @@ export function flushVmid(sink: InstructionSink): void {
 /**
  * The instructions behind a call that invalidates `pages` pages from `ipa` on: pieces from the largest scale down, single pages one by one.
  * With LPA2 a range must start at a multiple of 64 KiB, so that pages before it go one by one.
+ * @param pages 1 to RANGE_PAGES_MAX
+ * @throws RangeError when there are more
  * @source Linux 7.2 hyp/nvhe/tlb.c __kvm_tlb_flush_vmid_range(), asm/tlbflush.h __flush_tlb_range_op()
  */
 export function flushRange(sink: InstructionSink, ipa: number, pages: number, pageShift: number, lpa2: boolean): void {
+  if (pages > RANGE_PAGES_MAX) throw new RangeError(`a range of ${pages} pages: one call invalidates ${RANGE_PAGES_MAX} at most`);
   const pageBytes = 2 ** pageShift;
   sink.dsb(DSB.ish);
   sink.isb();
@@ -55,7 +61,6 @@ export function flushRange(sink: InstructionSink, ipa: number, pages: number, pa
       left -= 1;
       continue;
     }
-    if (scale < 0) throw new RangeError(`a range of ${pages} pages is not made of range TLBI pieces`);
     const unit = 2 ** (5 * scale + 1);
     const number = Math.min(Math.floor(left / unit), MOST_UNITS) - 1;
     if (number >= 0) {

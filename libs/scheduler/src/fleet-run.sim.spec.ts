@@ -83,24 +83,7 @@ function* events(frames: readonly Frame[]) {
 }
 
 function fold(world: World, rows: EventRows): void {
-  for (let i = 0; i < rows.length; i += 1) {
-    const ipa = rows.ipa[2 * i + 1]! * 2 ** 32 + rows.ipa[2 * i]!;
-    world.evolve(
-      rows.kind[i]!,
-      rows.actor[i]!,
-      rows.stage2[i]!,
-      rows.level[i]!,
-      rows.slot[i]!,
-      rows.table[i]!,
-      rows.old[2 * i]!,
-      rows.old[2 * i + 1]!,
-      rows.new[2 * i]!,
-      rows.new[2 * i + 1]!,
-      ipa,
-      rows.arg[i]!,
-      rows.aux[i]!,
-    );
-  }
+  for (let i = 0; i < rows.length; i += 1) world.evolve(rows, i);
 }
 
 /** Codes of the kinds that only a machine with a hypervisor makes, first and last. */

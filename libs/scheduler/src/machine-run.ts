@@ -11,6 +11,8 @@ export class MachineRun {
   private readonly order: Tournament;
   private readonly clock: Float64Array;
   stopped = false;
+  /** Steps made so far. */
+  steps = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -40,6 +42,7 @@ export class MachineRun {
       const walker = machine.walkers[actor]!;
       machine.beginStep(at);
       step(machine, walker);
+      this.steps += 1;
       clock[actor] = walker.blocked !== 0 || walker.isFinished ? Infinity : at + machine.stepCost();
       if (machine.takeWoken()) order.rebuild();
       else order.update(actor);

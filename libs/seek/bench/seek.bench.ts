@@ -1,9 +1,11 @@
 // Going to events of a log of 10⁷ events: opening, building checkpoints, seeks to places spread over the log, single steps in both
-// directions, and what checkpoints take. S2LAB_BENCH_EVENTS=100000000 makes it a log of 10⁸ events: some minutes, and 600 MB of disk.
+// directions, what checkpoints take, and what memory a long way back does. S2LAB_BENCH_EVENTS=100000000 makes it a log of 10⁸ events: some minutes, and 600 MB of disk.
 // Times are CPU time of the whole process, threads of the compressor included, so that other load on the machine does not count.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { assembleFleet } from '@s2lab/fleet';
 import { isDamage } from '@s2lab/events';
 import { Verifier } from '@s2lab/invariants';
@@ -16,6 +18,9 @@ const EVENTS = Number(process.env['S2LAB_BENCH_EVENTS'] ?? 10_000_000);
 const SIZE = EVENTS === 10_000_000 ? '10⁷ events' : EVENTS === 100_000_000 ? '10⁸ events' : `${EVENTS} events`;
 const SEEKS = 40;
 const STEPS = 300;
+const WAY_BACK = 10_000;
+/** Steps of that way after which all that is kept is there. */
+const SETTLED = 2000;
 
 function report(name: string, value: number, unit: string, target: number, better: 'higher' | 'lower'): void {
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit, target, better }));
@@ -25,6 +30,16 @@ function report(name: string, value: number, unit: string, target: number, bette
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** MiB that are in use once garbage is collected. */
+function memoryInUse(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / 2 ** 20;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 's2lab-bench-'));
@@ -89,6 +104,13 @@ try {
     report(`step ${name}, median`, steps[STEPS >> 1]!, 'ms', 16, 'lower');
     report(`step ${name}, slowest of ${STEPS}`, steps.at(-1)!, 'ms', 16, 'lower');
   }
+  const back = new LogCursor(timeline);
+  const machine = timeline.machines[0]!;
+  const last = machine.events - 1;
+  for (let by = 0; by < SETTLED; by += 1) await back.at(machine, last - by);
+  const settled = memoryInUse();
+  for (let by = SETTLED; by < WAY_BACK; by += 1) await back.at(machine, last - by);
+  report(`memory in use, grown between steps ${SETTLED} and ${WAY_BACK} backwards`, memoryInUse() - settled, 'MiB', 8, 'lower');
   report('memory of the process, most', process.resourceUsage().maxRSS / 1024, 'MiB', 1024, 'lower');
   await timeline.close();
 } finally {

@@ -7,7 +7,7 @@ import type { CheckpointPlace, CheckpointStore, PackedView, SurveyRecord } from 
 import { viewFromBytes, viewToBytes } from '@s2lab/survey';
 
 /** Version of the file and of what a snapshot holds; another one is built anew. */
-const VERSION = 5;
+const VERSION = 6;
 const MAGIC = Buffer.from('s2labck\n');
 /** Share of the log's bytes that verdict and overviews may take. */
 const SURVEY_SHARE = 0.009;

@@ -186,7 +186,7 @@ function drawAxis(canvas: MapCanvas, view: MapView, palette: MapPalette): void {
     canvas.fillRect(x, top + 1, 1, 4);
     canvas.fillStyle = css(palette.text);
     // A mark at the edge keeps its letters on the surface.
-    const half = text.length * 3.2;
+    const half = text.length * 3.6;
     canvas.fillText(text, Math.min(view.width - half, Math.max(half, x)), top + 11);
   }
 }

@@ -28,10 +28,14 @@ export function viewToBytes(view: MachineView): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** The view that `viewToBytes` was given. @throws when it is none, or one of another program's making */
-export function viewFromBytes(all: Uint8Array): MachineView {
+/**
+ * The view that `viewToBytes` was given.
+ * @param into a view that is not needed any more, whose memory is used where it fits
+ * @throws when it is none, or one of another program's making
+ */
+export function viewFromBytes(all: Uint8Array, into?: MachineView): MachineView {
   const bodyAt = 4 + new DataView(all.buffer, all.byteOffset).getUint32(0, true);
-  return restoreView({ head: new TextDecoder().decode(all.subarray(4, bodyAt)), body: all.subarray(bodyAt) });
+  return restoreView({ head: new TextDecoder().decode(all.subarray(4, bodyAt)), body: all.subarray(bodyAt) }, into);
 }
 
 /** How views are made small on a platform. */

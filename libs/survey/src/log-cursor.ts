@@ -51,11 +51,11 @@ export class LogCursor {
     return view;
   }
 
-  /** The nearest view at or before event `seq` that is at hand. */
+  /** The nearest view at or before event `seq` that is at hand; the cursor's own is used up. */
   private start(seq: number): MachineView {
     const foothold = this.footholds.findLast(({ nextSeq }) => nextSeq <= seq + 1);
     const here = this.view.nextSeq <= seq + 1 ? this.view : new MachineView();
-    return foothold === undefined || here.nextSeq + NEAR >= foothold.nextSeq ? here : viewFromBytes(foothold.bytes);
+    return foothold === undefined || here.nextSeq + NEAR >= foothold.nextSeq ? here : viewFromBytes(foothold.bytes, this.view);
   }
 
   private leave(view: MachineView, towards: number): void {

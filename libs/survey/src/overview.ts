@@ -70,7 +70,7 @@ export class OverviewFold {
           faults += 1;
           break;
         case K.tableUnlinked:
-          if (rows.aux[i] === UNLINK_CAUSE.collapse) collapses += 1;
+          if (rows.aux[i] === UNLINK_CAUSE.collapse || rows.aux[i] === UNLINK_CAUSE.idle) collapses += 1;
           break;
         case K.tableAllocated:
         case K.tableReused:

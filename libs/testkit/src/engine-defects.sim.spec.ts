@@ -24,22 +24,15 @@ type Defect = (walker: Walker, kind: number, newLo: number) => number | undefine
 class DefectiveMachine extends Machine {
   defect: Defect = (_walker, _kind, newLo) => newLo;
 
-  override commit(
-    walker: Walker,
-    kind: number,
-    level: number,
-    slot: number,
-    table: number,
-    oldLo: number,
-    oldHi: number,
-    newLo: number,
-    newHi: number,
-    ipa: number,
-    arg: number,
-    aux: number,
-  ): void {
-    const lo = this.defect(walker, kind, newLo);
-    if (lo !== undefined) super.commit(walker, kind, level, slot, table, oldLo, oldHi, lo, newHi, ipa, arg, aux);
+  override settle(columns: EventColumns, kind: number): void {
+    const row = columns.length - 1;
+    const lo = this.defect(this.walkers[columns.actor[row]!]!, kind, columns.new[2 * row]!);
+    if (lo === undefined) {
+      columns.length = row;
+      return;
+    }
+    columns.new[2 * row] = lo;
+    super.settle(columns, kind);
   }
 }
 

@@ -1,9 +1,19 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { Edge, FullBounds, FullOrder, FullReport, FullSearchOptions, SamplingOptions, StateGraph } from '@s2lab/checker';
-import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, shrink } from '@s2lab/checker';
+import type {
+  Edge,
+  FullBounds,
+  FullCounterexample,
+  FullOrder,
+  FullReport,
+  FullSearchOptions,
+  SamplingOptions,
+  StateGraph,
+} from '@s2lab/checker';
+import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, sampling, shrink } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
+import { K, kindName } from '@s2lab/events';
 import { Verifier } from '@s2lab/invariants';
 import { policyByName } from '@s2lab/policies';
 import { MachineView } from '@s2lab/timeline';
@@ -37,6 +47,7 @@ const COMPARED: readonly (readonly [scenario: string, policies: readonly string[
   ['collapse-young', ['rwlock', 'refs', 'eager'], { ...SMALL, walkers: 0 }],
   ['collapse-protect', ['hyp-lock', 'rwlock'], { ...GUESTS, walkers: 0 }],
   ['two-collapses', ['rcu', 'rwlock', 'refs-naive', 'refs', 'eager', 'v6.1'], TWINS],
+  ['reclaim-fault', ['rwlock', 'hyp-lock', 'refs'], SMALL],
 ];
 
 for (const [scenario, policies, bounds] of COMPARED) {
@@ -218,4 +229,49 @@ test('a search that was saved, wherever it stood, and goes on in another process
       }
     }
   }
+});
+
+test('pKVM: taking pages back against faults of the host holds, brings blocks back under the feet of hardware walks, and fails where faults take no lock', () => {
+  const rwlock = policyByName('rwlock');
+  assert.equal(searched('reclaim-fault', rwlock, GUESTS).ended, 'complete');
+  const met = (kind: number): FullCounterexample | undefined => searched('reclaim-fault', rwlock, GUESTS, { find: kind }).counterexample();
+  for (const kind of [K.tableUnlinked, K.pageReclaimed, K.hardwareDescriptorRead]) assert.equal(met(kind)?.kind, 'found', kindName(kind));
+  const unlocked = { ...rwlock, faultLock: 0 };
+  assert.equal(searched('reclaim-fault', unlocked, SMALL).counterexample()?.invariant, 'I9');
+  const found = searched('reclaim-fault', unlocked, SMALL, { except: ['I9'] }).counterexample()!;
+  assert.equal(found.invariant, 'I1');
+  const view = new MachineView();
+  view.fold(found.frame.rows, 0);
+  assert.equal(view.nextSeq, found.frame.rows.length);
+});
+
+test('a policy that needs RCU is refused by name on a pKVM machine, searched or sampled', () => {
+  const of = { scenario: 'reclaim-fault', policy: policyByName('rcu'), bounds: SMALL, order: 'bfs', reduce: true } as const;
+  const limits = { maxBytes: 2 ** 29, maxStates: 1, maxPreemptions: 1, except: [], liveness: false };
+  const refused = /policy 'rcu' is refused in reclaim-fault, a pkvm machine: it needs RCU, and there is none at EL2/;
+  assert.throws(() => new FullCheck({ ...of, ...limits }), refused);
+  const draws = { draw: 'pct', seed: 1, executions: 1, depth: 3, except: [] } as const;
+  assert.throws(() => sampling('reclaim-fault', SMALL, policyByName('rcu'), draws), refused);
+});
+
+test('of a pKVM scenario too, schedules are drawn to the end, and no executions are found that never end', () => {
+  const draws = { draw: 'pct', seed: 3, executions: 100, depth: 3, except: [] } as const;
+  const drawn = sampling('reclaim-fault', { ...GUESTS, walkers: 3, slots: 4 }, policyByName('epoch'), draws);
+  while (drawn.advance(50));
+  assert.deepEqual([drawn.ended, drawn.executions, drawn.unended], ['sampled', 100, 0]);
+  assert.ok(drawn.pairs > 80);
+  const check = new FullCheck({
+    scenario: 'reclaim-fault',
+    policy: policyByName('refs'),
+    bounds: SMALL,
+    order: 'bfs',
+    reduce: true,
+    maxBytes: 2 ** 29,
+    maxStates: Infinity,
+    maxPreemptions: Infinity,
+    except: [],
+    liveness: true,
+  });
+  while (check.advance(1000));
+  assert.deepEqual([check.report().verdict, check.report().liveness], ['safe', true]);
 });

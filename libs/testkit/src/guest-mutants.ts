@@ -1,5 +1,5 @@
 import { ACCESS, FAULT, LINK_CAUSE, OP, OPERATION } from '@s2lab/events';
-import type { GoodTrace, Mutant } from './mutants.ts';
+import type { GoodTrace, Mutant } from './mutant.ts';
 import type { Trace } from './trace-dsl.ts';
 import { leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
 

@@ -11,6 +11,7 @@ export * from './browser-flags.ts';
 export * from './transport-contract.ts';
 export * from './kafka-broker.ts';
 export * from './trace-dsl.ts';
+export * from './mutant.ts';
 export * from './mutants.ts';
 export * from './synthetic-rows.ts';
 export * from './lab-processes.ts';

@@ -1,24 +1,12 @@
 import type { EventInput, Frame } from '@s2lab/events';
 import { LINK_CAUSE } from '@s2lab/events';
 import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
+import type { GoodTrace, Mutant } from './mutant.ts';
 import { OWNER_GOOD_TRACES, OWNER_MUTANTS } from './owner-mutants.ts';
 import type { Trace, TraceOptions } from './trace-dsl.ts';
 import type { AnyInput } from './trace-edits.ts';
 import { change, dropBefore, dropOne, duplicate, insertAfter, moveLater } from './trace-edits.ts';
 import { framesOf, leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
-
-/** A trace with one defect: the invariant that must find it, and no other may. */
-export interface Mutant {
-  readonly invariant: string;
-  readonly name: string;
-  frames(): Frame[];
-}
-
-/** A trace without a defect. */
-export interface GoodTrace {
-  readonly name: string;
-  frames(): Frame[];
-}
 
 const MIB2 = 0x20_0000;
 const IPA = 0x4000_0000;

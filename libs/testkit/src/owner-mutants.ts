@@ -1,6 +1,6 @@
 import { hex64 } from '@s2lab/arch';
 import { COMPONENT, LOCK, LOCK_MODE, PAGE_STATE } from '@s2lab/events';
-import type { GoodTrace, Mutant } from './mutants.ts';
+import type { GoodTrace, Mutant } from './mutant.ts';
 import type { Trace } from './trace-dsl.ts';
 import { leafDescriptor, LOCKED, trace } from './trace-dsl.ts';
 

@@ -145,7 +145,7 @@ export class MachineView {
       throw new TimelineError(
         `event ${seq}: a stage-2 of ${rows.arg[i]} root pages from table ${rows.table[i]}, which were never allocated`,
       );
-    applyRow(world, rows, i);
+    world.evolve(rows, i);
     if (kind === K.tableLinked && Number.isNaN(this.tableBase)) this.learnBase(world, rows, i);
   }
 
@@ -225,24 +225,4 @@ export function featuresOf(features: number): LeafFeatures & { readonly lpa2: bo
 export function actorName(actor: number, vcpus: number): string {
   if (actor < vcpus) return `vCPU ${actor}`;
   return actor === vcpus ? 'VMM' : actor === vcpus + 1 ? 'reclaim worker' : `actor ${actor}`;
-}
-
-/** Lets `world` evolve by row `i`. */
-function applyRow(world: World, rows: EventRows, i: number): void {
-  const j = 2 * i;
-  world.evolve(
-    rows.kind[i]!,
-    rows.actor[i]!,
-    rows.stage2[i]!,
-    rows.level[i]!,
-    rows.slot[i]!,
-    rows.table[i]!,
-    rows.old[j]!,
-    rows.old[j + 1]!,
-    rows.new[j]!,
-    rows.new[j + 1]!,
-    wide(rows.ipa, i),
-    rows.arg[i]!,
-    rows.aux[i]!,
-  );
 }

@@ -35,6 +35,39 @@ test('a view taken to an event, saved, restored and taken on is the view of one 
   }
 });
 
+test('a view restored into one of another moment is the view that was saved, and takes over its arrays', () => {
+  const seqs = Array.from({ length: 9 }, (_, i) => Math.floor(((i + 1) * total) / 10));
+  for (const seq of seqs) {
+    const saved = captureView(viewAt(seq));
+    for (const other of seqs) {
+      const used = viewAt(other);
+      const { descriptors } = used.world!.pages;
+      const restored = restoreView(saved, used);
+      assert.deepEqual(restored, viewAt(seq), `event ${other} turned into event ${seq}`);
+      if (seq === other) assert.equal(restored.world!.pages.descriptors, descriptors);
+    }
+    const foreign = new MachineView();
+    foreign.build({ ...viewAt(seq).shape!, vcpus: 3 });
+    assert.deepEqual(restoreView(saved, foreign), viewAt(seq));
+  }
+});
+
+test('the view of a machine with protected guests is restored with the memory of which the hypervisor notes the owners', () => {
+  const { producer } = assembleFleet(builtinScenarios.get('protected')!, { seed: 1 });
+  const view = new MachineView();
+  let saved: ReturnType<typeof captureView> | undefined;
+  for (let folded = 0; folded < 3; folded += 1) {
+    const { rows, firstSeq } = producer.nextFrame(Infinity)!;
+    view.fold(rows, firstSeq);
+    const earlier = saved;
+    saved = captureView(view);
+    const restored = restoreView(saved);
+    assert.deepEqual(restored, view);
+    assert.ok(restored.world!.memory.regions.length > 0);
+    if (earlier !== undefined) assert.deepEqual(restoreView(saved, restoreView(earlier)), view);
+  }
+});
+
 test('what the tree holds is what the writes up to that event left in each slot', () => {
   const seq = MIDST;
   const view = viewAt(seq);

@@ -1,5 +1,6 @@
 import type { LeafFeatures } from '@s2lab/arch';
 import { geometry } from '@s2lab/arch';
+import type { MemoryRegion, Stage2 } from '@s2lab/engine';
 import { Memslot } from '@s2lab/engine';
 import type { ViewShape } from './machine-view.ts';
 import { MachineView, TimelineError } from './machine-view.ts';
@@ -35,6 +36,10 @@ interface StoredMemslot {
 interface Head {
   readonly shape: ViewShape;
   readonly stage2s: readonly StoredStage2[];
+  /** Memory of which the hypervisor notes who owns it. */
+  readonly regions: readonly MemoryRegion[];
+  /** Codes of the locks that belong to no stage-2, as far as somebody has asked for them. */
+  readonly locks: readonly number[];
   readonly values: Readonly<Record<string, number | boolean | null>>;
   readonly arrays: readonly StoredArray[];
 }
@@ -71,28 +76,59 @@ export function captureView(view: MachineView): ViewSnapshot {
       parts.push(path === DESCRIPTORS ? differences(array as Int32Array, kept.length) : bytesOf(kept));
     }
   });
-  const stage2s = view.stage2s.map((stage2) => ({
-    vmid: stage2.vmid,
-    ipaBits: stage2.shape.ipaBits,
-    lpa2: stage2.shape.lpa2,
-    features: stage2.features,
-    memslots: stage2.memslots.map(({ id, ipa, bytes, pa, readOnly }) => ({ id, ipa, bytes, pa, readOnly })),
-  }));
-  return { head: JSON.stringify({ shape, stage2s, values, arrays } satisfies Head), body: joined(parts) };
+  return { head: JSON.stringify({ shape, ...objectsOf(view), values, arrays } satisfies Head), body: joined(parts) };
+}
+
+/** What a view consists of besides numbers and arrays. */
+function objectsOf(view: MachineView): Pick<Head, 'stage2s' | 'regions' | 'locks'> {
+  const regions = view.world?.memory.regions ?? [];
+  return {
+    stage2s: view.stage2s.map(stage2Head),
+    regions: regions.map(({ base, bytes, nomap }) => ({ base, bytes, nomap })),
+    locks: view.world?.locks.flatMap((lock, i) => (lock === undefined ? [] : [i + 1])) ?? [],
+  };
+}
+
+function stage2Head({ vmid, shape, features, memslots }: Stage2): StoredStage2 {
+  return {
+    vmid,
+    ipaBits: shape.ipaBits,
+    lpa2: shape.lpa2,
+    features,
+    memslots: memslots.map(({ id, ipa, bytes, pa, readOnly }) => ({ id, ipa, bytes, pa, readOnly })),
+  };
 }
 
 /**
  * The view that `captureView` was given.
+ * @param into a view that is not needed any more: where it is of the same machine and shape, it becomes the answer, its arrays filled anew;
+ * else it is left in a state that means nothing
  * @throws TimelineError when head and body do not belong together.
  */
-export function restoreView(snapshot: ViewSnapshot): MachineView {
+export function restoreView(snapshot: ViewSnapshot, into?: MachineView): MachineView {
   const head = JSON.parse(snapshot.head) as Head;
+  if (into !== undefined && sameFrame(into, head) && fill(into, head, snapshot.body) === undefined) return into;
   const view = new MachineView();
   const world = view.build(head.shape);
   for (const { vmid, ipaBits, lpa2, features, memslots } of head.stage2s) {
     const stage2 = world.prepare(vmid, geometry(head.shape.pageShift, ipaBits, lpa2, head.shape.indexBits), features);
     for (const { id, ipa, bytes, pa, readOnly } of memslots) stage2.memslots.push(new Memslot(id, ipa, bytes, pa, readOnly));
   }
+  for (const { base, bytes, nomap } of head.regions) world.memory.add(base, bytes, nomap);
+  for (const lock of head.locks) world.lockOf(0, lock);
+  const wrong = fill(view, head, snapshot.body);
+  if (wrong !== undefined) throw new TimelineError(wrong);
+  return view;
+}
+
+/** Whether the objects of a view, its numbers and arrays aside, are those that a snapshot is restored into. */
+function sameFrame(view: MachineView, { shape, stage2s, regions, locks }: Head): boolean {
+  if (view.world === undefined) return false;
+  return JSON.stringify({ shape: view.shape, ...objectsOf(view) }) === JSON.stringify({ shape, stage2s, regions, locks });
+}
+
+/** Gives a view the numbers and arrays of a snapshot. @returns what does not fit, in words */
+function fill(view: MachineView, head: Head, body: Uint8Array): string | undefined {
   const arrays = new Map(head.arrays.map((array, index) => [array.path, index]));
   const offsets: number[] = [];
   let offset = 0;
@@ -100,25 +136,34 @@ export function restoreView(snapshot: ViewSnapshot): MachineView {
     offsets.push(offset);
     offset += stored * ARRAYS[type].BYTES_PER_ELEMENT;
   }
-  if (offset !== snapshot.body.byteLength)
-    throw new TimelineError(`a snapshot of ${snapshot.body.byteLength} bytes should have ${offset} bytes`);
+  if (offset !== body.byteLength) return `a snapshot of ${body.byteLength} bytes should have ${offset} bytes`;
+  let wrong: string | undefined;
+  let found = 0;
   each(view, '', (path, holder, key) => {
     const index = arrays.get(path);
+    const value = holder[key];
     if (index !== undefined) {
+      found += 1;
       const { type, length, stored } = head.arrays[index]!;
-      // Not slice(): that of a Buffer does not copy.
-      const bytes = new Uint8Array(snapshot.body.subarray(offsets[index]!, offsets[index]! + stored * ARRAYS[type].BYTES_PER_ELEMENT));
-      const array = new ARRAYS[type](length);
-      if (path === DESCRIPTORS) sumUp(new Int32Array(bytes.buffer), array as Int32Array);
-      else array.set(new ARRAYS[type](bytes.buffer));
+      const array =
+        ARRAYS[type] === value?.constructor && (value as TypedArray).length === length ? (value as TypedArray) : new ARRAYS[type](length);
+      fillArray(array, body.subarray(offsets[index]!, offsets[index]! + stored * array.BYTES_PER_ELEMENT), path === DESCRIPTORS);
       holder[key] = array;
     } else if (path in head.values) {
+      found += 1;
       holder[key] = head.values[path] ?? NaN;
-    } else if (typeof holder[key] !== 'object') {
-      throw new TimelineError(`a snapshot lacks ${path}`);
-    }
+    } else if (typeof value !== 'object') wrong ??= `a snapshot lacks ${path}`;
   });
-  return view;
+  const all = head.arrays.length + Object.keys(head.values).length;
+  return wrong ?? (found === all ? undefined : `a snapshot has ${all} numbers and arrays, ${found} of which have a place`);
+}
+
+function fillArray(array: TypedArray, stored: Uint8Array, asDifferences: boolean): void {
+  const into = bytesOf(array);
+  into.fill(0, stored.byteLength);
+  // Not slice(): that of a Buffer does not copy.
+  if (asDifferences) sumUp(new Int32Array(new Uint8Array(stored).buffer), array as Int32Array);
+  else into.set(stored);
 }
 
 /** Visits every number, flag and array of `holder` and of the objects in it. */

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { RefusedCell } from '@s2lab/checker';
 import type { Cell, CellAnswer, CellSetting } from '../check/matrix-cell.ts';
 import { say, sayJson } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -9,6 +10,8 @@ import { writeLog } from './check-full.ts';
 /** Which cells, on how many threads, and where the answers go. */
 export interface MatrixOptions {
   readonly cells: readonly Cell[];
+  /** Those that no search is made for. */
+  readonly refused: readonly RefusedCell[];
   readonly setting: CellSetting;
   readonly threads: number;
   readonly json: boolean;
@@ -19,7 +22,7 @@ export interface MatrixOptions {
 }
 
 /** `check --all`: the verdict matrix. Returns whether any cell has no verdict at all. */
-export async function checkAll({ cells, setting, threads, json, write, logs }: MatrixOptions): Promise<boolean> {
+export async function checkAll({ cells, refused, setting, threads, json, write, logs }: MatrixOptions): Promise<boolean> {
   const { matrixText } = await import('@s2lab/checker');
   const progress = new Progress(json);
   const answers: CellAnswer[] = [];
@@ -35,10 +38,10 @@ export async function checkAll({ cells, setting, threads, json, write, logs }: M
     for (const { cell, frame } of inOrder)
       if (frame !== undefined) await writeLog(join(logs, `${cell.scenario}-${cell.policy}.arrow`), frame, true);
   }
-  const text = matrixText(reports, { ...setting.bounds, maxStates: setting.maxStates });
+  const text = matrixText(reports, refused, { ...setting.bounds, maxStates: setting.maxStates });
   if (write !== undefined) await writeFile(write, `${text}\n`);
   const seconds = (performance.now() - began) / 1000;
-  if (json) sayJson({ seconds, cells: reports });
+  if (json) sayJson({ seconds, cells: reports, refused });
   else say(`${text}\n${seconds.toFixed(1)} s`);
   return reports.every(({ verdict, bounds }) => verdict !== 'unfinished' || (bounds.preemptions ?? -1) >= 0);
 }

@@ -43,7 +43,7 @@ interface Options {
 
 const SMALL = 'S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L';
 const FULL =
-  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault (docs/CHECKER.md)';
+  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault (docs/CHECKER.md)';
 
 /** `check`: every schedule of a scenario, on the full engine under a policy or in a small model, or the shortest counterexample. */
 export function addCheck(program: Command): void {
@@ -111,16 +111,20 @@ async function check(options: Options): Promise<void> {
 }
 
 async function checkMatrix(options: Options): Promise<void> {
-  const { FULL_SCENARIOS } = await import('@s2lab/checker');
+  const { FULL_SCENARIOS, refusal } = await import('@s2lab/checker');
   const { POLICIES } = await import('@s2lab/policies');
   const { checkAll } = await import('./check-all.ts');
   const policies = POLICIES.filter(({ name }) => options.policy === undefined || name === options.policy);
   const scenarios = FULL_SCENARIOS.filter(({ name }) => options.scenario === undefined || name === options.scenario);
-  const cells = policies.flatMap((policy) => scenarios.map((scenario) => ({ scenario: scenario.name, policy: policy.name })));
-  if (cells.length === 0) throw new UsageError(`check --all: there is no such policy or scenario; scenarios: ${FULL}`);
+  const asked = policies.flatMap((policy) =>
+    scenarios.map((scenario) => ({ scenario: scenario.name, policy: policy.name, because: refusal(scenario, policy) })),
+  );
+  const cells = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [{ scenario, policy }] : []));
+  const refused = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [] : [{ scenario, policy, because }]));
+  if (asked.length === 0) throw new UsageError(`check --all: there is no such policy or scenario; scenarios: ${FULL}`);
   const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware } = options;
   const setting = { bounds: { walkers, collapsers, entries, slots, hardware }, maxBytes: maxMemory, maxStates };
-  const decided = await checkAll({ cells, setting, threads: Math.max(1, threads), json: json === true, write, logs });
+  const decided = await checkAll({ cells, refused, setting, threads: Math.max(1, threads), json: json === true, write, logs });
   process.exitCode = decided ? 0 : UNFINISHED;
 }
 
@@ -160,7 +164,7 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
 }
 
 async function checkSmall(options: Options, scenario: string): Promise<void> {
-  const { Check, formatReport } = await import('@s2lab/checker');
+  const { Check, formatReport } = await import('@s2lab/small-models');
   const { walkers, collapsers, entries, mappers, strategy = 'bfs', reduce, maxMemory } = options;
   const plain = options.plain === true;
   if (strategy === 'preemptions' || strategy === 'random' || strategy === 'pct')

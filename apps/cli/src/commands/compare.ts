@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import type { CollapseMode, TeardownOrder } from '@s2lab/engine';
+import type { CoalesceMode, CollapseMode, TeardownOrder } from '@s2lab/engine';
 import { durationArgument, seedArgument } from '../arguments.ts';
 import type { ComparedDesign, ComparedRun } from '../compare/comparison.ts';
 import { say, sayJson } from '../output.ts';
@@ -16,6 +16,7 @@ interface CompareOptions {
   readonly collapse?: string;
   readonly teardown?: string;
   readonly tlbRange?: string;
+  readonly coalesce?: string;
   readonly seed: number;
   readonly duration?: number;
   readonly output?: string;
@@ -33,6 +34,7 @@ export function addCompare(program: Command): void {
     .option('--collapse <modes>', 'collapse modes of every machine, divided by commas, or all')
     .option('--teardown <orders>', 'teardown before and after the block is installed: before, after, or all')
     .option('--tlb-range <on,off>', 'TLB invalidation by range (FEAT_TLBIRANGE): on, off, or all')
+    .option('--coalesce <modes>', 'how hosts of pkvm machines get their blocks back: coalescing modes, divided by commas, or all')
     .option('--seed <n>', 'seed of everything random', seedArgument, 1)
     .option('--duration <time>', 'virtual time at which to stop, such as 10ms', durationArgument)
     .option('-o, --output <file>', 'also write one HTML file with plots, which needs nothing else')
@@ -44,6 +46,7 @@ Examples:
   s2lab compare migration --vcpus 1,2,4,8
   s2lab compare preempted --policies rcu,rwlock -o report.html
   s2lab compare migration --policies rcu,rwlock --collapse all
+  s2lab compare protected --policies hyp-lock,epoch --coalesce all
   s2lab compare boot --vcpus 1,16 --json`,
     )
     .action(compare);
@@ -75,20 +78,23 @@ interface Axes {
   readonly collapse: readonly (CollapseMode | undefined)[];
   readonly teardown: readonly (TeardownOrder | undefined)[];
   readonly tlbRange: readonly (boolean | undefined)[];
+  readonly coalesce: readonly (CoalesceMode | undefined)[];
 }
 
-function designs({ policies, vcpus, collapse, teardown, tlbRange }: Axes): ComparedDesign[] {
-  return vcpus.flatMap((n) =>
-    policies.flatMap((policy) =>
-      collapse.flatMap((mode) =>
-        teardown.flatMap((order) => tlbRange.map((range) => ({ policy, vcpus: n, collapse: mode, teardown: order, tlbRange: range }))),
+function designs(axes: Axes): ComparedDesign[] {
+  return axes.vcpus.flatMap((vcpus) =>
+    axes.policies.flatMap((policy) =>
+      axes.collapse.flatMap((collapse) =>
+        axes.teardown.flatMap((teardown) =>
+          axes.tlbRange.flatMap((tlbRange) => axes.coalesce.map((coalesce) => ({ policy, vcpus, collapse, teardown, tlbRange, coalesce }))),
+        ),
       ),
     ),
   );
 }
 
 async function compare(name: string, options: CompareOptions): Promise<void> {
-  const [{ loadScenario }, { POLICIES }, { COLLAPSE_MODES, TEARDOWN_ORDERS }, { compareRun }] = await Promise.all([
+  const [{ loadScenario }, { POLICIES }, { COALESCE_MODES, COLLAPSE_MODES, TEARDOWN_ORDERS }, { compareRun }] = await Promise.all([
     import('@s2lab/fleet'),
     import('@s2lab/policies'),
     import('@s2lab/engine'),
@@ -97,7 +103,11 @@ async function compare(name: string, options: CompareOptions): Promise<void> {
   const { scenario, recordings } = await loadScenario(name);
   // A hypervisor at EL2 cannot give every policy what it needs; asked for by name, such a policy is refused.
   const atEl2 = scenario.machines.some(({ kind }) => kind === 'pkvm');
-  const usable = POLICIES.filter(({ capabilities }) => !atEl2 || capabilities.usableAtEl2);
+  const lazily = atEl2 && [...(options.coalesce?.split(',') ?? []), ...scenario.machines.map(({ coalesce }) => coalesce)];
+  const dropsTables = lazily && (lazily.includes('lazy') || lazily.includes('all'));
+  const usable = POLICIES.filter(
+    ({ capabilities, visitors }) => !atEl2 || (capabilities.usableAtEl2 && !(dropsTables && visitors !== undefined)),
+  );
   const asked = <Name extends string>(option: string, text: string | undefined, names: readonly Name[]) =>
     text === undefined ? [undefined] : named(option, text, names);
   const policies = named(
@@ -111,6 +121,7 @@ async function compare(name: string, options: CompareOptions): Promise<void> {
     collapse: asked('--collapse', options.collapse, COLLAPSE_MODES),
     teardown: asked('--teardown', options.teardown, TEARDOWN_ORDERS),
     tlbRange: asked('--tlb-range', options.tlbRange, ['on', 'off']).map((word) => (word === undefined ? undefined : word === 'on')),
+    coalesce: asked('--coalesce', options.coalesce, COALESCE_MODES),
   };
   if (scenario.durationNs === undefined && options.duration === undefined && scenario.name === 'demo')
     throw new UsageError(`${name} has no end: say --duration, such as --duration 20ms`);
@@ -127,7 +138,8 @@ async function compare(name: string, options: CompareOptions): Promise<void> {
   const table = [columns.map(([heading]) => heading), ...runs.map((run) => columns.map(([, text]) => text(run)))];
   if (options.output !== undefined) {
     const { htmlReport } = await import('../compare/report.ts');
-    const command = `npx s2lab compare ${name} --policies ${policies.join(',')} --vcpus ${options.vcpus.join(',')}${axisText(options)} --seed ${options.seed}`;
+    const until = options.duration === undefined ? '' : ` --duration ${options.duration / 1e6}ms`;
+    const command = `npx s2lab compare ${name} --policies ${policies.join(',')} --vcpus ${options.vcpus.join(',')}${axisText(options)} --seed ${options.seed}${until}`;
     writeFileSync(
       options.output,
       htmlReport({ scenario: scenario.name, description: scenario.description, seed: options.seed, command }, runs, table),
@@ -142,8 +154,8 @@ async function compare(name: string, options: CompareOptions): Promise<void> {
 }
 
 /** The axes that were asked for, as on the command line. */
-function axisText({ collapse, teardown, tlbRange }: CompareOptions): string {
-  const axes = { '--collapse': collapse, '--teardown': teardown, '--tlb-range': tlbRange };
+function axisText({ collapse, teardown, tlbRange, coalesce }: CompareOptions): string {
+  const axes = { '--collapse': collapse, '--teardown': teardown, '--tlb-range': tlbRange, '--coalesce': coalesce };
   return Object.entries(axes)
     .map(([option, names]) => (names === undefined ? '' : ` ${option} ${names}`))
     .join('');

@@ -3,7 +3,7 @@ import { AT, EventMetrics, LOCK_WAIT_BUCKET_COUNT, LOCK_WAIT_BUCKETS } from '@s2
 import { LOCK_MODE } from '@s2lab/events';
 import type { Recordings, Scenario } from '@s2lab/scenarios';
 import { VerifyingSink } from '@s2lab/verifier';
-import type { CollapseMode, TeardownOrder } from '@s2lab/engine';
+import type { CoalesceMode, CollapseMode, TeardownOrder } from '@s2lab/engine';
 import { summarise } from '../summary.ts';
 import { BLOCKED_LIMITS_NS, BlockedWalkers } from './blocked-walkers.ts';
 import { PendingCurve } from './pending-curve.ts';
@@ -60,22 +60,26 @@ export interface ComparedDesign {
   readonly collapse: CollapseMode | undefined;
   readonly teardown: TeardownOrder | undefined;
   readonly tlbRange: boolean | undefined;
+  /** Of machines of kind pkvm. */
+  readonly coalesce: CoalesceMode | undefined;
 }
 
 /** The scenario with every machine as `design` says. */
-function designed(scenario: Scenario, { vcpus, collapse, teardown, tlbRange }: ComparedDesign): Scenario {
+function designed(scenario: Scenario, { vcpus, collapse, teardown, tlbRange, coalesce }: ComparedDesign): Scenario {
   const machines = scenario.machines.map((machine) => ({
     ...machine,
     vcpus,
     collapse: collapse ?? machine.collapse,
     teardown: teardown ?? machine.teardown,
+    coalesce: machine.kind === 'pkvm' ? (coalesce ?? machine.coalesce) : machine.coalesce,
     features: tlbRange === undefined ? machine.features : { ...machine.features, tlbRange },
   }));
   return { ...scenario, machines };
 }
 
-function designText({ collapse, teardown, tlbRange }: ComparedDesign): string {
-  const parts = [collapse, teardown && `teardown ${teardown}`, tlbRange === undefined ? undefined : `range ${tlbRange ? 'on' : 'off'}`];
+function designText({ collapse, teardown, tlbRange, coalesce }: ComparedDesign): string {
+  const range = tlbRange === undefined ? undefined : `range ${tlbRange ? 'on' : 'off'}`;
+  const parts = [collapse, teardown && `teardown ${teardown}`, range, coalesce && `coalescing ${coalesce}`];
   return parts.filter((part) => part !== undefined).join(', ');
 }
 

@@ -1,130 +1,37 @@
-/*
- * `npm run fuzz [-- --inputs N] [--target PART] [--seed N] [--jobs N] [--write FILE]`: hostile input for everything that reads from outside, each target in a
- * process of its own that may use little memory and is watched. An input is named by target, seed and number: `--target PART --seed N
- * --only I` runs one alone. Exit status 1: something crashed, hung, took too much memory or failed otherwise.
- */
-import { spawn } from 'node:child_process';
+/* `npm run fuzz`: hostile input for everything that reads from outside (docs/fuzzing.md). */
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { FuzzRandom } from './mutation.ts';
+import { runInputs } from './run-inputs.ts';
 import { TARGETS } from './targets.ts';
+import type { FuzzOutcome } from './watch-target.ts';
+import { watchTarget } from './watch-target.ts';
 
-/** Silence that is a hang, milliseconds of wall time: the machine may be busy with other things. */
-const HANG_MS = 300_000;
-/** An input that takes more processor time than this, milliseconds, fails the run. */
-const SLOW_MS = 2_000;
-/** Heap of a target's process, MiB, and all memory that it may have, bytes. */
-const HEAP_MIB = 512;
-const RSS_MAX = 1.5 * 2 ** 30;
-/** How often a target says how far it is, milliseconds. */
-const REPORT_MS = 2_000;
+/** How often the run says how far it is, milliseconds. */
+const NEWS_MS = 15_000;
 
-interface Outcome {
-  readonly target: string;
-  readonly inputs: number;
-  readonly taken: number;
-  readonly slowestMs: number;
-  readonly rssMiB: number;
-  readonly cpuSeconds: number;
-  /** What went wrong, and the number of the input; undefined = nothing. */
-  readonly failure: string | undefined;
-}
+const HELP = `npm run fuzz -- [options]
 
-/** The inputs `from` to `to` of a target, in this process; progress and outcome go to standard output as JSON lines. */
-async function work(name: string, seed: number, from: number, to: number): Promise<void> {
-  const target = TARGETS.find((each) => each.name === name)!;
-  say({ n: from - 1, taken: 0, slowestMs: 0, rssMiB: 0, cpuSeconds: 0 });
-  const open = await target.open();
-  let taken = 0;
-  let slowestMs = 0;
-  let rss = 0;
-  let told = 0;
-  for (let n = from; n < to; n += 1) {
-    const begun = cpuMs();
-    try {
-      if (await open.run(new FuzzRandom(seed * 0x100_0001 + n))) taken += 1;
-    } catch (error) {
-      throw new Error(`input ${n}`, { cause: error });
-    }
-    const now = cpuMs();
-    slowestMs = Math.max(slowestMs, now - begun);
-    if (Date.now() - told < REPORT_MS && n !== to - 1) continue;
-    told = Date.now();
-    rss = Math.max(rss, process.memoryUsage().rss);
-    if (rss > RSS_MAX) throw new Error(`input ${n}: the process has ${Math.round(rss / 2 ** 20)} MiB`);
-    say({ n, taken, slowestMs: Math.round(slowestMs), rssMiB: Math.round(rss / 2 ** 20), cpuSeconds: now / 1e3 });
-  }
-  await open.close();
-}
+Gives hostile input to everything that reads from outside; each target in a process of its own that may have little memory and is watched.
+An input is named by target, seed and number. Exit status 1: something crashed, hung, took too much memory or failed otherwise.
 
-/** Processor time that this process has had, milliseconds. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e3;
-}
+  --inputs N      inputs of the whole run, shared out among the targets as below (1000000)
+  --seed N        another seed, other inputs (1)
+  --target PART   only targets whose name contains PART; each gets the inputs that it has in the whole run
+  --only I        only input I of the targets
+  --from I        from input I of each target on
+  --jobs N        targets at the same time (1)
+  --write FILE    writes the table of the run there as well
+  --help          this text
 
-interface Progress {
-  readonly n: number;
-  readonly taken: number;
-  readonly slowestMs: number;
-  readonly rssMiB: number;
-  readonly cpuSeconds: number;
-}
+targets, and their inputs in a run of a million:
+${TARGETS.map(({ name, share }) => `  ${share.toLocaleString('en').padStart(9)}  ${name}`).join('\n')}
+`;
 
-function say(progress: Progress): void {
-  console.log(JSON.stringify(progress));
-}
-
-/** Runs a target in a process that is watched. */
-function watch(name: string, seed: number, inputs: number): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const args = [
-      `--max-old-space-size=${HEAP_MIB}`,
-      import.meta.filename,
-      '--work',
-      name,
-      '--seed',
-      String(seed),
-      '--inputs',
-      String(inputs),
-    ];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let last: Progress = { n: -1, taken: 0, slowestMs: 0, rssMiB: 0, cpuSeconds: 0 };
-    let complaint = '';
-    let hung = false;
-    const alarm = setTimeout(() => {
-      hung = true;
-      child.kill('SIGKILL');
-    }, HANG_MS);
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaint = (complaint + text).slice(-4000);
-    });
-    let rest = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) last = JSON.parse(line) as Progress;
-      alarm.refresh();
-    });
-    child.on('close', (status, signal) => {
-      clearTimeout(alarm);
-      const slow = last.slowestMs > SLOW_MS ? `an input took ${last.slowestMs} ms` : undefined;
-      const failure = hung
-        ? `hangs after input ${last.n}`
-        : status === 0
-          ? slow
-          : `ended by ${signal ?? `status ${status}`} after input ${last.n}: ${complaint.trim()}`;
-      const { taken, slowestMs, rssMiB, cpuSeconds } = last;
-      resolve({ target: name, inputs: last.n + 1, taken, slowestMs, rssMiB, cpuSeconds, failure });
-    });
-  });
-}
-
-function table(outcomes: readonly Outcome[]): string {
+function table(outcomes: readonly FuzzOutcome[]): string {
   const rows = outcomes.map(
     (o) =>
-      `| ${o.target} | ${o.inputs.toLocaleString('en')} | ${((100 * o.taken) / Math.max(1, o.inputs)).toFixed(1)} % | ${o.slowestMs} | ${o.rssMiB} | ${Math.round(o.cpuSeconds)} | ${o.failure === undefined ? 'none' : 'see below'} |`,
+      `| ${o.target} | ${o.inputs.toLocaleString('en')} | ${((100 * o.taken) / Math.max(1, o.inputs)).toFixed(1)} % | ${o.slowestMs} | ${o.rssMiB} | ${Math.round(o.cpuSeconds)} | ${o.failures.length === 0 ? 'none' : `${o.failures.length}, see below`} |`,
   );
   return [
     '| target | inputs | taken as good | slowest, CPU ms | memory, MiB | CPU s | failures |',
@@ -133,52 +40,91 @@ function table(outcomes: readonly Outcome[]): string {
   ].join('\n');
 }
 
-function failures(outcomes: readonly Outcome[]): string {
-  return outcomes.flatMap(({ target, failure }) => (failure === undefined ? [] : [`\n${target}: ${failure}\n`])).join('');
+/** A whole number that an option gives. @throws Error in one line when it is none */
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} ${text}: a whole number below 10^9 is wanted`);
+  return value;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
+function options(): Record<string, string | boolean | undefined> {
+  return parseArgs({
     options: {
       inputs: { type: 'string', default: '1000000' },
       target: { type: 'string', default: '' },
       seed: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: '1' },
+      from: { type: 'string', default: '0' },
       write: { type: 'string' },
       only: { type: 'string' },
-      jobs: { type: 'string', default: '1' },
       work: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
-  });
-  const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
-  if (values.work !== undefined) {
-    await work(values.work, seed, 0, inputs);
-    return;
-  }
-  const chosen = TARGETS.filter(({ name }) => name.includes(values.target));
-  if (values.only !== undefined) {
-    for (const { name } of chosen) await work(name, seed, Number(values.only), Number(values.only) + 1);
-    return;
-  }
-  const all = TARGETS.reduce((sum, { share }) => sum + share, 0);
-  const begun = Date.now();
-  const outcomes: Outcome[] = [];
+  }).values;
+}
+
+/** Runs the chosen targets, `jobs` at a time; says how far they are. */
+async function runTargets(
+  chosen: readonly { readonly name: string; readonly from: number; readonly to: number }[],
+  seed: number,
+  jobs: number,
+): Promise<FuzzOutcome[]> {
+  const outcomes: FuzzOutcome[] = [];
+  const running = new Map<string, string>();
+  const news = setInterval(() => console.error([...running.values()].join('; ')), NEWS_MS);
   const waiting = [...chosen.entries()];
   const take = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [place, { name, share }] = next;
-      const outcome = await watch(name, seed, Math.ceil((inputs * share) / all));
+      const [place, { name, from, to }] = next;
+      const told = (inputs: number): void =>
+        void running.set(name, `${name}: ${inputs.toLocaleString('en')} of ${(to - from).toLocaleString('en')} inputs`);
+      told(0);
+      const outcome = await watchTarget(name, seed, { from, to }, told);
+      running.delete(name);
       outcomes[place] = outcome;
-      console.log(`${name}: ${outcome.inputs} inputs, ${outcome.failure ?? 'no failure'}`);
+      console.log(
+        `${name}: ${outcome.inputs} inputs, ${outcome.failures.length === 0 ? 'no failure' : `${outcome.failures.length} failures`}`,
+      );
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, take));
-  const total = outcomes.reduce((sum, outcome) => sum + outcome.inputs, 0);
-  const minutes = ((Date.now() - begun) / 60_000).toFixed(1);
-  const command = `npm run fuzz -- --inputs ${inputs} --seed ${seed}`;
-  const summary = `\`${command}\`: ${total.toLocaleString('en')} inputs in ${minutes} minutes on a machine of ${cpus().length} cores that was busy with other work, Node ${process.versions.node}.\n\n${table(outcomes)}\n${failures(outcomes)}`;
-  console.log(summary);
-  if (values.write !== undefined) writeFileSync(values.write, summary);
-  if (outcomes.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
+  await Promise.all(Array.from({ length: jobs }, take));
+  clearInterval(news);
+  return outcomes;
 }
 
-await main();
+async function main(): Promise<void> {
+  const given = options();
+  if (given['help'] === true) return console.log(HELP);
+  const number = (name: string): number => wholeNumber(name, String(given[name]));
+  const [inputs, seed, jobs] = [number('inputs'), number('seed'), Math.max(1, number('jobs'))];
+  const from = given['only'] === undefined ? number('from') : number('only');
+  if (given['work'] !== undefined) return void (await runInputs(String(given['work']), seed, from, inputs));
+  const all = TARGETS.reduce((sum, { share }) => sum + share, 0);
+  const chosen = TARGETS.filter(({ name }) => name.includes(String(given['target']))).map(({ name, share }) => ({
+    name,
+    from,
+    to: given['only'] === undefined ? Math.ceil((inputs * share) / all) : from + 1,
+  }));
+  if (chosen.length === 0) throw new Error(`--target ${String(given['target'])}: no target is called so; see --help`);
+  const begun = Date.now();
+  const outcomes = await runTargets(chosen, seed, jobs);
+  const total = outcomes.reduce((sum, outcome) => sum + outcome.inputs, 0);
+  const minutes = ((Date.now() - begun) / 60_000).toFixed(1);
+  const command = `npm run fuzz -- ${process.argv
+    .slice(2)
+    .filter((word, i, words) => word !== '--write' && words[i - 1] !== '--write')
+    .join(' ')}`;
+  const place = `a machine of ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}, Node ${process.versions.node}`;
+  const complaints = outcomes.flatMap(({ target, failures }) => failures.map((failure) => `\n${target}: ${failure}\n`)).join('');
+  const summary = `\`${command.trim()}\`: ${total.toLocaleString('en')} inputs in ${minutes} minutes on ${place}.\n\n${table(outcomes)}\n${complaints}`;
+  console.log(summary);
+  if (given['write'] !== undefined) writeFileSync(String(given['write']), summary);
+  if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`fuzz: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
+}

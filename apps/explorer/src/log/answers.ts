@@ -77,6 +77,12 @@ export interface MomentQuestion extends MachineQuestion {
   readonly mapVmid?: number | undefined;
 }
 
+/** The question for a machine after each of several events that follow each other: `seq` is the first. */
+export interface MomentsQuestion extends MomentQuestion {
+  /** How many; fewer are answered at the end of the log, and where more are asked for than one answer holds. */
+  readonly count: number;
+}
+
 /** A machine just after an event. */
 export interface Moment {
   readonly seq: number;
@@ -93,7 +99,7 @@ export interface Moment {
   readonly stage2s: readonly number[];
   readonly vmid: number | null;
   readonly map: Stage2StateJson;
-  /** The map’s levels are those that the asker has, and left out here. */
+  /** The map’s levels are those that the asker has, or those of the moment before in the same answer, and left out here. */
   readonly sameLevels: boolean;
   readonly tree: readonly TableNode[];
 }
@@ -152,6 +158,7 @@ export interface Questions {
   readonly about: { readonly ask: Readonly<Record<never, never>>; readonly answer: LogAbout };
   readonly overview: { readonly ask: MachineQuestion; readonly answer: Overview | null };
   readonly moment: { readonly ask: MomentQuestion; readonly answer: Moment };
+  readonly moments: { readonly ask: MomentsQuestion; readonly answer: readonly Moment[] };
   readonly window: { readonly ask: WindowQuestion; readonly answer: EventWindow };
   readonly find: { readonly ask: FindQuestion; readonly answer: Found };
 }

@@ -15,20 +15,23 @@ const slot = z
   .regex(/^\d{1,9}\/\d{1,5}$/)
   .transform((text) => ({ table: Number(text.split('/')[0]), slot: Number(text.split('/')[1]) }));
 
+const moment = {
+  ...machine,
+  seq: number,
+  vmid: number.optional(),
+  from: number.optional(),
+  to: number.optional(),
+  open: tables.default([]),
+  mapSeq: number.optional(),
+  mapVmid: number.optional(),
+};
+
 /** What each question may say, as the query of its address: `api/log/moment?machine=0&seq=41250`. */
 const ASKS: { readonly [Q in keyof Questions]: z.ZodType<Questions[Q]['ask']> } = {
   about: z.strictObject({}),
   overview: z.strictObject(machine),
-  moment: z.strictObject({
-    ...machine,
-    seq: number,
-    vmid: number.optional(),
-    from: number.optional(),
-    to: number.optional(),
-    open: tables.default([]),
-    mapSeq: number.optional(),
-    mapVmid: number.optional(),
-  }),
+  moment: z.strictObject(moment),
+  moments: z.strictObject({ ...moment, count: number.min(1) }),
   window: z.strictObject({ ...machine, from: number, to: number }),
   find: z.strictObject({
     ...machine,

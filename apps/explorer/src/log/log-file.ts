@@ -3,7 +3,7 @@ import type { RunningSurvey } from '@s2lab/seek';
 import { LogTimeline } from '@s2lab/seek';
 import type { LoggedMachine } from '@s2lab/survey';
 import { TimelineError } from '@s2lab/timeline';
-import type { LogOracle, Questions } from './answers.ts';
+import type { LogAbout, LogOracle, Questions } from './answers.ts';
 import type { Surveyed } from './log-desk.ts';
 import { LogDesk } from './log-desk.ts';
 
@@ -122,7 +122,8 @@ export class LogOnDemand implements LogOracle {
     const file = await this.current();
     const answer = await file.ask(question, what);
     // Another log may come as long as the lab lives: who looks goes on asking.
-    return question === 'about' ? { ...answer, growing: true } : answer;
+    if (question === 'about') return { ...(answer as LogAbout), growing: true } as Questions[Q]['answer'];
+    return answer;
   }
 
   /** Closes the log if one was opened. */

@@ -1,7 +1,7 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
-import { CheckError } from '../check-error.ts';
+import { CheckError } from '@s2lab/small-models';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample, FullOrder, FullReduction } from './full-search.ts';
@@ -76,12 +76,13 @@ export class FullCheck {
   private first: FullSearch | undefined;
   private livelocks: Livelocks | undefined;
 
-  /** @throws CheckError when there is no such scenario, or the bounds are not for it */
+  /** @throws CheckError when there is no such scenario, or the bounds or the policy are not for it */
   constructor(options: FullCheckOptions) {
     this.options = options;
     this.scenario = fullScenario(options.scenario);
     checkBounds(options.bounds);
     checkRules(options.except);
+    checkPolicy(this.scenario, options.policy);
     this.search = this.start(options.order);
   }
 
@@ -200,13 +201,14 @@ export class FullCheck {
 
 /**
  * A sampling of a scenario of the full engine.
- * @throws CheckError when there is no such scenario, or the bounds are not for it
+ * @throws CheckError when there is no such scenario, or the bounds or the policy are not for it
  */
 export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPolicy, options: SamplingOptions): Sampling {
-  const { build, name } = fullScenario(scenario);
+  const known = fullScenario(scenario);
   checkBounds(bounds);
   checkRules(options.except);
-  return new Sampling(build(bounds), policy, name, options);
+  checkPolicy(known, policy);
+  return new Sampling(known.build(bounds), policy, known.name, options);
 }
 
 /** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
@@ -221,6 +223,17 @@ function fullScenario(name: string): FullScenario {
   throw new CheckError(
     `scenario '${name}' of the full engine does not exist; there are ${FULL_SCENARIOS.map((each) => each.name).join(', ')}`,
   );
+}
+
+/** Why a scenario's machine refuses a policy; undefined where it does not. */
+export function refusal({ atEl2 }: FullScenario, { capabilities }: ReclaimPolicy): string | undefined {
+  if (atEl2 !== true || capabilities.usableAtEl2) return undefined;
+  return capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+}
+
+function checkPolicy(scenario: FullScenario, policy: ReclaimPolicy): void {
+  const why = refusal(scenario, policy);
+  if (why !== undefined) throw new CheckError(`policy '${policy.name}' is refused in ${scenario.name}, a pkvm machine: ${why}`);
 }
 
 function checkBounds(bounds: FullBounds): void {

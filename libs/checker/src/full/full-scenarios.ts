@@ -2,6 +2,7 @@ import { PROT } from '@s2lab/arch';
 import type { MachineConfig } from '@s2lab/engine';
 import { COMMAND, COMMAND_FLAG } from '@s2lab/engine';
 import { ACCESS, WALK_FLAG } from '@s2lab/events';
+import { reclaimAgainstFaults } from './pkvm-scenario.ts';
 import type { Request } from './script.ts';
 import type { Setting } from './subject.ts';
 
@@ -23,6 +24,8 @@ export interface FullBounds {
 export interface FullScenario {
   readonly name: string;
   readonly description: string;
+  /** The hypervisor at EL2 walks the tables: policies that need the kernel are refused. */
+  readonly atEl2?: boolean;
   build(bounds: FullBounds): Setting;
 }
 
@@ -156,5 +159,12 @@ export const FULL_SCENARIOS: readonly FullScenario[] = [
       const parts = new Parts({ ...bounds, hardware: false });
       return parts.setting([parts.all(COMMAND.destroyVm)], [LOG_OFF]);
     },
+  },
+  {
+    name: 'reclaim-fault',
+    description:
+      'pKVM: the host takes back the pages of a guest and its blocks are put together again, while it faults on their other pages',
+    atEl2: true,
+    build: reclaimAgainstFaults,
   },
 ];

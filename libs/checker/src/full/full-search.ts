@@ -2,7 +2,7 @@ import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { kindName } from '@s2lab/events';
-import { StateStore } from '../state-store.ts';
+import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { CanonicalForm } from './canonical-form.ts';
@@ -415,6 +415,11 @@ export class FullSearch {
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
   private end(id: number): void {
+    // What a step breaks says more than what is left over by it.
+    if (this.unjudged.count > 0) {
+      if (this.isBrokenSomewhere()) return;
+      this.states.load(this.store.data, id * this.store.words);
+    }
     const { schedule, who } = this.way(id);
     const { machine } = this.subject;
     if (!machine.done) {

@@ -1,6 +1,6 @@
 import { isTable } from '@s2lab/arch';
 import type { Machine, MachineSnapshot } from '@s2lab/engine';
-import { COMMAND, MachineSnapshots } from '@s2lab/engine';
+import { MachineSnapshots } from '@s2lab/engine';
 import type { Frame, FrameOrigin } from '@s2lab/events';
 import { copyRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
@@ -21,17 +21,18 @@ export interface Broken {
 function leaves({ world }: Machine): readonly number[] {
   const { pages, shape } = world;
   const found: number[] = [];
-  const below = (frame: number, depth: number): void => {
+  const below = (frame: number, level: number): void => {
     for (let slot = 0; slot < shape.entries; slot += 1) {
       const i = pages.indexOf(frame, slot);
       const lo = pages.descriptors[i]!;
       const hi = pages.descriptors[i + 1]!;
-      if (isTable(lo, shape.startLevel + depth)) below(pages.frameOf(lo, hi), depth + 1);
-      else if (lo !== 0 || hi !== 0) found.push(depth, slot, lo, hi);
+      if (isTable(lo, level)) below(pages.frameOf(lo, hi), level + 1);
+      else if (lo !== 0 || hi !== 0) found.push(level, slot, lo, hi);
     }
   };
   for (const stage2 of world.stage2s) {
-    if (stage2 !== undefined && stage2.root >= 0) for (let page = 0; page < stage2.rootPages; page += 1) below(stage2.root + page, 0);
+    if (stage2 !== undefined && stage2.root >= 0)
+      for (let page = 0; page < stage2.rootPages; page += 1) below(stage2.root + page, stage2.shape.startLevel);
   }
   return found;
 }
@@ -62,11 +63,11 @@ export class Judge {
     this.startSteps = this.subject.steps;
     this.startEvents = this.subject.machine.columns.length;
     this.advance = advance;
-    this.origin = { run: 'check', machine: 0, policy: subject.machine.policy.name, machineKind: 'kvm', workload };
+    this.origin = subject.origin(workload);
   }
 
   /**
-   * Plays `schedule` from the start; if it is to the end, then destroys the stage-2 and stops. Returns what is wrong with it, if anything.
+   * Plays `schedule` from the start; if it is to the end, then the epilogue too. Returns what is wrong with it, if anything.
    * @param reached the machine of the search, which must have come to the same place
    * @param who each of its actors is in the schedule
    */
@@ -78,7 +79,7 @@ export class Judge {
     if (!toTheEnd) return undefined;
     if (leaves(reached).join() !== leaves(this.subject.machine).join())
       throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
-    this.end();
+    this.subject.end();
     const violation = this.violation();
     return violation === undefined ? undefined : this.broken(violation, schedule.length);
   }
@@ -142,13 +143,5 @@ export class Judge {
       if (walker.pc !== pc || walker.blocked !== blocked)
         throw new Error(`schedule ${schedule.join(',')} leads actor ${who[actor]} elsewhere when it is played from the start`);
     }
-  }
-
-  private end(): void {
-    const { subject } = this;
-    const { machine } = subject;
-    subject.play(machine.vmmActor, { kind: COMMAND.destroyVm });
-    subject.step(machine.vmmActor);
-    machine.stop(0);
   }
 }

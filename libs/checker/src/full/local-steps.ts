@@ -1,7 +1,7 @@
 import { isLocked, LAST_LEVEL } from '@s2lab/arch';
 import type { Machine, Walker } from '@s2lab/engine';
-import { COMMAND, GROUP, PC } from '@s2lab/engine';
-import { LOCK_MODE, OP, RESULT, WALK_FLAG } from '@s2lab/events';
+import { COMMAND, GROUP, HELD, PC } from '@s2lab/engine';
+import { LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { isPrivate } from './private-tables.ts';
 import type { Script } from './script.ts';
 import type { Subject } from './subject.ts';
@@ -59,6 +59,11 @@ const ALWAYS = new Set<number>([
   // Counts of a page go up and down in any order; they are looked at only by who is alone with it.
   PC.mapGet,
   PC.mapBreakPut,
+  // The hypervisor goes on with the next stage, or its locks: those are steps of their own.
+  PC.pkvmWalked,
+  PC.pkvmRelease,
+  PC.pkvmUnlock,
+  PC.pkvmRecycle,
 ]);
 
 /** Reads and counts that are nobody else's business while the lock is held to write: others only walk in hardware, which reads. */
@@ -96,6 +101,8 @@ const LOCKS_TO_WRITE = new Set<number>([
 
 /** Requests of the VMM thread that free the root. */
 const DESTROYS = new Set<number>([COMMAND.destroy, COMMAND.destroyVm]);
+/** Requests of a core of a pKVM machine that take the lock of the host's stage-2 as its policy has faults take it. */
+const FAULTS_ONLY = new Set<number>([COMMAND.access, COMMAND.hostFault]);
 
 /** Steps that read the root, the memslots or the count of their changes: what only the VMM thread changes. */
 const READS_MEMORY_MAP = new Set<number>([PC.faultTaken, PC.faultSized, PC.faultLocked, PC.faultUnlocked, PC.faultWalked, PC.walkBegin]);
@@ -116,6 +123,8 @@ export function isLocalStep(subject: Subject, walker: Walker): boolean {
   if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked) return isPrivate(machine, walker.table, walker.actor);
   if (pc === PC.hostChunkDone) return walker.rangeCursor >= walker.rangeEnd;
   if (pc === PC.hostLocked) return walker.command !== COMMAND.destroy && walker.command !== COMMAND.destroyVm;
+  // Who has pages in which state is looked at and changed under the host's lock alone; a host's fault looks only at the memory map.
+  if (pc === PC.pkvmStage) return walker.program === OPERATION.hostFault || (walker.held & HELD.host) !== 0;
   // A sub-tree that is built before it is linked is its builder's alone.
   if (walker.op === OP.createUnlinked) return pc !== PC.mapAllocate && (pc >> 5 === GROUP.walk || pc >> 5 === GROUP.map);
   return false;
@@ -147,6 +156,7 @@ function mayWalk({ machine, script }: Subject, actor: number): boolean {
 /** Whether anybody may still want the lock to write. */
 function mayWrite({ machine, script }: Subject): boolean {
   const { policy } = machine;
+  if (machine.hypervisor !== undefined && machine.walkers.some((walker) => mayCallHypervisor(script, walker))) return true;
   if (policy.faultLock === LOCK_MODE.write || !policy.capabilities.collapsesInParallel) return true;
   if (machine.world.stage2s.some((stage2) => stage2 !== undefined && (stage2.lock.writer >= 0 || stage2.lock.waitingCount > 0)))
     return true;
@@ -154,6 +164,11 @@ function mayWrite({ machine, script }: Subject): boolean {
   if (vmm.isFinished) return false;
   const busy = vmm.pc !== PC.idle && LOCKS_TO_WRITE.has(vmm.command);
   return busy || script.left(vmm.actor).some(({ kind }) => LOCKS_TO_WRITE.has(kind));
+}
+
+function mayCallHypervisor(script: Script, { actor, pc, command }: Walker): boolean {
+  const calls = pc !== PC.idle && pc !== PC.finished && pc >> 5 !== GROUP.reclaim && !FAULTS_ONLY.has(command);
+  return calls || script.left(actor).some(({ kind }) => !FAULTS_ONLY.has(kind));
 }
 
 /** Whether the hardware may set an access flag: only where somebody clears them. */

@@ -1,5 +1,5 @@
 import type { MachineSnapshot, ReclaimPolicy } from '@s2lab/engine';
-import { COMMAND, MachineSnapshots, Prng } from '@s2lab/engine';
+import { MachineSnapshots, Prng } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { copyRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
@@ -206,12 +206,7 @@ export class Sampling {
   }
 
   private finish(): void {
-    const { subject } = this;
-    const { machine } = subject;
-    if (!machine.done) return;
-    subject.play(machine.vmmActor, { kind: COMMAND.destroyVm });
-    subject.step(machine.vmmActor);
-    machine.stop(0);
+    if (this.subject.machine.done) this.subject.end();
   }
 
   private verify(): Violation | undefined {
@@ -221,9 +216,7 @@ export class Sampling {
   }
 
   private frame(): Frame {
-    const { machine } = this.subject;
-    const origin = { run: 'check', machine: 0, policy: machine.policy.name, machineKind: 'kvm', workload: this.workload };
-    return { origin, firstSeq: 0, rows: copyRows(machine.columns) };
+    return { origin: this.subject.origin(this.workload), firstSeq: 0, rows: copyRows(this.subject.machine.columns) };
   }
 
   private stop(

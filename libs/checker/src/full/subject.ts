@@ -1,5 +1,6 @@
 import type { MachineConfig, ReclaimPolicy } from '@s2lab/engine';
-import { clearDeadRegisters, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
+import { clearDeadRegisters, COMMAND, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
+import type { FrameOrigin } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
 import type { Request } from './script.ts';
 import { Script } from './script.ts';
@@ -11,12 +12,15 @@ export interface Setting {
   readonly prologue: readonly (readonly [actor: number, request: Request])[];
   /** What is then done by all at once: requests of each vCPU, then of the VMM thread. */
   readonly requests: readonly (readonly Request[])[];
+  /** What the VMM thread does last, once all are done; absent = it destroys the stage-2. */
+  readonly epilogue?: readonly Request[];
 }
 
 /** Steps after which an actor that is alone is taken for one that never ends. */
 const ALONE_MAX = 100_000;
 /** Room for the events of a prologue, of one path through a search, and of an epilogue. */
 const EVENTS = 1 << 15;
+const DESTROYED: readonly Request[] = [{ kind: COMMAND.destroyVm }];
 
 /** The machine under exploration: its steps in any order. Virtual time is the number of steps. */
 export class Subject {
@@ -27,10 +31,12 @@ export class Subject {
   /** Actors that have made a step since somebody last set this to 0: one bit each. */
   moved = 0;
   private readonly scratch = emptyRegisters();
+  private readonly epilogue: readonly Request[];
 
   /** Builds the machine and plays the prologue. */
   constructor(setting: Setting, policy: ReclaimPolicy) {
     this.script = new Script(setting.requests);
+    this.epilogue = setting.epilogue ?? DESTROYED;
     const vcpus = setting.requests.length - 1;
     this.machine = new Machine(machineConfig({ ...setting.config, vcpus }), policy, this.script, new EventColumns(EVENTS));
     const { machine } = this;
@@ -81,6 +87,20 @@ export class Subject {
     this.script.first(request);
     this.step(actor);
     this.alone(actor, () => walker.pc === PC.idle);
+  }
+
+  /** Once all are done: the epilogue, and the end of the machine. */
+  end(): void {
+    const { machine } = this;
+    for (const request of this.epilogue) this.play(machine.vmmActor, request);
+    this.step(machine.vmmActor);
+    machine.stop(0);
+  }
+
+  /** Where the log of the machine comes from. */
+  origin(workload: string): FrameOrigin {
+    const { policy, config } = this.machine;
+    return { run: 'check', machine: 0, policy: policy.name, machineKind: config.kind, workload };
   }
 
   private alone(actor: number, over: () => boolean): void {

@@ -16,22 +16,33 @@ function cellText({ verdict, bounds, counterexample, counterexampleSteps, unfini
   return verdict === 'safe' ? 'safe' : `unfinished: ${unfinishedBecause}`;
 }
 
+/** A cell that was not searched, since the scenario's machine refuses the policy. */
+export interface RefusedCell {
+  readonly scenario: string;
+  readonly policy: string;
+  readonly because: string;
+}
+
 /** The reports of a matrix as tables in Markdown: verdicts by scenario and policy, then why each violation is one. */
-export function matrixText(reports: readonly FullReport[], bounds: MatrixBounds): string {
-  const policies = [...new Set(reports.map(({ policy }) => policy))];
-  const scenarios = FULL_SCENARIOS.filter(({ name }) => reports.some(({ scenario }) => scenario === name));
+export function matrixText(reports: readonly FullReport[], refused: readonly RefusedCell[], bounds: MatrixBounds): string {
+  const cells = [...reports, ...refused];
+  const policies = [...new Set(cells.map(({ policy }) => policy))];
+  const scenarios = FULL_SCENARIOS.filter(({ name }) => cells.some(({ scenario }) => scenario === name));
   // Where a rule was left out, the report with all rules comes first.
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const at = (policy: string, scenario: string) =>
     reports
       .filter((report) => report.policy === policy && report.scenario === scenario)
       .toSorted((a, b) => a.except.length - b.except.length);
+  const isRefused = (policy: string, scenario: string) => refused.some((cell) => cell.policy === policy && cell.scenario === scenario);
   const lines = [
     `Bounds: ${boundsText(bounds)}; at most ${bounds.maxStates.toLocaleString('en')} states a cell.`,
     '',
     row(['policy', ...scenarios.map(({ name }) => name)]),
     row(['---', ...scenarios.map(() => '---')]),
-    ...policies.map((policy) => row([`\`${policy}\``, ...scenarios.map(({ name }) => cellOf(at(policy, name)))])),
+    ...policies.map((policy) =>
+      row([`\`${policy}\``, ...scenarios.map(({ name }) => (isRefused(policy, name) ? 'refused' : cellOf(at(policy, name))))]),
+    ),
   ];
   const violated = reports.filter(({ verdict }) => verdict === 'violated');
   if (violated.length > 0)
@@ -40,6 +51,7 @@ export function matrixText(reports: readonly FullReport[], bounds: MatrixBounds)
     const { invariant, kind, because, schedule } = counterexample!;
     lines.push(row([`\`${policy}\``, scenario, String(counterexampleSteps), String(schedule.length), `${invariant ?? kind}: ${because}`]));
   }
+  for (const { policy, scenario, because } of refused) lines.push('', `\`${policy}\` is refused in ${scenario}: ${because}.`);
   const states = reports.reduce((sum, { storedStates }) => sum + storedStates, 0);
   lines.push('', `${plural(reports.length, 'cell')}, ${states.toLocaleString('en')} states stored.`);
   return lines.join('\n');

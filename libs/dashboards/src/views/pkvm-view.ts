@@ -47,7 +47,7 @@ function headline(): Panel[] {
       width: 6,
       decimals: 1,
       description:
-        'Tables of a host’s stage-2 replaced by a block again, per machine and virtual second. 0 where the machine does not coalesce.',
+        'Tables of a host’s stage-2 replaced by a block again, or dropped for the next abort to map it, per machine and virtual second. 0 where the machine does not coalesce.',
       queries: [{ query: machines.perMachineSecond('s2lab_pkvm_host_blocks_coalesced_total'), legend: 'coalesced' }],
     }),
     number({

@@ -1,11 +1,10 @@
 import { K } from '@s2lab/events';
-import type { Rule } from '../rule.ts';
-import type { EventCursor } from '../shadow/event-cursor.ts';
+import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import { TABLE_STATE } from '../shadow/tables.ts';
 import { remembered } from '../words.ts';
 
-/** Software accesses to a slot of a table page. */
-const TOUCHES = [K.descriptorRead, K.descriptorStored, K.descriptorReleased, K.descriptorSwapped, K.descriptorSwapFailed];
+/** Software accesses to a slot of a table page, besides reads. */
+const TOUCHES = [K.descriptorStored, K.descriptorReleased, K.descriptorSwapped, K.descriptorSwapFailed];
 
 /** I1: a walker never touches a table page that was freed, not even when the page is a table again. */
 export const useAfterFree: Rule = {
@@ -17,30 +16,42 @@ export const useAfterFree: Rule = {
   source:
     'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock; the April 2022 thread "Tear down unlinked page tables in parallel walk"',
   state: 'per frame: state, generation, last free; per actor and level: table and generation it came by',
-  attach({ on, world, report }) {
-    const { tables, actors } = world;
-    on.before(TOUCHES, (e: EventCursor) => {
+  attach(site) {
+    const { tables, actors } = site.world;
+    const touched = (e: ReadEvent): void => {
       const p = e.place;
       if (p < 0) {
-        if (tables.stateOf(e.table) !== TABLE_STATE.freed) return;
-        const freedAt = tables.freedAt[e.table]!;
-        report(e, () => ({
-          because: `table ${e.table} was freed by event ${freedAt} and a walker touched it afterwards`,
-          witness: [remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
-        }));
+        if (tables.stateOf(e.table) === TABLE_STATE.freed) gone(site, e);
         return;
       }
       const at = actors.path(e.actor, tables.level[p]!);
-      if (actors.pathFrame[at] !== e.table || actors.pathGeneration[at] === tables.generation[e.table]) return;
-      const freedAt = tables.freedAt[e.table]!;
-      report(e, () => ({
-        because: `the walker came to table ${e.table} before the page was freed (event ${freedAt}) and touched it after it was a new table`,
-        witness: [
-          remembered(actors.pathSeq[at]!, world, e.actor, `came to table ${e.table}`),
-          remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`),
-          { seq: tables.allocatedAt[p]!, text: `table ${e.table} was allocated again` },
-        ],
-      }));
-    });
+      if (actors.pathFrame[at] === e.table && actors.pathGeneration[at] !== tables.generation[e.table]) renewed(site, e, at);
+    };
+    site.on.reads(touched);
+    site.on.before(TOUCHES, touched);
   },
 };
+
+/** The page is no table any more. */
+function gone({ world, report }: RuleSite, e: ReadEvent): void {
+  const { tables } = world;
+  const freedAt = tables.freedAt[e.table]!;
+  report(e, () => ({
+    because: `table ${e.table} was freed by event ${freedAt} and a walker touched it afterwards`,
+    witness: [remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
+  }));
+}
+
+/** The page is another table than the one that the walker came to, at `at` of its path. */
+function renewed({ world, report }: RuleSite, e: ReadEvent, at: number): void {
+  const { tables, actors } = world;
+  const freedAt = tables.freedAt[e.table]!;
+  report(e, () => ({
+    because: `the walker came to table ${e.table} before the page was freed (event ${freedAt}) and touched it after it was a new table`,
+    witness: [
+      remembered(actors.pathSeq[at]!, world, e.actor, `came to table ${e.table}`),
+      remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`),
+      { seq: tables.allocatedAt[e.place]!, text: `table ${e.table} was allocated again` },
+    ],
+  }));
+}

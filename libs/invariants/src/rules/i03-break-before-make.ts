@@ -73,8 +73,11 @@ function change(site: RuleSite, pending: PendingFlushes, e: EventCursor): void {
     broken(site, pending, p, wasLo, wasHi, e);
     return;
   }
-  if (!needsBreak(wasLo ^ e.newLo, wasHi ^ e.newHi) || !tables.reachable(p)) return;
-  const level = tables.level[p]!;
+  if (needsBreak(wasLo ^ e.newLo, wasHi ^ e.newHi) && tables.reachable(p)) unbroken(site, e, tables.level[p]!);
+}
+
+function unbroken(site: RuleSite, e: EventCursor, level: number): void {
+  const { wasLo, wasHi } = e;
   site.report(e, () => ({
     because: `${descriptorWords(wasLo, wasHi, level)} was replaced by ${descriptorWords(e.newLo, e.newHi, level)} without a break: hardware may use both at once`,
     witness: [],
@@ -97,7 +100,10 @@ function made(site: RuleSite, pending: PendingFlushes, p: number, e: EventCursor
   const { world } = site;
   const ipa = world.slotIpa(p, e.slot);
   const i = pending.overlapping(world.tables.stage2[p]!, ipa, ipa + world.span(world.tables.level[p]!));
-  if (i < 0 || !world.tables.reachable(p)) return;
+  if (i >= 0 && world.tables.reachable(p)) madeTooSoon(site, pending, i, e);
+}
+
+function madeTooSoon(site: RuleSite, pending: PendingFlushes, i: number, e: EventCursor): void {
   const missing = MISSING[pending.stage[i]!]!;
   site.report(e, () => ({
     because: `a valid descriptor covers ${hexAddress(pending.from[i]!)} again while its old translation may still be cached: ${missing}`,

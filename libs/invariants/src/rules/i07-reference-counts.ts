@@ -1,11 +1,10 @@
 import { K } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { grown, isCounted, TABLE_STATE } from '../shadow/tables.ts';
+import { grown, TABLE_STATE } from '../shadow/tables.ts';
 import { actorName, remembered } from '../words.ts';
 
-/** What actors owe or are owed: stores that changed how much a table holds, against references taken and dropped. */
-/** What actors owe or hold, by table. */
+/** What actors owe or hold, by table: stores that changed how much a table holds, against references taken and dropped. */
 export class Balances {
   count = 0;
   actor: number[] = [];
@@ -43,12 +42,15 @@ export const referenceCounts: Rule = {
   id: 'I7',
   name: 'reference counts equal contents',
   prose:
-    'A table page starts with one reference and has one more for every descriptor in it that is neither empty nor locked. Each walker that ' +
+    'A table page starts with one reference and has one more for every descriptor in it that is neither empty nor locked, nor a leaf of a ' +
+    'stage-2 whose leaves hold none. Each walker that ' +
     'changes how many there are takes or drops the same number of references before it has nothing open any more (break and make may lie between). ' +
     'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one). ' +
     'References that walkers take on a page to keep it are counted apart, from one for the link that leads to it: none is taken once that count ' +
     'was zero, each walker drops what it took before it has nothing open any more, and a page is not freed while a walker holds one.',
-  source: 'Linux 7.2 hyp/pgtable.c stage2_pte_is_counted(), stage2_make_pte(), stage2_try_break_pte(), stage2_unmap_put_pte()',
+  source:
+    'Linux 7.2 hyp/pgtable.c stage2_pte_is_counted(), stage2_make_pte(), stage2_try_break_pte(), stage2_unmap_put_pte(); ' +
+    'android14-6.1 host_stage2_pte_is_counted()',
   state:
     'per live table: count and counted descriptors; per actor: open differences between the two, references it holds; per frame: who holds it',
   attach(site) {
@@ -58,7 +60,7 @@ export const referenceCounts: Rule = {
     on.before([K.referenceGot, K.referencePut, K.referenceRead], (e) => counted(site, balances, e));
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if (e.place < 0) return;
-      const change = (isCounted(e.newLo, e.newHi) ? 1 : 0) - (isCounted(e.wasLo, e.wasHi) ? 1 : 0);
+      const change = (tables.isCounted(e.place, e.newLo, e.newHi) ? 1 : 0) - (tables.isCounted(e.place, e.wasLo, e.wasHi) ? 1 : 0);
       if (change !== 0) balances.add(e.actor, e.table, -change, e.seq);
     });
     on.before([K.tableFreed], (e) => {
@@ -76,30 +78,37 @@ export const referenceCounts: Rule = {
   },
 };
 
-function counted({ world, report }: RuleSite, balances: Balances, e: EventCursor): void {
-  const { tables } = world;
+function counted(site: RuleSite, balances: Balances, e: EventCursor): void {
+  const { tables } = site.world;
   const p = e.place;
   const now = e.arg | 0;
   if (p < 0) {
-    if (tables.stateOf(e.table) !== TABLE_STATE.freed) return;
-    const freedAt = tables.freedAt[e.table]!;
-    report(e, () => ({
-      because: `the reference count of table ${e.table} was used after the page was freed`,
-      witness: [remembered(freedAt, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
-    }));
+    if (tables.stateOf(e.table) === TABLE_STATE.freed) countedAfterFree(site, e);
     return;
   }
   const step = e.kind === K.referenceGot ? 1 : e.kind === K.referencePut ? -1 : 0;
-  const expected = tables.references[p]! + step;
-  if (now !== expected) {
-    report(e, () => ({
-      because: `the reference count of table ${e.table} is ${now} but the events before make it ${expected}`,
-      witness: [],
-    }));
-  } else if (step < 0 && now < 1 && tables.reachable(p)) {
-    report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
-  }
+  if (now !== tables.references[p]! + step) miscounted(site, e, tables.references[p]! + step);
+  else if (step < 0 && now < 1 && tables.reachable(p)) lastDropped(site, e);
   if (step !== 0) balances.add(e.actor, e.table, step, e.seq);
+}
+
+function countedAfterFree({ world, report }: RuleSite, e: EventCursor): void {
+  const freedAt = world.tables.freedAt[e.table]!;
+  report(e, () => ({
+    because: `the reference count of table ${e.table} was used after the page was freed`,
+    witness: [remembered(freedAt, world, world.tables.freedBy[e.table]!, `freed table ${e.table}`)],
+  }));
+}
+
+function miscounted({ report }: RuleSite, e: EventCursor, expected: number): void {
+  report(e, () => ({
+    because: `the reference count of table ${e.table} is ${e.arg | 0} but the events before make it ${expected}`,
+    witness: [],
+  }));
+}
+
+function lastDropped({ report }: RuleSite, e: EventCursor): void {
+  report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
 }
 
 function settle({ world, report }: RuleSite, balances: Balances, i: number, e: EventCursor): void {

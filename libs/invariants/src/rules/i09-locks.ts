@@ -1,5 +1,5 @@
 import { K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
-import type { Rule, RuleSite } from '../rule.ts';
+import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
 import { actorName, remembered } from '../words.ts';
@@ -63,10 +63,13 @@ export const locks: Rule = {
       });
     const hasHost = origin.machineKind === WITH_HOST;
     const inSections = usesSections(origin.policy);
-    if (inSections.includes(true))
-      on.before([K.descriptorRead, K.descriptorSwapped], (e) => {
-        if (inSections[hasHost && e.stage2 === 0 ? 1 : 0]!) outsideSection(site, e);
-      });
+    const touched = (e: ReadEvent): void => {
+      if (world.actors.inSection[e.actor] === 0 && inSections[hasHost && e.stage2 === 0 ? 1 : 0]!) outsideSection(site, e);
+    };
+    if (inSections.includes(true)) {
+      on.reads(touched);
+      on.before([K.descriptorSwapped], touched);
+    }
   },
 };
 
@@ -87,18 +90,11 @@ function lockOf(known: LockShadow[], { arg, stage2 }: EventCursor): LockShadow {
   return lock;
 }
 
-function acquire({ world, report }: RuleSite, lock: LockShadow, e: EventCursor): void {
+function acquire(site: RuleSite, lock: LockShadow, e: EventCursor): void {
   lock.see(e.actor);
   const writes = e.aux === LOCK_MODE.write;
   const clash = lock.mode[e.actor] !== 0 ? e.actor : lock.writer >= 0 || (writes && lock.readers > 0) ? lock.other(e.actor) : -1;
-  if (clash >= 0) {
-    const how = lock.mode[clash] === LOCK_MODE.write ? 'to write' : 'to read';
-    const since = lock.since[clash]!;
-    report(e, () => ({
-      because: `${actorName(clash, world.vcpus)} still holds the lock ${how}`,
-      witness: [remembered(since, world, clash, `took the lock ${how}`)],
-    }));
-  }
+  if (clash >= 0) stillHeld(site, e, clash, lock.mode[clash]!, lock.since[clash]!);
   forget(lock, e.actor);
   lock.mode[e.actor] = e.aux & 3;
   lock.since[e.actor] = e.seq;
@@ -106,16 +102,26 @@ function acquire({ world, report }: RuleSite, lock: LockShadow, e: EventCursor):
   else lock.readers += 1;
 }
 
-function release({ report }: RuleSite, lock: LockShadow, e: EventCursor): void {
+function stillHeld({ world, report }: RuleSite, e: EventCursor, holder: number, mode: number, since: number): void {
+  const how = mode === LOCK_MODE.write ? 'to write' : 'to read';
+  report(e, () => ({
+    because: `${actorName(holder, world.vcpus)} still holds the lock ${how}`,
+    witness: [remembered(since, world, holder, `took the lock ${how}`)],
+  }));
+}
+
+function release(site: RuleSite, lock: LockShadow, e: EventCursor): void {
   lock.see(e.actor);
   const held = lock.mode[e.actor]!;
-  if (held !== e.aux) {
-    report(e, () => ({
-      because: held === 0 ? 'a lock was released by someone who does not hold it' : 'a lock was released in another mode than it was taken',
-      witness: [],
-    }));
-  }
+  if (held !== e.aux) notHeld(site, e, held);
   forget(lock, e.actor);
+}
+
+function notHeld({ report }: RuleSite, e: EventCursor, held: number): void {
+  report(e, () => ({
+    because: held === 0 ? 'a lock was released by someone who does not hold it' : 'a lock was released in another mode than it was taken',
+    witness: [],
+  }));
 }
 
 function forget(lock: LockShadow, actor: number): void {
@@ -125,12 +131,17 @@ function forget(lock: LockShadow, actor: number): void {
   lock.mode[actor] = 0;
 }
 
-function plainStore({ world, report }: RuleSite, hasLocks: boolean, e: EventCursor): void {
-  const { actors, tables } = world;
+function plainStore(site: RuleSite, hasLocks: boolean, e: EventCursor): void {
+  const { actors, tables } = site.world;
   const top = actors.top(e.actor);
   const shared = actors.inSection[e.actor] === 1 || (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0);
   if (!shared && (!hasLocks || actors.lockMode(e.actor, e.stage2) === LOCK_MODE.write)) return;
-  if (e.place < 0 || !tables.reachable(e.place)) return;
+  if (e.place >= 0 && tables.reachable(e.place)) plainlyStored(site, e, shared);
+}
+
+function plainlyStored({ world, report }: RuleSite, e: EventCursor, shared: boolean): void {
+  const { actors } = world;
+  const top = actors.top(e.actor);
   report(e, () => ({
     because: shared
       ? 'a shared walk made a plain store to a table that other walkers can reach: it can overwrite what they wrote'
@@ -144,13 +155,15 @@ function unlockedWrite({ world, report }: RuleSite, e: EventCursor): void {
   report(e, () => ({ because: 'a table that other walkers can reach was written by someone who holds no lock', witness: [] }));
 }
 
-function outsideSection({ world, report }: RuleSite, e: EventCursor): void {
-  const { actors } = world;
-  if (actors.inSection[e.actor] === 1) return;
+function outsideSection(site: RuleSite, e: ReadEvent): void {
+  const { actors } = site.world;
   const top = actors.top(e.actor);
-  if (top < 0 || (actors.walkFlags[top]! & WALK_FLAG.shared) === 0) return;
+  if (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0) tellOutsideSection(site, e, top);
+}
+
+function tellOutsideSection({ world, report }: RuleSite, e: ReadEvent, top: number): void {
   report(e, () => ({
     because: 'a shared walk touched a table outside a read-side section: the table may be reclaimed under it',
-    witness: [remembered(actors.walkSince[top]!, world, e.actor, 'began the shared walk')],
+    witness: [remembered(world.actors.walkSince[top]!, world, e.actor, 'began the shared walk')],
   }));
 }

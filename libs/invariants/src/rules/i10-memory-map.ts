@@ -2,9 +2,12 @@ import { hexAddress, isTable } from '@s2lab/arch';
 import { K, OP, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
+import type { MemslotShadow } from '../shadow/memory-map.ts';
 import { MemoryMap } from '../shadow/memory-map.ts';
 import { isLeaf } from '../shadow/tables.ts';
 import { firstHole, firstLeaf, found } from '../shadow/translate.ts';
+import type { World } from '../shadow/world.ts';
+import type { WitnessLine } from '../verdict.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 
 const LEAF = found();
@@ -53,7 +56,10 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   requested(site, e, ipa, span, target);
   if (!map.known) return;
   const slot = map.around(ipa, span);
-  if (slot !== undefined && slot.pa + (ipa - slot.ipa) === target) return;
+  if (slot === undefined || slot.pa + (ipa - slot.ipa) !== target) misplaced(site, e, slot, ipa, span, target);
+}
+
+function misplaced(site: RuleSite, e: EventCursor, slot: MemslotShadow | undefined, ipa: number, span: number, target: number): void {
   site.report(e, () => ({
     because:
       slot === undefined
@@ -64,28 +70,43 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
 }
 
 /** What the walk that writes was asked to do must be what it writes. */
-function requested({ world, report }: RuleSite, e: EventCursor, ipa: number, span: number, target: number): void {
-  const { actors } = world;
+function requested(site: RuleSite, e: EventCursor, ipa: number, span: number, target: number): void {
+  const { actors } = site.world;
   const top = actors.top(e.actor);
   if (top < 0) return;
   const op = actors.walkOp[top]!;
   const asked = actors.walkIpa[top]!;
-  const from = world.pageDown(asked);
-  const to = world.pageUp(asked + actors.walkBytes[top]!);
-  const expected = world.pageDown(actors.walkPa[top]!) + (ipa - from);
+  const from = site.world.pageDown(asked);
+  const to = site.world.pageUp(asked + actors.walkBytes[top]!);
+  const expected = site.world.pageDown(actors.walkPa[top]!) + (ipa - from);
   const maps = op === OP.map || op === OP.recover;
-  if (maps && ipa >= from && ipa + span <= to && expected === target) return;
+  if (!maps || ipa < from || ipa + span > to || expected !== target) notRequested(site, e, top, ipa, span, target);
+}
+
+function notRequested({ world, report }: RuleSite, e: EventCursor, top: number, ipa: number, span: number, target: number): void {
+  const { actors } = world;
+  const maps = actors.walkOp[top] === OP.map || actors.walkOp[top] === OP.recover;
+  const from = world.pageDown(actors.walkIpa[top]!);
+  const expected = world.pageDown(actors.walkPa[top]!) + (ipa - from);
   report(e, () => ({
     because: !maps
       ? 'a walk that maps nothing made a new mapping'
       : expected === target
         ? `the mapping of [${hexAddress(ipa)}, +${hexAddress(span)}) reaches outside the range that the walk was asked to map`
         : `${hexAddress(ipa)} was mapped to ${hexAddress(target)} but the walk was asked to map it to ${hexAddress(expected)}`,
-    witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
+    witness: [rangeWords(world, e, top)],
   }));
 }
 
-function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
+function rangeWords(world: World, e: EventCursor, top: number): WitnessLine {
+  const { actors } = world;
+  const from = world.pageDown(actors.walkIpa[top]!);
+  const to = world.pageUp(actors.walkIpa[top]! + actors.walkBytes[top]!);
+  return remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`);
+}
+
+function walkEnded(site: RuleSite, e: EventCursor): void {
+  const { world } = site;
   const { actors } = world;
   const top = actors.top(e.actor);
   // Someone else in the tables may have changed the range again: then nothing can be said.
@@ -96,20 +117,29 @@ function walkEnded({ world, report }: RuleSite, e: EventCursor): void {
   const to = world.pageUp(asked + actors.walkBytes[top]!);
   const empties = op === OP.unmap || op === OP.annotate;
   const fills = op === OP.map && (actors.walkFlags[top]! & WALK_FLAG.ignoreEagain) === 0;
-  if (empties ? !firstLeaf(world, e.stage2, from, to, LEAF) : !fills || !firstHole(world, e.stage2, from, to, LEAF)) return;
+  if (empties ? firstLeaf(world, e.stage2, from, to, LEAF) : fills && firstHole(world, e.stage2, from, to, LEAF))
+    notDone(site, e, top, empties);
+}
+
+function notDone({ world, report }: RuleSite, e: EventCursor, top: number, empties: boolean): void {
+  const from = world.pageDown(world.actors.walkIpa[top]!);
   report(e, () => ({
     because: empties
       ? `the walk ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`
       : `the walk ended well but ${hexAddress(Math.max(LEAF.ipa, from))} is not mapped: ${slotWords(LEAF.table, LEAF.slot, LEAF.level)} is ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)}`,
-    witness: [remembered(actors.walkSince[top]!, world, e.actor, `began a walk over [${hexAddress(from)}, ${hexAddress(to)})`)],
+    witness: [rangeWords(world, e, top)],
   }));
 }
 
-function accessed({ report }: RuleSite, map: MemoryMap, e: EventCursor): void {
+function accessed(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   if (!map.known) return;
   const { ipa, pa } = e;
   const slot = map.around(ipa, 1);
-  if (slot !== undefined && slot.pa + (ipa - slot.ipa) === pa) return;
+  if (slot === undefined || slot.pa + (ipa - slot.ipa) !== pa) strayed(site, e, slot);
+}
+
+function strayed({ report }: RuleSite, e: EventCursor, slot: MemslotShadow | undefined): void {
+  const { ipa, pa } = e;
   report(e, () => ({
     because:
       slot === undefined

@@ -111,11 +111,16 @@ function difference(
     }
     const leaf = isLeaf(atLo, level);
     if (!leaf && !filled) continue;
-    const where = `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(atLo, atHi, level)}`;
-    if (!leaf || world.output(atLo, atHi) !== at) return `${where} where ${hexAddress(at)} is mapped`;
-    if (((atLo ^ lo) & maskLo) !== 0 || ((atHi ^ hi) & maskHi) !== 0) return `${where}, with other attributes`;
+    if (!leaf || world.output(atLo, atHi) !== at) return `${contentWords(world, p, slot, level)} where ${hexAddress(at)} is mapped`;
+    if (((atLo ^ lo) & maskLo) !== 0 || ((atHi ^ hi) & maskHi) !== 0)
+      return `${contentWords(world, p, slot, level)}, with other attributes`;
   }
   return undefined;
+}
+
+function contentWords({ tables }: World, p: number, slot: number, level: number): string {
+  const words = tables.descriptors[p]!;
+  return `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(words[2 * slot]!, words[2 * slot + 1]!, level)}`;
 }
 
 /** Whether the permissions of the new block differ from those the walk was asked for. */

@@ -79,15 +79,17 @@ export const dirtyLogging: Rule = {
 };
 
 function wrote(site: RuleSite, faults: FaultPages, owed: Owed[], e: EventCursor): void {
-  const { world } = site;
-  const { dirtyLogs } = world;
-  const ipa = e.ipa;
-  const memslot = dirtyLogs.at(ipa);
+  const { dirtyLogs } = site.world;
+  const memslot = dirtyLogs.at(e.ipa);
   if (memslot === undefined) return;
-  const page = dirtyLogs.page(memslot, ipa);
-  if (memslot.has(page) || dirtyLogs.unsettled(memslot, page)) return;
+  const page = dirtyLogs.page(memslot, e.ipa);
+  if (!memslot.has(page) && !dirtyLogs.unsettled(memslot, page)) wroteUnlogged(site, faults, owed, e, memslot, page);
+}
+
+function wroteUnlogged(site: RuleSite, faults: FaultPages, owed: Owed[], e: EventCursor, memslot: DirtyBitmap, page: number): void {
+  const { ipa } = e;
   if (owed.some((debt) => debt.memslot === memslot && debt.page === page)) return;
-  const by = faults.about(world.pageDown(ipa), e.seq);
+  const by = faults.about(site.world.pageDown(ipa), e.seq);
   if (by >= 0) {
     owed.push({ memslot, page, seq: e.seq, writer: e.actor, by });
     return;

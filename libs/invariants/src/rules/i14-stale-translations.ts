@@ -28,7 +28,8 @@ export const staleTranslations: Rule = {
   },
 };
 
-function judge({ world, report }: RuleSite, leaves: CachedEntries, e: EventCursor): void {
+function judge(site: RuleSite, leaves: CachedEntries, e: EventCursor): void {
+  const { world } = site;
   const { ipa, pa } = e;
   let suspect = -1;
   let level = LAST_LEVEL;
@@ -46,7 +47,10 @@ function judge({ world, report }: RuleSite, leaves: CachedEntries, e: EventCurso
       level = at;
     }
   }
-  if (suspect < 0 && leaves.lossy) return;
+  if (suspect >= 0 || !leaves.lossy) tell(site, leaves, suspect, level, e);
+}
+
+function tell({ world, report }: RuleSite, leaves: CachedEntries, suspect: number, level: number, e: EventCursor): void {
   report(e, () => ({ because: reason(leaves, suspect, level, e), witness: proof(world, leaves, suspect, e) }));
 }
 

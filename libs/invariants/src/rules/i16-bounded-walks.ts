@@ -1,6 +1,7 @@
 import { hexAddress } from '@s2lab/arch';
 import { K } from '@s2lab/events';
-import type { Rule } from '../rule.ts';
+import type { Rule, RuleSite } from '../rule.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
 import { remembered } from '../words.ts';
 
@@ -50,29 +51,19 @@ export const boundedWalks: Rule = {
     `at most ${FAULTS_MAX} times in a row without getting anywhere: its access neither goes through nor aborts, and no descriptor is locked by a walker that it must wait for.`,
   source: 'Linux mmu.c kvm_handle_guest_abort() (-EAGAIN: the guest faults again), hyp/pgtable.c kvm_pgtable_walk()',
   state: 'per actor: open walks; address of its last fault, how many times in a row, since when',
-  attach({ on, world, report, keep }) {
+  attach(site) {
+    const { on, world, report, keep } = site;
     const { actors, locked } = world;
     const runs = keep(() => new FaultRuns());
     on.before([K.faultTaken], (e) => {
-      const ipa = e.ipa;
       // Told once: a vCPU that is stuck would fill the report.
-      if (runs.add(e.actor, ipa, e.seq, locked.count > 0) !== FAULTS_MAX + 1) return;
-      const first = runs.since[e.actor]!;
-      report(e, () => ({
-        because: `the vCPU has faulted at ${hexAddress(ipa)} more than ${FAULTS_MAX} times in a row and its access does not get through`,
-        witness: [remembered(first, world, e.actor, `faulted at ${hexAddress(ipa)} the first time`)],
-      }));
+      if (runs.add(e.actor, e.ipa, e.seq, locked.count > 0) === FAULTS_MAX + 1) stuck(site, e, runs.since[e.actor]!);
     });
     on.before([K.guestAccessed, K.guestAborted], (e) => {
       runs.end(e.actor);
     });
     on.before([K.walkEnded], (e) => {
-      if (e.aux <= RESTARTS_MAX) return;
-      const top = actors.top(e.actor);
-      report(e, () => ({
-        because: `the walk started anew ${e.aux} times`,
-        witness: top < 0 ? [] : [remembered(actors.walkSince[top]!, world, e.actor, 'began the walk')],
-      }));
+      if (e.aux > RESTARTS_MAX) restarted(site, e);
     });
     on.before([K.machineStopped], (e) => {
       if (e.arg !== COMPLETE || actors.walking === 0) return;
@@ -87,3 +78,20 @@ export const boundedWalks: Rule = {
     });
   },
 };
+
+function stuck({ world, report }: RuleSite, e: EventCursor, first: number): void {
+  const { ipa } = e;
+  report(e, () => ({
+    because: `the vCPU has faulted at ${hexAddress(ipa)} more than ${FAULTS_MAX} times in a row and its access does not get through`,
+    witness: [remembered(first, world, e.actor, `faulted at ${hexAddress(ipa)} the first time`)],
+  }));
+}
+
+function restarted({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors } = world;
+  const top = actors.top(e.actor);
+  report(e, () => ({
+    because: `the walk started anew ${e.aux} times`,
+    witness: top < 0 ? [] : [remembered(actors.walkSince[top]!, world, e.actor, 'began the walk')],
+  }));
+}

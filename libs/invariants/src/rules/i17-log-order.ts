@@ -43,18 +43,15 @@ export const logOrder: Rule = {
 };
 
 /** Walks, faults, operations and reclaims that end have begun, and what encloses a walk ends after it. */
-function pairs({ on, world, report }: RuleSite): void {
-  const { actors } = world;
+function pairs(site: RuleSite): void {
+  const { on } = site;
+  const { actors } = site.world;
   on.before([K.walkBegan], (e) => {
     if (actors.openWalks[e.actor] === 0 || e.arg === OP.createUnlinked || e.arg === OP.freeUnlinked) return;
-    const since = actors.walkSince[actors.top(e.actor)]!;
-    report(e, () => ({
-      because: 'a walk began although the walk before it has not ended',
-      witness: [remembered(since, world, e.actor, 'began a walk')],
-    }));
+    walkStillOpen(site, e, 'a walk began although the walk before it has not ended');
   });
   on.before([K.walkEnded], (e) => {
-    if (actors.openWalks[e.actor] === 0) report(e, () => ({ because: 'a walk ended that never began', witness: [] }));
+    if (actors.openWalks[e.actor] === 0) neverBegan(site, e, 'walk');
   });
   const enclosing = [
     [K.faultHandled, OPEN.fault, 'fault'],
@@ -63,16 +60,20 @@ function pairs({ on, world, report }: RuleSite): void {
   ] as const;
   for (const [kind, bit, what] of enclosing) {
     on.before([kind], (e) => {
-      if ((actors.openOperations[e.actor]! & bit) === 0) report(e, () => ({ because: `a ${what} ended that never began`, witness: [] }));
-      else if (actors.openWalks[e.actor]! > 0 && actors.openOperations[e.actor] === bit) {
-        const since = actors.walkSince[actors.top(e.actor)]!;
-        report(e, () => ({
-          because: `a ${what} ended although a walk in it has not`,
-          witness: [remembered(since, world, e.actor, 'began a walk')],
-        }));
-      }
+      if ((actors.openOperations[e.actor]! & bit) === 0) neverBegan(site, e, what);
+      else if (actors.openWalks[e.actor]! > 0 && actors.openOperations[e.actor] === bit)
+        walkStillOpen(site, e, `a ${what} ended although a walk in it has not`);
     });
   }
+}
+
+function neverBegan({ report }: RuleSite, e: EventCursor, what: string): void {
+  report(e, () => ({ because: `a ${what} ended that never began`, witness: [] }));
+}
+
+function walkStillOpen({ world, report }: RuleSite, e: EventCursor, because: string): void {
+  const since = world.actors.walkSince[world.actors.top(e.actor)]!;
+  report(e, () => ({ because, witness: [remembered(since, world, e.actor, 'began a walk')] }));
 }
 
 function backwards({ world, report }: RuleSite, e: EventCursor, last: number, at: number): void {

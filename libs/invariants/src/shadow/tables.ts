@@ -40,8 +40,10 @@ export class Tables {
   references = new Int32Array(0);
   /** Valid descriptors in the table. */
   valid = new Uint16Array(0);
-  /** Non-empty descriptors that are not locked: those the kernel counts. */
+  /** Descriptors that hold a reference of the table. */
   counted = new Uint16Array(0);
+  /** 1: valid leaves hold no reference of the table. */
+  uncountedLeaves = new Uint8Array(0);
   /** Live tables linked from the table. */
   children = new Uint16Array(0);
   stage2 = new Uint16Array(0);
@@ -98,6 +100,7 @@ export class Tables {
     this.references[p] = 1;
     this.valid[p] = 0;
     this.counted[p] = 0;
+    this.uncountedLeaves[p] = 0;
     this.children[p] = 0;
     this.stage2[p] = stage2;
     this.base[p] = 0;
@@ -189,7 +192,16 @@ export class Tables {
     words[j] = lo;
     words[j + 1] = hi;
     this.valid[p]! += (lo & 1) - (wasLo & 1);
-    this.counted[p]! += (isCounted(lo, hi) ? 1 : 0) - (isCounted(wasLo, wasHi) ? 1 : 0);
+    this.counted[p]! += (this.isCounted(p, lo, hi) ? 1 : 0) - (this.isCounted(p, wasLo, wasHi) ? 1 : 0);
+  }
+
+  /**
+   * Whether a descriptor of the table at place `p` holds a reference of it: not empty, not locked, and no leaf where leaves hold none.
+   * @source Linux stage2_pte_is_counted(); android14-6.1 host_stage2_pte_is_counted()
+   */
+  isCounted(p: number, lo: number, hi: number): boolean {
+    if ((lo | hi) === 0 || isLocked(lo, hi)) return false;
+    return this.uncountedLeaves[p] === 0 || !isLeaf(lo, this.level[p]!);
   }
 
   /** Input address and span of a sub-tree that was built before it was linked follow from where it hangs. */
@@ -246,6 +258,7 @@ export class Tables {
     this.references = grown(this.references, new Int32Array(size));
     this.valid = grown(this.valid, new Uint16Array(size));
     this.counted = grown(this.counted, new Uint16Array(size));
+    this.uncountedLeaves = grown(this.uncountedLeaves, new Uint8Array(size));
     this.children = grown(this.children, new Uint16Array(size));
     this.stage2 = grown(this.stage2, new Uint16Array(size));
     this.base = grown(this.base, new Float64Array(size));
@@ -253,11 +266,6 @@ export class Tables {
     this.linkedAt = grown(this.linkedAt, new Float64Array(size));
     this.unlinkedAt = grown(this.unlinkedAt, new Float64Array(size));
   }
-}
-
-/** Whether the kernel counts the descriptor in its table's reference count: not empty, not locked. @source Linux stage2_pte_is_counted() */
-export function isCounted(lo: number, hi: number): boolean {
-  return (lo | hi) !== 0 && !isLocked(lo, hi);
 }
 
 /** Whether the descriptor at `level` is a valid block or page. */

@@ -21,11 +21,19 @@ export interface Stage2Shadow {
   readonly rootPages: number;
   readonly startLevel: number;
   readonly ipaBits: number;
+  /** Whether valid leaves hold no reference of their table. */
+  readonly uncountedLeaves: boolean;
   destroyed: boolean;
 }
 
+/** Folds an event into a world. */
+type Evolver = (world: World, e: EventCursor) => void;
+
+/** Kinds of events that may leave their actor with nothing open (`Actors.idle`). */
+export const CLOSING: readonly number[] = [K.walkEnded, K.faultHandled, K.guestAborted, K.hostAborted, K.operationEnded, K.reclaimEnded];
+
 /**
- * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only `evolve` changes it.
+ * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only `EVOLVERS` change it.
  */
 export class World {
   readonly vcpus: number;
@@ -122,162 +130,99 @@ export class World {
     return e.wasLo === e.oldLo && e.wasHi === e.oldHi;
   }
 
-  /** Folds one event in. Returns whether it left its actor with nothing open. */
-  evolve(e: EventCursor): boolean {
-    switch (e.kind) {
-      // Frequent, and no shadow keeps them.
-      case K.guestAccessed:
-      case K.isbCompleted:
-      case K.referenceRead:
-        return false;
-      case K.descriptorRead:
-        this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq);
-        return false;
-      case K.descriptorStored:
-      case K.descriptorReleased:
-      case K.descriptorSwapped:
-      case K.descriptorHardwareUpdated:
-        this.write(e);
-        return false;
-      case K.referenceGot:
-      case K.referencePut:
-        this.count(e);
-        return false;
-      case K.tableAllocated:
-      case K.tableReused:
-        this.allocate(e);
-        return false;
-      case K.tableFreed:
-        this.tables.free(e.table, e.seq, e.actor);
-        this.locked.removeTable(e.table);
-        return false;
-      case K.tableLinked:
-        this.learn(e);
-        return false;
-      case K.tableRetired:
-        this.retire(e);
-        return false;
-      case K.hardwareDescriptorRead:
-        this.tlb.read(e);
-        return false;
-      case K.tlbFilled:
-        this.tlb.fillLeaf(e);
-        return false;
-      case K.walkCacheFilled:
-        this.tlb.fillStep(e);
-        return false;
-      case K.tlbEvicted:
-        this.tlb.evict(e);
-        return false;
-      case K.tlbiIssued:
-        this.tlb.issue(e);
-        return false;
-      case K.dsbCompleted:
-        this.tlb.complete(e);
-        return false;
-      default:
-        return this.evolveActor(e);
-    }
+  /** Whether the descriptor that was read leads to another table, as far as the world can tell. */
+  leadsOn(e: EventCursor): boolean {
+    return e.place < 0 || isTable(e.oldLo, this.tables.level[e.place]!);
   }
 
-  /** Events that change what an actor has open or holds, or a stage-2 as a whole. */
-  private evolveActor(e: EventCursor): boolean {
-    const actors = this.actors;
-    switch (e.kind) {
-      case K.walkBegan:
-        actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq);
-        return false;
-      case K.walkEnded:
-        actors.endWalk(e.actor);
-        return actors.idle(e.actor);
-      case K.faultTaken:
-        return this.open(e.actor, OPEN.fault);
-      case K.faultHandled:
-      case K.guestAborted:
-      case K.hostAborted:
-        return this.close(e.actor, OPEN.fault);
-      case K.operationBegan:
-        return this.open(e.actor, OPEN.operation);
-      case K.operationEnded:
-        this.dirtyLogs.settle(e.actor);
-        return this.close(e.actor, OPEN.operation);
-      case K.reclaimBegan:
-        this.comeToReclaim(e);
-        return this.open(e.actor, OPEN.reclaim);
-      case K.reclaimEnded:
-        return this.close(e.actor, OPEN.reclaim);
-      case K.readSectionEntered:
-      case K.epochAnnounced:
-        this.enter(e);
-        return false;
-      case K.readSectionLeft:
-      case K.epochWithdrawn:
-        this.leave(e);
-        return false;
-      case K.lockAcquired:
-        if (e.arg === LOCK.mmu) actors.holdLock(e.actor, e.stage2, e.aux);
-        return false;
-      case K.lockReleased:
-        if (e.arg === LOCK.mmu) actors.holdLock(e.actor, e.stage2, 0);
-        return false;
-      case K.stage2Created:
-        this.create(e);
-        return false;
-      case K.stage2Destroyed:
-        this.destroy(e);
-        return false;
-      default:
-        this.evolveMemslots(e);
-        return false;
-    }
+  /** What EVOLVERS is made of. */
+  static evolvers(): Readonly<Record<number, Evolver>> {
+    const write: Evolver = (world, e) => world.write(e);
+    const allocate: Evolver = (world, e) => world.allocate(e);
+    const count: Evolver = (world, e) => world.count(e);
+    const enter: Evolver = (world, e) => world.enter(e);
+    const leave: Evolver = (world, e) => world.leave(e);
+    const endFault: Evolver = (world, e) => world.close(e.actor, OPEN.fault);
+    return {
+      [K.descriptorRead]: (world, e) => world.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq),
+      [K.descriptorStored]: write,
+      [K.descriptorReleased]: write,
+      [K.descriptorSwapped]: write,
+      [K.descriptorHardwareUpdated]: write,
+      [K.referenceGot]: count,
+      [K.referencePut]: count,
+      [K.tableAllocated]: allocate,
+      [K.tableReused]: allocate,
+      [K.tableFreed]: (world, e) => world.free(e),
+      [K.tableLinked]: (world, e) => world.learn(e),
+      [K.tableRetired]: (world, e) => world.retire(e),
+      [K.hardwareDescriptorRead]: ({ tlb }, e) => tlb.read(e),
+      [K.tlbFilled]: ({ tlb }, e) => tlb.fillLeaf(e),
+      [K.walkCacheFilled]: ({ tlb }, e) => tlb.fillStep(e),
+      [K.tlbEvicted]: ({ tlb }, e) => tlb.evict(e),
+      [K.tlbiIssued]: ({ tlb }, e) => tlb.issue(e),
+      [K.dsbCompleted]: ({ tlb }, e) => tlb.complete(e),
+      [K.walkBegan]: ({ actors }, e) => actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq),
+      [K.walkEnded]: ({ actors }, e) => actors.endWalk(e.actor),
+      [K.faultTaken]: (world, e) => world.open(e.actor, OPEN.fault),
+      [K.faultHandled]: endFault,
+      [K.guestAborted]: endFault,
+      [K.hostAborted]: endFault,
+      [K.operationBegan]: (world, e) => world.open(e.actor, OPEN.operation),
+      [K.operationEnded]: (world, e) => world.endOperation(e),
+      [K.reclaimBegan]: (world, e) => world.comeToReclaim(e),
+      [K.reclaimEnded]: (world, e) => world.close(e.actor, OPEN.reclaim),
+      [K.readSectionEntered]: enter,
+      [K.epochAnnounced]: enter,
+      [K.readSectionLeft]: leave,
+      [K.epochWithdrawn]: leave,
+      [K.lockAcquired]: (world, e) => world.hold(e, e.aux),
+      [K.lockReleased]: (world, e) => world.hold(e, 0),
+      [K.stage2Created]: (world, e) => world.create(e),
+      [K.stage2Destroyed]: (world, e) => world.destroy(e),
+      ...World.memslotEvolvers(),
+    };
   }
 
   /** Events of memslots and their dirty logs. */
-  private evolveMemslots(e: EventCursor): void {
-    switch (e.kind) {
-      case K.memslotCreated:
-        this.dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq);
-        return;
-      case K.memslotDeleted:
-        this.dirtyLogs.delete(e.arg);
-        return;
-      case K.dirtyLogStarted:
-        this.dirtyLogs.start(e.arg, e.aux !== 0, e.seq, this.operates(e.actor) ? e.actor : -1);
-        return;
-      case K.dirtyLogStopped:
-        this.dirtyLogs.stop(e.arg);
-        return;
-      case K.dirtyLogCleared:
-        this.dirtyLogs.clear(e.arg, e.ipa, e.bytes, e.actor, this.operates(e.actor));
-        return;
-      case K.pageDirtied:
-        this.dirtyLogs.dirty(e.arg, e.ipa);
-        return;
-      default:
-        return;
-    }
+  private static memslotEvolvers(): Readonly<Record<number, Evolver>> {
+    return {
+      [K.memslotCreated]: ({ dirtyLogs }, e) => dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq),
+      [K.memslotDeleted]: ({ dirtyLogs }, e) => dirtyLogs.delete(e.arg),
+      [K.dirtyLogStarted]: (world, e) => world.dirtyLogs.start(e.arg, e.aux !== 0, e.seq, world.operates(e.actor) ? e.actor : -1),
+      [K.dirtyLogStopped]: ({ dirtyLogs }, e) => dirtyLogs.stop(e.arg),
+      [K.dirtyLogCleared]: (world, e) => world.dirtyLogs.clear(e.arg, e.ipa, e.bytes, e.actor, world.operates(e.actor)),
+      [K.pageDirtied]: ({ dirtyLogs }, e) => dirtyLogs.dirty(e.arg, e.ipa),
+    };
   }
 
   private operates(actor: number): boolean {
     return (this.actors.openOperations[actor]! & OPEN.operation) !== 0;
   }
 
-  private open(actor: number, bit: number): boolean {
+  private open(actor: number, bit: number): void {
     this.actors.openOperations[actor]! |= bit;
-    return false;
   }
 
-  private close(actor: number, bit: number): boolean {
+  private close(actor: number, bit: number): void {
     this.actors.openOperations[actor]! &= ~bit;
     if (this.actors.openOperations[actor] === 0) this.actors.endAllWalks(actor);
-    const idle = this.actors.idle(actor);
-    if (idle) this.actors.forgetPath(actor);
-    return idle;
+    if (this.actors.idle(actor)) this.actors.forgetPath(actor);
+  }
+
+  private endOperation(e: EventCursor): void {
+    this.dirtyLogs.settle(e.actor);
+    this.close(e.actor, OPEN.operation);
   }
 
   /** Who reclaims a sub-tree comes to its head by its right to it, not by the link that it may have read long ago. */
   private comeToReclaim(e: EventCursor): void {
     if (e.place >= 0) this.actors.reach(e.actor, this.tables.level[e.place]!, e.table, this.tables.generation[e.table]!, e.seq);
+    this.open(e.actor, OPEN.reclaim);
+  }
+
+  private hold(e: EventCursor, mode: number): void {
+    if (e.arg === LOCK.mmu) this.actors.holdLock(e.actor, e.stage2, mode);
   }
 
   private enter(e: EventCursor): void {
@@ -293,7 +238,14 @@ export class World {
   }
 
   private allocate(e: EventCursor): void {
-    if (e.table < FRAME_LIMIT) this.tables.allocate(e.table, e.level, e.arg === 1, e.stage2, e.seq);
+    if (e.table >= FRAME_LIMIT) return;
+    const p = this.tables.allocate(e.table, e.level, e.arg === 1, e.stage2, e.seq);
+    if (this.stage2(e.stage2)?.uncountedLeaves === true) this.tables.uncountedLeaves[p] = 1;
+  }
+
+  private free(e: EventCursor): void {
+    this.tables.free(e.table, e.seq, e.actor);
+    this.locked.removeTable(e.table);
   }
 
   private count(e: EventCursor): void {
@@ -307,7 +259,9 @@ export class World {
   private create(e: EventCursor): void {
     const rootPages = Math.min(e.arg, ROOT_PAGES_MAX);
     this.shape = { ...this.shape, lpa2: (e.aux & 4) !== 0 };
-    this.stage2s.push({ id: e.stage2, root: e.table, rootPages, startLevel: e.level, ipaBits: e.slot, destroyed: false });
+    const uncountedLeaves = (e.aux & 128) !== 0;
+    const { stage2: id, table: root, level: startLevel, slot: ipaBits } = e;
+    this.stage2s.push({ id, root, rootPages, startLevel, ipaBits, uncountedLeaves, destroyed: false });
     for (let i = 0; i < rootPages && e.table + i < FRAME_LIMIT; i++) {
       const p = this.tables.allocate(e.table + i, e.level, true, e.stage2, e.seq);
       this.tables.isRoot[p] = 1;
@@ -315,6 +269,7 @@ export class World {
       this.tables.everLinked[p] = 1;
       this.tables.level[p] = e.level;
       this.tables.stage2[p] = e.stage2;
+      this.tables.uncountedLeaves[p] = uncountedLeaves ? 1 : 0;
       this.tables.base[p] = i * this.span(e.level - 1);
     }
   }
@@ -389,3 +344,6 @@ export class World {
     this.reach(e.actor, e.arg, lo, hi, e.seq);
   }
 }
+
+/** How events are folded in, by code of their kind: undefined for kinds of which no shadow keeps anything. */
+export const EVOLVERS: readonly (Evolver | undefined)[] = Array.from({ length: 256 }, (_, kind) => World.evolvers()[kind]);

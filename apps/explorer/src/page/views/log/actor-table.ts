@@ -1,5 +1,5 @@
 import type { LogSession } from './log-session.ts';
-import { make, panel } from './make-element.ts';
+import { keepHeight, make, panel, setAttribute, setClass, setText } from './make-element.ts';
 
 interface ActorRow {
   readonly element: HTMLElement;
@@ -17,11 +17,12 @@ export class ActorTable {
 
   constructor(session: LogSession) {
     this.session = session;
-    this.element = panel('Walkers').element;
+    this.element = panel('Walkers', 'walkers').element;
     const table = make('table');
     table.append(this.body);
     const scroller = make('div', 'scroller');
     scroller.append(table);
+    keepHeight(scroller, table);
     this.element.append(this.figures, scroller);
     session.listen((news) => {
       if (news === 'machine') this.clear();
@@ -38,14 +39,14 @@ export class ActorTable {
     const { moment, before } = this.session;
     if (moment === undefined) return;
     const pending = moment.pending.length === 0 ? [] : [`${moment.pending.length} frees pending`];
-    this.figures.textContent = [...moment.figures, ...pending].join('; ');
+    setText(this.figures, [...moment.figures, ...pending].join('; '));
     for (const { actor, name, text } of moment.actors) {
       const row = this.rows[actor] ?? this.addRow(actor, name);
       const was = before?.actors.find((known) => known.actor === actor)?.text;
-      row.element.className = actor === moment.event.actor ? 'acts' : '';
-      row.name.setAttribute('aria-pressed', String(actor === this.session.actor));
-      row.text.className = was !== undefined && was !== text ? 'changed' : '';
-      if (row.text.textContent !== text) row.text.textContent = text;
+      setClass(row.element, actor === moment.event.actor ? 'acts' : '');
+      setAttribute(row.name, 'aria-pressed', String(actor === this.session.actor));
+      setClass(row.text, was !== undefined && was !== text ? 'changed' : '');
+      setText(row.text, text);
     }
   }
 

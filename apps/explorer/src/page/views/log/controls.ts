@@ -1,7 +1,7 @@
 import { duration } from '../../numbers.ts';
 import { COMMANDS, DEFAULT_RATE, stepActor } from './commands.ts';
 import type { LogSession } from './log-session.ts';
-import { button, make } from './make-element.ts';
+import { button, make, setAttribute, setText } from './make-element.ts';
 
 /** Events a second to choose from. */
 const RATES = [2, 5, 20, 100, 1000, 10_000, 100_000];
@@ -76,12 +76,12 @@ export class Controls {
   private show(): void {
     const { session } = this;
     if (document.activeElement !== this.position) this.position.value = String(session.seq);
-    this.position.max = String(session.last);
-    this.playing.textContent = session.rate === 0 ? 'play' : 'pause';
-    this.playing.title = session.rate === 0 ? 'Play (Space)' : 'Pause (Space)';
+    setAttribute(this.position, 'max', String(session.last));
+    setText(this.playing, session.rate === 0 ? 'play' : 'pause');
+    setAttribute(this.playing, 'title', session.rate === 0 ? 'Play (Space)' : 'Pause (Space)');
     this.following.hidden = !session.about.growing;
-    this.following.setAttribute('aria-pressed', String(session.following));
-    this.trouble.textContent = session.trouble;
+    setAttribute(this.following, 'aria-pressed', String(session.following));
+    setText(this.trouble, session.trouble);
     const names = session.about.machines.map(({ machine, run }) => `${run}/${machine}`).join(' ');
     if (this.machines.dataset['names'] !== names) this.fillMachines();
     this.machines.value = String(
@@ -128,6 +128,11 @@ export class Controls {
     this.position.type = 'number';
     this.position.min = '0';
     this.position.addEventListener('change', () => this.session.goTo(Number(this.position.value)));
+    for (const input of [this.position, this.search])
+      input.addEventListener('keydown', (event) => {
+        const done = event.key === 'Escape' || (event.key === 'Enter' && input === this.position);
+        if (done) input.blur(); // keys go to the page again
+      });
     this.search.type = 'search';
     this.search.placeholder = 'kind=table-freed table=7';
     this.search.title = 'Next event for which all of this holds, such as kind=table-freed table=7; Shift+Enter looks backwards';
@@ -166,7 +171,8 @@ function helpDialog(): HTMLDialogElement {
   const note = make(
     'p',
     'muted',
-    'The address of the page is a link to what is shown. Click: goes there, or chooses. Wheel: zooms lanes and map; drag: moves the map.',
+    'The address of the page is a link to what is shown. Click: goes there, or chooses. Wheel: zooms lanes and map; drag: moves the map. ' +
+      'Tab leads to the map: + and - zoom it, Shift with ← and → moves it, 0 shows all of it. Escape leaves a field.',
   );
   const form = make('form');
   form.method = 'dialog';

@@ -2,10 +2,12 @@ import type { EventWindow } from '../../../log/answers.ts';
 import { KIND_GROUPS, kindGroup } from './kind-groups.ts';
 import type { Lanes } from './lanes.ts';
 import type { LogSession } from './log-session.ts';
-import { make, panel } from './make-element.ts';
+import { make, panel, setClass } from './make-element.ts';
 
-/** Events listed before and after the one that is shown. */
+/** Events listed before and after the one at which the list was turned to them. */
 const AROUND = 11;
+/** Events kept in sight before and after the one that is shown, until which the list stands still. */
+const SEEN = 3;
 
 /** The events around the reader, in words. */
 export class EventList {
@@ -13,6 +15,7 @@ export class EventList {
   private readonly session: LogSession;
   private readonly list = make('ol', 'events');
   private window: EventWindow | undefined;
+  private middle = -1;
   /** The rows that are shown, by event. */
   private readonly rows = new Map<number, HTMLElement>();
 
@@ -32,6 +35,7 @@ export class EventList {
 
   private clear(): void {
     this.window = undefined;
+    this.middle = -1;
     this.rows.clear();
     this.list.replaceChildren();
   }
@@ -40,8 +44,9 @@ export class EventList {
     const { window, session } = this;
     if (window === undefined) return;
     const { seq } = session;
-    const first = Math.max(window.from, seq - AROUND);
-    const end = Math.min(window.from + window.kind.length, seq + AROUND + 1);
+    if (this.middle < 0 || Math.abs(seq - this.middle) > AROUND - SEEN) this.middle = seq;
+    const first = Math.max(window.from, this.middle - AROUND);
+    const end = Math.min(window.from + window.kind.length, this.middle + AROUND + 1);
     for (const [at, row] of this.rows) {
       if (at >= first && at < end) continue;
       row.remove();
@@ -57,7 +62,7 @@ export class EventList {
         else after.after(row);
       }
       const actor = window.actor[at - window.from];
-      row.className = at === seq ? 'here' : actor === session.actor ? 'same' : '';
+      setClass(row, at === seq ? 'here' : actor === session.actor ? 'same' : '');
       after = row;
     }
   }

@@ -2,13 +2,15 @@ import type { EventWindow, SpanKind } from '../../../log/answers.ts';
 import { cssVariable } from '../../palette.ts';
 import { KIND_GROUPS, kindGroup } from './kind-groups.ts';
 import type { LogSession } from './log-session.ts';
-import { FittedCanvas, make, panel } from './make-element.ts';
+import { FittedCanvas, make, moveMark, panel, setText } from './make-element.ts';
 
 const LANE = 17;
 const NAMES = 92;
 const TABLES_MAX = 10;
 const EVENTS_MIN = 40;
 const EVENTS_MAX = 2000;
+/** The reader is kept this share of the lanes away from their ends: they stand still until one comes nearer. */
+const MARGIN = 1 / 8;
 /** Where a span lies in its actor’s lane, top and height as shares, and its colour. */
 const SPANS: Readonly<Record<SpanKind, readonly [top: number, height: number, colour: string]>> = {
   operation: [0, 1, '--grid'],
@@ -20,17 +22,26 @@ const SPANS: Readonly<Record<SpanKind, readonly [top: number, height: number, co
   wait: [0, 0.18, '--bad'],
 };
 
-/** The events around the reader, one lane for each actor and for each table they touch. */
+/**
+ * The events around the reader, one lane for each actor and for each table they touch. The lanes stand still while the reader goes through
+ * them, and turn to the next ones when the reader comes to an end.
+ */
 export class Lanes {
   readonly element: HTMLElement;
   private readonly session: LogSession;
   private readonly canvas: FittedCanvas;
+  private readonly reader: HTMLElement;
   private readonly tip = make('p', 'note');
   private window: EventWindow | undefined;
   private readonly heard = new Set<(window: EventWindow) => void>();
   private shown = 160;
   private rows = 6;
   private asking = false;
+  /** Where the reader stood when the lanes turned to these events. */
+  private middle = -1;
+  private range = { from: 0, to: 0 };
+  /** Tables with a lane, by number. */
+  private tables: readonly number[] = [];
 
   constructor(session: LogSession) {
     this.session = session;
@@ -47,6 +58,7 @@ export class Lanes {
     legend.append(make('span', '', 'above a lane: holds the lock, or waits for it (red); below: in a read-side section'));
     heading.append(legend);
     this.canvas = new FittedCanvas(LANE * 12, () => this.draw());
+    this.reader = this.canvas.addMark('reader');
     this.canvas.element.setAttribute('role', 'img');
     this.canvas.element.setAttribute('aria-label', 'Events around this one, by actor and by table');
     this.canvas.element.addEventListener('click', (event) => session.goTo(this.seqAt(event)));
@@ -60,10 +72,14 @@ export class Lanes {
       },
       { passive: false },
     );
-    element.append(this.canvas.element, this.tip);
+    element.append(this.canvas.place, this.tip);
     session.listen((news) => {
-      if (news === 'machine') this.window = undefined;
-      if (news === 'moment' || news === 'choice') this.follow();
+      if (news === 'machine') {
+        this.window = undefined;
+        this.middle = -1;
+      }
+      if (news === 'moment') this.follow();
+      if (news === 'choice') this.draw();
     });
   }
 
@@ -75,14 +91,31 @@ export class Lanes {
   /** Shows so many times the events. */
   zoom(factor: number): void {
     this.shown = Math.round(Math.max(EVENTS_MIN, Math.min(EVENTS_MAX, this.shown * factor)));
-    this.follow();
+    this.turn();
   }
 
-  /** Loads the events around the reader, unless they are there. */
+  /** Goes with the reader: turns to other events where these do not do, and loads what is not there. */
   private follow(): void {
-    const { from, to } = this.range();
-    const { window, session } = this;
-    const there = window !== undefined && window.from <= from && window.from + window.kind.length >= Math.min(to, session.last + 1);
+    const { from, to } = this.range;
+    const { seq, last, moment } = this.session;
+    const margin = this.shown * MARGIN;
+    const early = seq < from + margin && from > 0;
+    const late = seq >= to - margin && to <= last;
+    const touched = moment?.seq === seq ? (this.window?.table[seq - this.window.from] ?? -1) : -1;
+    if (this.middle < 0 || early || late || (touched >= 0 && !this.tables.includes(touched))) this.turn();
+    else this.showReader();
+  }
+
+  /** Turns to the events around the reader, who stands in the middle but at the ends of the log. */
+  private turn(): void {
+    const { seq, last } = this.session;
+    const from = Math.max(0, Math.min(seq - (this.shown >> 1), last + 1 - this.shown));
+    const to = from + this.shown;
+    this.middle = seq;
+    this.range = { from, to };
+    const { window } = this;
+    const there = window !== undefined && window.from <= from && window.from + window.kind.length >= Math.min(to, last + 1);
+    if (window !== undefined) this.tables = this.tablesShown(window);
     this.draw();
     if (!there && !this.asking) void this.load(from, to);
   }
@@ -102,21 +135,13 @@ export class Lanes {
     } finally {
       this.asking = false;
     }
-    this.follow();
-  }
-
-  /** Events shown: the reader stands in the middle, but at the ends of the log. */
-  private range(): { readonly from: number; readonly to: number } {
-    const { seq, last } = this.session;
-    const from = Math.max(0, Math.min(seq - (this.shown >> 1), last + 1 - this.shown));
-    return { from, to: from + this.shown };
+    this.turn();
   }
 
   /** Draws the lanes anew, in the colours of the moment. */
   draw(): void {
-    const { canvas, window } = this;
+    const { canvas, window, tables } = this;
     if (window === undefined) return;
-    const tables = this.tablesShown(window);
     const rows = window.actors.length + tables.length;
     this.rows = Math.max(this.rows, rows); // it grows only: another height lays out the page
     const wanted = `${this.rows * LANE}px`;
@@ -141,8 +166,9 @@ export class Lanes {
     context.clip();
     this.drawSpans(context, window);
     this.drawEvents(context, window, tables);
-    this.drawMarks(context);
+    this.drawProof(context);
     context.restore();
+    this.showReader();
   }
 
   private drawSpans(context: CanvasRenderingContext2D, window: EventWindow): void {
@@ -158,7 +184,7 @@ export class Lanes {
   }
 
   private drawEvents(context: CanvasRenderingContext2D, window: EventWindow, tables: readonly number[]): void {
-    const { from, to } = this.range();
+    const { from, to } = this.range;
     const wide = Math.max(1.5, Math.min(7, (this.xOf(1) - this.xOf(0)) * 0.7));
     const colours = KIND_GROUPS.map(({ colour }) => cssVariable(colour));
     const end = Math.min(window.kind.length, to - window.from);
@@ -171,25 +197,26 @@ export class Lanes {
     }
   }
 
-  /** The reader’s event, and those of the proof that is looked at. */
-  private drawMarks(context: CanvasRenderingContext2D): void {
+  /** The events of the proof that is looked at. */
+  private drawProof(context: CanvasRenderingContext2D): void {
     const { session, canvas } = this;
     const violation = session.violation === undefined ? undefined : session.about.violations[session.violation];
     context.fillStyle = cssVariable('--bad');
     for (const { seq } of violation?.witness ?? []) if (seq >= 0) context.fillRect(this.xOf(seq) - 0.5, 0, 1, canvas.height);
-    context.fillStyle = cssVariable('--accent');
-    context.fillRect(this.xOf(session.seq) - 0.75, 0, 1.5, canvas.height);
   }
 
-  /** The tables touched nearest to the reader, by number. */
+  private showReader(): void {
+    moveMark(this.reader, this.xOf(this.session.seq) - 1);
+  }
+
+  /** The tables touched nearest to the middle, by number. */
   private tablesShown(window: EventWindow): number[] {
-    const { seq } = this.session;
-    const { from, to } = this.range();
+    const { from, to } = this.range;
     const nearest = new Map<number, number>();
     const end = Math.min(window.table.length, to - window.from);
     for (let i = Math.max(0, from - window.from); i < end; i += 1) {
       const table = window.table[i]!;
-      const away = Math.abs(window.from + i - seq);
+      const away = Math.abs(window.from + i - this.middle);
       if (table >= 0 && away < (nearest.get(table) ?? Infinity)) nearest.set(table, away);
     }
     return [...nearest]
@@ -203,17 +230,19 @@ export class Lanes {
     const { window } = this;
     const i = window === undefined ? -1 : seq - window.from;
     const text = window?.text[i];
-    this.tip.textContent =
-      text === undefined ? '' : `event ${seq}, ${window!.actors[window!.actor[i]!] ?? `actor ${window!.actor[i]}`}: ${text}`;
+    setText(
+      this.tip,
+      text === undefined ? '' : `event ${seq}, ${window!.actors[window!.actor[i]!] ?? `actor ${window!.actor[i]}`}: ${text}`,
+    );
   }
 
   private xOf(seq: number): number {
-    const { from, to } = this.range();
+    const { from, to } = this.range;
     return NAMES + ((seq + 0.5 - from) / (to - from)) * (this.canvas.width - NAMES);
   }
 
   private seqAt(event: MouseEvent): number {
-    const { from, to } = this.range();
+    const { from, to } = this.range;
     const { left } = this.canvas.element.getBoundingClientRect();
     return Math.floor(from + ((event.clientX - left - NAMES) / (this.canvas.width - NAMES)) * (to - from));
   }

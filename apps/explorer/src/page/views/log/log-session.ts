@@ -1,7 +1,8 @@
 import type { FindQuestion, LogAbout, LogOracle, Moment } from '../../../log/answers.ts';
 import type { Stage2State } from '@s2lab/stage2-map';
-import { stateFromJson } from '@s2lab/stage2-map';
 import type { LoggedMachine } from '@s2lab/survey';
+import type { Aspect } from './moments-at-hand.ts';
+import { MomentsAtHand } from './moments-at-hand.ts';
 
 /** What of a session has changed. */
 export type SessionNews = 'about' | 'machine' | 'moment' | 'choice' | 'trouble' | 'playing' | 'replaced';
@@ -26,8 +27,8 @@ export class LogSession {
   machine: LoggedMachine;
   /** The machine at the event that is shown; undefined until the first answer. */
   moment: Moment | undefined;
-  /** Its map, and the part that was asked for. */
-  map: { readonly state: Stage2State; readonly range: { readonly from: number; readonly to: number } | undefined } | undefined;
+  /** Its map. */
+  map: Stage2State | undefined;
   /** The moment shown before. */
   before: Moment | undefined;
   slot: ChosenSlot | undefined;
@@ -43,10 +44,10 @@ export class LogSession {
   vmid: number | undefined;
   readonly open = new Set<number>();
   private readonly oracle: LogOracle;
+  private readonly atHand: MomentsAtHand;
   private readonly listeners = new Set<(news: SessionNews) => void>();
   private wanted: number | undefined;
   private range: { readonly from: number; readonly to: number } | undefined;
-  private asked: { readonly from: number; readonly to: number } | undefined;
   private asking = false;
   private searching = 0;
   private clock: ReturnType<typeof setTimeout> | undefined;
@@ -54,6 +55,7 @@ export class LogSession {
 
   private constructor(oracle: LogOracle, about: LogAbout) {
     this.oracle = oracle;
+    this.atHand = new MomentsAtHand(oracle);
     this.about = about;
     this.machine = about.machines[0]!;
     if (!about.survey.complete || about.growing) this.lookAgain();
@@ -80,6 +82,7 @@ export class LogSession {
     this.ended = true;
     this.pause();
     clearTimeout(this.clock);
+    this.atHand.end();
     this.listeners.clear();
   }
 
@@ -247,37 +250,30 @@ export class LogSession {
     return found ?? indices.at(by > 0 ? 0 : -1) ?? 0;
   }
 
+  /** What is at hand is shown at once, without giving up the turn: a key is answered by the picture. */
   private async fetch(): Promise<void> {
     if (this.asking) return;
     this.asking = true;
     try {
       while (this.wanted !== undefined && !this.ended) {
         const seq = this.wanted;
-        const machine = this.machine;
-        const patience = setTimeout(() => this.complain(`going to event ${seq.toLocaleString('en')} …`), PATIENCE_MS);
+        const { machine } = this;
+        const aspect = this.aspect();
         try {
-          this.asked = this.range;
-          const moment = await this.oracle.ask('moment', {
-            ...this.which,
-            ...this.range,
-            ...this.known(),
-            vmid: this.vmid,
-            seq,
-            open: [...this.open],
-          });
+          const { moment, map } = this.atHand.known(aspect, seq) ?? (await this.patiently(this.atHand.fetch(aspect, seq), seq));
           if (machine.machine !== this.machine.machine || machine.run !== this.machine.run) continue;
-          this.keepMap(moment);
-          if (this.moment?.seq !== moment.seq) this.before = this.moment;
+          const by = this.moment === undefined ? 0 : seq - this.moment.seq;
+          if (by !== 0) this.before = this.moment;
           this.moment = moment;
+          this.map = map;
           this.trouble = '';
           if (this.wanted === seq) this.wanted = undefined;
           this.tell('moment');
+          if (!this.following) this.atHand.bringNext(aspect, seq, by, this.last);
         } catch (error) {
           this.wanted = undefined;
           this.pause();
           this.complain((error as Error).message);
-        } finally {
-          clearTimeout(patience);
         }
       }
     } finally {
@@ -285,20 +281,18 @@ export class LogSession {
     }
   }
 
-  /** Of which event the map’s levels are at hand. */
-  private known(): { readonly mapSeq?: number; readonly mapVmid?: number } {
-    const { map, moment, range } = this;
-    if (map === undefined || moment === undefined || moment.vmid === null || map.range !== range) return {};
-    return { mapSeq: moment.seq, mapVmid: moment.vmid };
+  /** Tells a reader what is waited for when it takes a while. */
+  private async patiently<T>(answer: Promise<T>, seq: number): Promise<T> {
+    const patience = setTimeout(() => this.complain(`going to event ${seq.toLocaleString('en')} …`), PATIENCE_MS);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(patience);
+    }
   }
 
-  private keepMap(moment: Moment): void {
-    const state = stateFromJson(moment.map);
-    const before = this.map?.state;
-    if (moment.sameLevels && before !== undefined) {
-      const { levels, from, to, exact } = before;
-      this.map = { range: this.map!.range, state: { ...state, levels, from, to, exact } };
-    } else this.map = { range: this.asked, state };
+  private aspect(): Aspect {
+    return { ...this.which, ...this.range, vmid: this.vmid, open: [...this.open] };
   }
 
   private lookAgain(): void {

@@ -13,17 +13,25 @@ import {
   zoomView,
 } from '@s2lab/stage2-map';
 import { spanBytes } from '@s2lab/arch';
-import { cssVariable } from '../../palette.ts';
 import type { LogSession } from './log-session.ts';
-import { button, FittedCanvas, make, panel } from './make-element.ts';
+import { button, FittedCanvas, make, moveMark, panel, setText } from './make-element.ts';
 
 const HEIGHT = 240;
+/** How many times closer one notch of the wheel, or one key, brings the map. */
+const CLOSER = 1.3;
+/** Share of the map that a key moves it by. */
+const ASIDE = 0.25;
 
-/** The stage-2 as a map: a wheel zooms, a drag moves, a click chooses the slot under the pointer. */
+/**
+ * The stage-2 as a map: a wheel zooms, a drag moves, a click chooses the slot under the pointer. With the keyboard on it: + and -, Shift with
+ * ← and →, 0 for all of it.
+ */
 export class MapPanel {
   readonly element: HTMLElement;
   private readonly session: LogSession;
   private readonly canvas: FittedCanvas;
+  /** The slot that this step wrote. */
+  private readonly written: HTMLElement;
   private readonly legend = make('span', 'legend');
   private readonly tip = make('p', 'note under');
   private readonly choice = make('select');
@@ -31,6 +39,7 @@ export class MapPanel {
   private explained: MapPalette | undefined;
   private state: Stage2State | undefined;
   private view: MapView | undefined;
+  private pointer: { readonly x: number; readonly y: number } | undefined;
   private hover: MapHit | undefined;
   private pressed: { readonly x: number; moved: boolean; last: number } | undefined;
   private settled: ReturnType<typeof setTimeout> | undefined;
@@ -44,10 +53,13 @@ export class MapPanel {
       button('fit', 'Show all of the map', () => this.fit()),
     );
     this.canvas = new FittedCanvas(HEIGHT, () => this.draw());
+    this.written = this.canvas.addMark('written');
     this.canvas.element.setAttribute('role', 'img');
     this.canvas.element.setAttribute('aria-label', 'Map of the stage-2: input addresses across, levels down');
+    this.canvas.element.tabIndex = 0;
     this.listenToPointer();
-    element.append(this.canvas.element, this.tip);
+    this.listenToKeys();
+    element.append(this.canvas.place, this.tip);
     this.tip.textContent = ' ';
     session.listen((news) => {
       if (news === 'machine') this.view = undefined;
@@ -61,10 +73,11 @@ export class MapPanel {
     if (state === undefined || canvas.width === 0) return;
     this.view ??= fitView(state, canvas.width, HEIGHT);
     this.view = { ...this.view, width: canvas.width, height: HEIGHT };
+    this.point();
     const palette = matchMedia('(prefers-color-scheme: dark)').matches ? DARK_PALETTE : LIGHT_PALETTE;
     const context = canvas.begin();
     drawStage2Map(context, state, this.view, { palette, ratio: devicePixelRatio, fontFamily: 'system-ui, sans-serif', hover: this.hover });
-    this.frameChange(context, state, this.view);
+    this.frameWritten();
     this.explain(palette);
   }
 
@@ -86,12 +99,16 @@ export class MapPanel {
   private show(): void {
     const { moment, map } = this.session;
     if (moment === undefined || map === undefined) return;
-    const other = this.state?.shape === undefined || moment.vmid !== this.vmid;
+    const before = this.state;
+    const other = before?.shape === undefined || moment.vmid !== this.vmid;
     this.vmid = moment.vmid;
-    this.state = map.state;
+    this.state = map;
     if (other) this.view = undefined; // what was fitted had no stage-2, or is another
     this.fillChoice(moment.stage2s);
-    this.draw();
+    if (!other && looksTheSame(before, map)) {
+      this.point();
+      this.frameWritten();
+    } else this.draw();
   }
 
   private fillChoice(vmids: readonly number[]): void {
@@ -104,17 +121,19 @@ export class MapPanel {
     choice.value = session.vmid === undefined ? '' : String(session.vmid);
   }
 
-  /** The slot that this step wrote. */
-  private frameChange(context: CanvasRenderingContext2D, state: Stage2State, view: MapView): void {
+  private frameWritten(): void {
+    const { state, view, written } = this;
     const change = this.session.moment?.change;
-    const shape = shapeOf(state);
-    const band = mapBands(state, view).find(({ level }) => level === change?.level);
-    if (!change || shape === undefined || band === undefined) return;
+    const shape = state === undefined ? undefined : shapeOf(state);
+    const band = state === undefined || view === undefined ? undefined : mapBands(state, view).find(({ level }) => level === change?.level);
+    written.hidden = true;
+    if (!change || view === undefined || shape === undefined || band === undefined) return;
     const x = xOf(view, change.ipa);
-    context.strokeStyle = cssVariable('--accent');
-    context.lineWidth = 2;
     const wide = Math.max(4, xOf(view, change.ipa + spanBytes(shape, change.level)) - x);
-    context.strokeRect(x - 1, band.top - 1, wide + 2, band.height + 2);
+    if (x + wide < 0 || x > view.width) return;
+    written.style.width = `${wide + 4}px`;
+    written.style.height = `${band.height + 4}px`;
+    moveMark(written, x - 2, band.top - 2);
   }
 
   private fit(): void {
@@ -129,7 +148,7 @@ export class MapPanel {
       (event) => {
         event.preventDefault();
         if (this.state !== undefined && this.view !== undefined)
-          this.look(zoomView(this.state, this.view, event.offsetX, event.deltaY < 0 ? 1.3 : 1 / 1.3));
+          this.look(zoomView(this.state, this.view, event.offsetX, event.deltaY < 0 ? CLOSER : 1 / CLOSER));
       },
       { passive: false },
     );
@@ -144,24 +163,44 @@ export class MapPanel {
       this.pressed = undefined;
     });
     canvas.addEventListener('pointerleave', () => {
-      this.hover = undefined;
-      this.tip.textContent = ' ';
+      this.pointer = undefined;
       this.draw();
+    });
+  }
+
+  private listenToKeys(): void {
+    this.canvas.element.addEventListener('keydown', (event) => {
+      const { state, view } = this;
+      if (state === undefined || view === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+      const aside = event.shiftKey ? { ArrowLeft: ASIDE, ArrowRight: -ASIDE }[event.key] : undefined;
+      if (event.key === '+') this.look(zoomView(state, view, view.width / 2, CLOSER));
+      else if (event.key === '-') this.look(zoomView(state, view, view.width / 2, 1 / CLOSER));
+      else if (event.key === '0') this.fit();
+      else if (aside !== undefined) this.look(panView(state, view, aside * view.width));
+      else return;
+      event.preventDefault();
+      event.stopPropagation(); // the page has its own use for arrows
     });
   }
 
   private moved(event: PointerEvent): void {
     const { state, view, pressed } = this;
+    this.pointer = { x: event.offsetX, y: event.offsetY };
     if (state === undefined || view === undefined) return;
     if (pressed !== undefined && (pressed.moved || Math.abs(event.offsetX - pressed.x) > 3)) {
       pressed.moved = true;
-      this.look(panView(state, view, event.offsetX - pressed.last));
+      const by = event.offsetX - pressed.last;
       pressed.last = event.offsetX;
-      return;
-    }
-    this.hover = hitTest(state, view, event.offsetX, event.offsetY);
-    this.tip.textContent = this.hover?.lines.join(' · ') ?? ' ';
-    this.draw();
+      this.look(panView(state, view, by));
+    } else this.draw();
+  }
+
+  /** Says what is under the pointer, which stays where it is when the map moves or the tables change under it. */
+  private point(): void {
+    const { state, view, pointer } = this;
+    this.hover =
+      state === undefined || view === undefined || pointer === undefined ? undefined : hitTest(state, view, pointer.x, pointer.y);
+    setText(this.tip, this.hover?.lines.join(' · ') ?? ' ');
   }
 
   /** Shows another part; once the reader is content with it, asks for what it holds in full. */
@@ -175,4 +214,11 @@ export class MapPanel {
       120,
     );
   }
+}
+
+/** Whether two states make the same picture: nothing but the event differs. */
+function looksTheSame(one: Stage2State, other: Stage2State): boolean {
+  const marks = ({ from, to, exact, pending, walkers, memslots }: Stage2State): string =>
+    JSON.stringify([from, to, exact, pending, walkers.map(({ kind, level, ipa }) => [kind, level, ipa]), memslots]);
+  return one.levels === other.levels && marks(one) === marks(other);
 }

@@ -2,7 +2,7 @@ import type { Overview, OverviewField } from '@s2lab/survey';
 import { duration, phaseName, short } from '../../numbers.ts';
 import { cssVariable } from '../../palette.ts';
 import type { LogSession } from './log-session.ts';
-import { FittedCanvas, make, panel } from './make-element.ts';
+import { FittedCanvas, make, moveMark, panel, setAttribute } from './make-element.ts';
 
 const HEIGHT = 104;
 const TOP = 16;
@@ -27,6 +27,7 @@ export class OverviewStrip {
   readonly element: HTMLElement;
   private readonly session: LogSession;
   private readonly canvas: FittedCanvas;
+  private readonly reader: HTMLElement;
   private readonly tip = make('p', 'note');
   private overview: Overview | null = null;
   private dragging = false;
@@ -37,8 +38,11 @@ export class OverviewStrip {
     this.element = element;
     heading.append(legend());
     this.canvas = new FittedCanvas(HEIGHT, () => this.draw());
+    this.reader = this.canvas.addMark('reader');
+    this.reader.style.height = `${HEIGHT - BOTTOM + 4}px`;
     this.canvas.element.setAttribute('role', 'slider');
     this.canvas.element.setAttribute('aria-label', 'Event');
+    this.canvas.element.tabIndex = 0;
     this.canvas.element.addEventListener('pointerdown', (event) => {
       this.dragging = true;
       this.canvas.element.setPointerCapture(event.pointerId);
@@ -52,9 +56,9 @@ export class OverviewStrip {
     this.canvas.element.addEventListener('pointerup', () => (this.dragging = false));
     this.canvas.element.addEventListener('pointerleave', () => this.tip.replaceChildren());
     this.tip.setAttribute('aria-hidden', 'true');
-    element.append(this.canvas.element, this.tip);
+    element.append(this.canvas.place, this.tip);
     session.listen((news) => {
-      if (news === 'moment') this.draw();
+      if (news === 'moment') this.showReader();
       if (news === 'machine' || news === 'about') void this.load();
     });
     void this.load();
@@ -62,17 +66,19 @@ export class OverviewStrip {
 
   /** Draws the strip anew, in the colours of the moment. */
   draw(): void {
-    const { canvas, session } = this;
-    const context = canvas.begin();
+    const context = this.canvas.begin();
     this.drawUnsurveyed(context);
     for (const layer of LAYERS) this.drawLayer(context, layer);
     this.drawAxis(context);
-    const x = this.xOf(session.seq);
-    context.fillStyle = cssVariable('--accent');
-    context.fillRect(x - 1, 0, 2, HEIGHT - BOTTOM + 4);
-    canvas.element.setAttribute('aria-valuemin', '0');
-    canvas.element.setAttribute('aria-valuemax', String(session.last));
-    canvas.element.setAttribute('aria-valuenow', String(session.seq));
+    this.showReader();
+  }
+
+  private showReader(): void {
+    const { canvas, session } = this;
+    moveMark(this.reader, this.xOf(session.seq) - 1);
+    setAttribute(canvas.element, 'aria-valuemin', '0');
+    setAttribute(canvas.element, 'aria-valuemax', String(session.last));
+    setAttribute(canvas.element, 'aria-valuenow', String(session.seq));
   }
 
   private async load(): Promise<void> {

@@ -2,7 +2,7 @@ import { hexAddress } from '@s2lab/arch';
 import type { SlotChange } from '../../../log/answers.ts';
 import { duration } from '../../numbers.ts';
 import type { LogSession } from './log-session.ts';
-import { button, make, panel } from './make-element.ts';
+import { button, keepHeight, make, panel } from './make-element.ts';
 
 /** The event that is shown: who did what and why, and what it changed. */
 export class StepCard {
@@ -17,7 +17,10 @@ export class StepCard {
     const { element, heading } = panel('Event');
     this.element = element;
     this.heading = heading;
-    element.append(this.body, this.chosen);
+    const place = make('div');
+    place.append(this.body);
+    keepHeight(place, this.body);
+    element.append(place, this.chosen);
     session.listen((news) => {
       if (news === 'moment') this.show();
       if (news === 'moment' || news === 'choice') this.showChosen();

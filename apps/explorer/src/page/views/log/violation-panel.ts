@@ -1,6 +1,6 @@
 import type { Violation } from '@s2lab/invariants';
 import type { LogSession } from './log-session.ts';
-import { button, make, panel } from './make-element.ts';
+import { button, make, panel, setClass, setText } from './make-element.ts';
 
 /** Violations listed; the others are reached by going from one to the next. */
 const LISTED = 50;
@@ -11,6 +11,8 @@ export class ViolationPanel {
   private readonly session: LogSession;
   private readonly heading: HTMLElement;
   private readonly body = make('div');
+  /** The events of the proof that is looked at. */
+  private witness: { readonly seq: number; readonly item: HTMLElement }[] = [];
 
   constructor(session: LogSession) {
     this.session = session;
@@ -19,7 +21,8 @@ export class ViolationPanel {
     this.heading = heading;
     element.append(this.body);
     session.listen((news) => {
-      if (news === 'about' || news === 'choice' || news === 'moment') this.show();
+      if (news === 'about' || news === 'choice') this.show();
+      if (news === 'moment') this.showPlace();
     });
     this.show();
   }
@@ -28,12 +31,19 @@ export class ViolationPanel {
     const { session } = this;
     const { violations, verdict, survey } = session.about;
     const found = Object.values(verdict.counts).reduce((sum, n) => sum + n, 0);
-    this.heading.textContent = `Violations: ${found.toLocaleString('en')}${survey.complete ? '' : ' so far'}`;
+    setText(this.heading, `Violations: ${found.toLocaleString('en')}${survey.complete ? '' : ' so far'}`);
+    this.witness = [];
     const chosen = session.violation === undefined ? undefined : violations[session.violation];
     if (chosen !== undefined) this.body.replaceChildren(this.proof(chosen, session.violation!));
     else if (violations.length === 0)
       this.body.replaceChildren(make('p', 'empty', survey.complete ? 'All invariants hold.' : 'None so far; the log is still being read.'));
     else this.body.replaceChildren(this.list(violations, found));
+    this.showPlace();
+  }
+
+  /** Marks the event of the proof at which the reader stands. */
+  private showPlace(): void {
+    for (const { seq, item } of this.witness) setClass(item, seq === this.session.seq ? 'here' : '');
   }
 
   private list(violations: readonly Violation[], found: number): HTMLElement {
@@ -69,7 +79,8 @@ export class ViolationPanel {
     element.append(bar, make('p', '', violation.because));
     const list = make('ol', 'witness');
     for (const { seq, text } of violation.witness) {
-      const item = make('li', seq === session.seq ? 'here' : '');
+      const item = make('li');
+      this.witness.push({ seq, item });
       const go = make('button', 'plain', text);
       go.type = 'button';
       go.disabled = seq < 0;

@@ -3,8 +3,8 @@ import type { CounterexampleText } from './counterexample.ts';
 import { counterexampleText } from './counterexample.ts';
 import { DporSearch } from './dpor-search.ts';
 import type { Model } from './model.ts';
-import { smallScenario, SMALL_SCENARIOS } from './small/scenarios.ts';
-import type { Bounds } from './small/small-model.ts';
+import { smallScenario, SMALL_SCENARIOS } from './scenarios.ts';
+import type { Bounds } from './small-model.ts';
 import type { Counterexample } from './state-search.ts';
 import { StateSearch } from './state-search.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { everySchedule, orderlessKey } from '../brute-force.ts';
-import { DporSearch, smallScenario, SMALL_SCENARIOS, StateSearch } from '../index.ts';
-import type { Model } from '../index.ts';
+import { everySchedule, orderlessKey } from './brute-force.ts';
+import { DporSearch, smallScenario, SMALL_SCENARIOS, StateSearch } from './index.ts';
+import type { Model } from './index.ts';
 
 type Size = readonly [walkers: number, collapsers: number, entries: number, mappers?: number];
 

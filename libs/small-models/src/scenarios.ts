@@ -1,4 +1,4 @@
-import type { Model } from '../model.ts';
+import type { Model } from './model.ts';
 import { EagerModel } from './eager.ts';
 import { GracePeriodModel } from './grace-period.ts';
 import { NaiveReferences, SafeReferences } from './references.ts';

@@ -1,4 +1,4 @@
-import type { Field, Model, ProcessFields, Role, StateFields } from '../model.ts';
+import type { Field, Model, ProcessFields, Role, StateFields } from './model.ts';
 
 /** Entry value: a collapse is at work. 0 is invalid. */
 export const LOCKED = 1;

@@ -1,8 +1,8 @@
 // The checker on the small scenarios: states a second, bytes a state, stored states, executions, and the commands from start to counterexample.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { DporSearch, smallScenario, StateSearch } from '@s2lab/checker';
-import type { Model } from '@s2lab/checker';
+import { DporSearch, smallScenario, StateSearch } from '@s2lab/small-models';
+import type { Model } from '@s2lab/small-models';
 
 const BIN = join(import.meta.dirname, '../../../apps/cli/bin/s2lab.mjs');
 const STARTS = 9;

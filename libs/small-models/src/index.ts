@@ -1,0 +1,14 @@
+export type { CheckOptions, CheckReport, Reductions, Strategy } from './check.ts';
+export { Check } from './check.ts';
+export { CheckError } from './check-error.ts';
+export type { CounterexampleText, StepText } from './counterexample.ts';
+export { counterexampleText } from './counterexample.ts';
+export { DporSearch } from './dpor-search.ts';
+export type { Field, Model, ProcessFields, Role, StateFields } from './model.ts';
+export { formatReport } from './report-text.ts';
+export type { SmallScenario } from './scenarios.ts';
+export { smallScenario, SMALL_SCENARIOS } from './scenarios.ts';
+export type { Bounds } from './small-model.ts';
+export type { Counterexample, StateSearchOptions } from './state-search.ts';
+export { StateSearch } from './state-search.ts';
+export { StateStore } from './state-store.ts';
