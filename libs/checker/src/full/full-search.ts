@@ -428,6 +428,11 @@ export class FullSearch {
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
   private end(id: number): void {
+    // What a step breaks says more than what is left over by it.
+    if (this.unjudged.count > 0) {
+      if (this.isBrokenSomewhere()) return;
+      this.states.load(this.store.data, id * this.store.words);
+    }
     const { schedule, who } = this.way(id);
     const { machine } = this.subject;
     if (!machine.done) {

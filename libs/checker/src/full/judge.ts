@@ -1,4 +1,3 @@
-import type { Geometry } from '@s2lab/arch';
 import { isTable } from '@s2lab/arch';
 import type { Machine, MachineSnapshot } from '@s2lab/engine';
 import { MachineSnapshots } from '@s2lab/engine';
@@ -20,20 +19,20 @@ export interface Broken {
 
 /** Every leaf of the stage-2s, from the roots on. */
 function leaves({ world }: Machine): readonly number[] {
-  const { pages } = world;
+  const { pages, shape } = world;
   const found: number[] = [];
-  const below = (shape: Geometry, frame: number, depth: number): void => {
+  const below = (frame: number, level: number): void => {
     for (let slot = 0; slot < shape.entries; slot += 1) {
       const i = pages.indexOf(frame, slot);
       const lo = pages.descriptors[i]!;
       const hi = pages.descriptors[i + 1]!;
-      if (isTable(lo, shape.startLevel + depth)) below(shape, pages.frameOf(lo, hi), depth + 1);
-      else if (lo !== 0 || hi !== 0) found.push(depth, slot, lo, hi);
+      if (isTable(lo, level)) below(pages.frameOf(lo, hi), level + 1);
+      else if (lo !== 0 || hi !== 0) found.push(level, slot, lo, hi);
     }
   };
   for (const stage2 of world.stage2s) {
-    if (stage2 === undefined || stage2.root < 0) continue;
-    for (let page = 0; page < stage2.rootPages; page += 1) below(stage2.shape, stage2.root + page, 0);
+    if (stage2 !== undefined && stage2.root >= 0)
+      for (let page = 0; page < stage2.rootPages; page += 1) below(stage2.root + page, stage2.shape.startLevel);
   }
   return found;
 }

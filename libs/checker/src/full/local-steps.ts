@@ -99,10 +99,10 @@ const LOCKS_TO_WRITE = new Set<number>([
   COMMAND.age,
 ]);
 
-/** Requests of a core of a pKVM machine that take the lock of the host's stage-2 as its policy has faults take it. */
-const FAULTS_ONLY = new Set<number>([COMMAND.access, COMMAND.hostFault]);
 /** Requests of the VMM thread that free the root. */
 const DESTROYS = new Set<number>([COMMAND.destroy, COMMAND.destroyVm]);
+/** Requests of a core of a pKVM machine that take the lock of the host's stage-2 as its policy has faults take it. */
+const FAULTS_ONLY = new Set<number>([COMMAND.access, COMMAND.hostFault]);
 
 /** Steps that read the root, the memslots or the count of their changes: what only the VMM thread changes. */
 const READS_MEMORY_MAP = new Set<number>([PC.faultTaken, PC.faultSized, PC.faultLocked, PC.faultUnlocked, PC.faultWalked, PC.walkBegin]);
