@@ -53,7 +53,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   seconds: number }
 With --policy, on the full engine:
 { verdict: 'safe' | 'violated' | 'unfinished', scenario: string, policy: string,
-  bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean,
+  bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean, memory: 'sc' | 'tso' | 'pso',
     preemptions: number | null },                       // all schedules with at most so many were seen; null: all schedules
   except: string[],                                     // rules that were not judged
   strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[], liveness: boolean,

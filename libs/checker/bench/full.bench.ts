@@ -34,7 +34,7 @@ const { counterexampleSteps } = JSON.parse(found.text) as { counterexampleSteps:
 report('check.full refs-naive in collapse-fault (2,1,1), command to counterexample', found.seconds, 's', 3, 'lower');
 report('check.full refs-naive in collapse-fault (2,1,1), counterexample', counterexampleSteps, 'steps', 35, 'lower');
 
-const small = JSON.parse(check('--all', '--walkers', '1', '--no-hardware', '--max-states', '1500', '--threads', '2').text) as Cells;
+const small = JSON.parse(check('--all', '--walkers', '1', '--no-hardware', '--max-states', '20000', '--threads', '2').text) as Cells;
 const states = small.cells.reduce((sum, { storedStates }) => sum + storedStates, 0);
-report('check.full matrix (1,1,1), 1500 states a cell, 2 threads', small.seconds, 's', 60, 'lower');
+report('check.full matrix (1,1,1), 20000 states a cell, 2 threads', small.seconds, 's', 60, 'lower');
 report('check.full matrix, states a second', states / small.seconds, 'states/s', 2000, 'higher');

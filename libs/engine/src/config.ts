@@ -1,5 +1,6 @@
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
+import type { MemoryModel } from './store-buffers.ts';
 import type { MemoryRegion } from './hyp-memory.ts';
 
 /** Memory of a pKVM machine as its hypervisor finds it. */
@@ -53,6 +54,8 @@ export interface MachineConfig {
   /** 0: tables as the architecture has them; else log2 of the descriptors in a table of a thin stage-2, which only the checker runs. */
   readonly indexBits: number;
   readonly lpa2: boolean;
+  /** Whether stores are seen at once. Only the checker runs others than `sc`. */
+  readonly memory: MemoryModel;
   /** FEAT_S2FWB. */
   readonly fwb: boolean;
   /** FEAT_TLBIRANGE. */
@@ -96,6 +99,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   ipaBits: 40,
   indexBits: 0,
   lpa2: false,
+  memory: 'sc',
   fwb: true,
   tlbRange: true,
   xnx: true,
@@ -127,7 +131,12 @@ export function machineConfig(overrides: Partial<MachineConfig>): MachineConfig 
     const n = config[field];
     need(Number.isInteger(n) && n >= 1 && n <= 65536 && (n & (n - 1)) === 0, `${field} ${n}: must be a power of two up to 65536`);
   }
-  need(config.cacheCapacity >= 4 && config.cacheCapacity <= 1024, `cacheCapacity ${config.cacheCapacity}: must be 4 to 1024 pages`);
+  // The tables of a thin stage-2 are two levels: a fault needs one page at most.
+  const least = config.indexBits === 0 ? 4 : 1;
+  need(
+    config.cacheCapacity >= least && config.cacheCapacity <= 1024,
+    `cacheCapacity ${config.cacheCapacity}: must be ${least} to 1024 pages`,
+  );
   return config;
 }
 

@@ -4,6 +4,7 @@ import { assert } from './assert.ts';
 import { finishCommand } from './control.ts';
 import type { Machine } from './machine.ts';
 import { PC } from './pc.ts';
+import { HARDWARE } from './store-buffers.ts';
 import type { Walker } from './walker.ts';
 
 /*
@@ -70,8 +71,13 @@ function read(machine: Machine, walker: Walker): void {
   const table = walker.hardwareTable;
   const slot = slotOf(shape, walker.ipa, level);
   const i = pages.indexOf(table, slot);
-  const lo = pages.descriptors[i]!;
-  const hi = pages.descriptors[i + 1]!;
+  let lo = pages.descriptors[i]!;
+  let hi = pages.descriptors[i + 1]!;
+  if (machine.buffers !== undefined) {
+    // The walker is an observer of its own: it does not see what its own core still holds back.
+    lo = machine.buffers.seen(machine.world, HARDWARE, table, slot, 0);
+    hi = machine.buffers.seen(machine.world, HARDWARE, table, slot, 1);
+  }
   machine.commit(walker, K.hardwareDescriptorRead, level, slot, table, lo, hi, 0, 0, walker.ipa, 0, 0);
   if (isTable(lo, level)) {
     const next = pages.frameOf(lo, hi);

@@ -1,5 +1,5 @@
 import { alignDown, LAST_LEVEL, spanBytes, spanShift } from '@s2lab/arch';
-import { DSB, K, LOCK, LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
+import { DSB, K, LOCK, LOCK_MODE, MEMORY, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { assert } from './assert.ts';
 import { chooseAttributes } from './attribute-steps.ts';
 import { beginCollapse } from './collapse-steps.ts';
@@ -124,7 +124,7 @@ function boot(machine: Machine, walker: Walker): void {
     return;
   }
   if (walker.hostPhase === 0) {
-    machine.commit(walker, K.machineStarted, 0, config.indexBits, 0, 0, 0, 0, 0, 0, config.vcpus, config.pageShift);
+    machine.commit(walker, K.machineStarted, MEMORY[config.memory], config.indexBits, 0, 0, 0, 0, 0, 0, config.vcpus, config.pageShift);
   } else if (walker.hostPhase <= world.shape.rootPages) {
     machine.allocateTable(walker, world.shape.startLevel, 1);
   } else if (walker.hostPhase === world.shape.rootPages + 1) {

@@ -1,4 +1,5 @@
 export * from './assert.ts';
+export * from './buffered-machine.ts';
 export * from './config.ts';
 export * from './costs.ts';
 export * from './hyp-memory.ts';
@@ -16,6 +17,9 @@ export * from './prng.ts';
 export * from './stage2.ts';
 export * from './state-words.ts';
 export * from './step.ts';
+export type { MemoryModel } from './store-buffers.ts';
+export * from './swapped-actors.ts';
+export * from './table-names.ts';
 export * from './table-pages.ts';
 export * from './tlb.ts';
 export * from './walker.ts';

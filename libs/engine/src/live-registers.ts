@@ -1,4 +1,4 @@
-import { OP } from '@s2lab/events';
+import { FAULT, LOCK_MODE, OP, RESULT } from '@s2lab/events';
 import { GROUP, PC } from './pc.ts';
 import type { Walker } from './walker.ts';
 import { COMMAND } from './workload.ts';
@@ -43,13 +43,26 @@ const LEVELS = 4;
 /** Program counters at which a fault or a straight walk has not begun its walk yet. */
 const BEFORE_WALK = new Set<number>([PC.faultTaken, PC.faultTopUp, PC.faultSized, PC.faultLocked, PC.faultRelock]);
 /** … at which its walk is over, and only how it ended matters. */
-const AFTER_WALK = new Set<number>([PC.faultWalked, PC.faultUnlocked, PC.faultHandled]);
+const AFTER_WALK = new Set<number>([PC.faultWalked, PC.faultUnlocked, PC.faultHandled, PC.straightWalked, PC.straightUnlocked]);
+/** Where a map goes on that was all its caller wanted; the hypervisor's have more to do. */
+const MAPS_ONCE = new Set<number>([PC.faultWalked, PC.straightWalked]);
 const SEQUENCE = 14;
 const HARDWARE_EPOCH = 12;
 /** A number noted before is not the present one any more. */
 const STALE = -1;
 const OP_AT = 23;
 const RESULT_AT = 32;
+const VISIT_RESULT = 31;
+const YOUNG = 44;
+const PROT_AT = 38;
+const CACHE_PAGES = 15;
+const MEMCACHE = 18;
+const FAULT_KIND = 7;
+const FAULT_LEVEL = 8;
+/** Of a map that is over: the child it made, what it was to map, its attributes. */
+const MAPPED = [37, 38, 39, 40, 41, 42, 43];
+/** Its address, range and physical address. */
+const MAPPED_WIDE = [7, 8, 9, 10];
 /** Program counters at which the descriptor read before is not looked at again. */
 const OLD_IS_DEAD = new Set<number>([
   PC.walkBegin,
@@ -57,6 +70,7 @@ const OLD_IS_DEAD = new Set<number>([
   PC.walkRead,
   PC.walkDescend,
   PC.walkReread,
+  PC.walkAscend,
   PC.walkExit,
   PC.walkEnd,
   PC.walkUnwind,
@@ -69,8 +83,9 @@ const OLD_IS_DEAD = new Set<number>([
 /**
  * Copies the registers of `walker` that can still matter into `into`; the others are 0. Of numbers noted before it keeps whether they
  * still equal the present ones, `epoch` and `sequence`: 0 if so, else -1.
+ * @param returnsAlone whether a shared walk of the policy may be sent back to come again alone
  */
-export function copyLiveRegisters(walker: Walker, epoch: number, sequence: number, into: Registers): void {
+export function copyLiveRegisters(walker: Walker, epoch: number, sequence: number, returnsAlone: boolean, into: Registers): void {
   into.r.set(walker.r);
   into.a.set(walker.a);
   const { r, a } = into;
@@ -97,6 +112,7 @@ export function copyLiveRegisters(walker: Walker, epoch: number, sequence: numbe
     // A vCPU has no hardware walk while it handles a fault; others keep the root that they destroy there.
     if (walker.command === COMMAND.access) clear(r, HARDWARE);
     const next = group === GROUP.lock ? walker.lockReturn : pc;
+    clearFault(walker, next, returnsAlone, r);
     if (BEFORE_WALK.has(next)) clearWalks(r, a);
     else if (AFTER_WALK.has(next)) clearFinishedWalk(r, a);
     else clearDeadInWalk(walker, r, a);
@@ -106,11 +122,28 @@ export function copyLiveRegisters(walker: Walker, epoch: number, sequence: numbe
 function clearFinishedWalk(r: Int32Array, a: Float64Array): void {
   const op = r[OP_AT]!;
   const result = r[RESULT_AT]!;
+  const young = r[YOUNG]!;
+  const prot = result === RESULT.ebusy ? r[PROT_AT]! : 0;
   clearWalks(r, a);
+  r[YOUNG] = young;
+  r[PROT_AT] = prot;
   r[OP_AT] = op;
   r[RESULT_AT] = result;
   // A fault that must come back alone compares it once more.
   if (r[0] !== PC.faultWalked) r[SEQUENCE] = 0;
+}
+
+/** What kind of fault it was chooses size and walk; once that has begun, and is not begun again, all that matters is whether it was one of the access flag. */
+function clearFault(walker: Walker, next: number, returnsAlone: boolean, r: Int32Array): void {
+  if (walker.command !== COMMAND.access || next === PC.faultTaken) return;
+  const handles = next >> 5 === GROUP.fault;
+  // Other walks of a vCPU are the hypervisor's.
+  if (!handles && walker.opReturn !== PC.faultWalked) return;
+  const over = next === PC.faultUnlocked || next === PC.faultHandled;
+  const begun = !handles || next === PC.faultWalked;
+  const decided = over || (begun && !(returnsAlone && walker.lockMode === LOCK_MODE.read));
+  if (walker.faultKind !== FAULT.permission || decided) r[FAULT_LEVEL] = 0;
+  if (walker.faultKind === FAULT.permission && decided) r[FAULT_KIND] = FAULT.translation;
 }
 
 function clear(r: Int32Array, dead: readonly number[]): void {
@@ -128,6 +161,8 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
   const group = pc >> 5;
   r[RETRIES] = 0;
   r[WALK_ID] = 0;
+  if (walker.opReturn === PC.faultWalked && op === OP.map) r[MEMCACHE] = 0;
+  if (pc !== PC.walkReread && pc !== PC.walkVisited) r[VISIT_RESULT] = 0;
   if (op === OP.createUnlinked || op === OP.freeUnlinked) {
     // The walk that was put aside goes on where it stood, with another number.
     r[WALK_COUNT + RETRIES] = 0;
@@ -146,6 +181,18 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
     if (op !== OP.leaf) clear(r, NEW);
     if (pc !== PC.walkReread) clear(r, VISIT);
   }
+  if ((pc === PC.walkExit || pc === PC.walkEnd) && op === OP.map && MAPS_ONCE.has(walker.opReturn)) {
+    const { prot } = walker;
+    clear(r, PLACE);
+    clear(r, MAPPED);
+    // A vCPU's cache gets back what the walk left of it; that of a straight walk was its own, and it may come again alone.
+    if (walker.result === RESULT.ebusy) r[PROT_AT] = prot;
+    else if (walker.opReturn === PC.straightWalked) r[CACHE_PAGES] = 0;
+    for (let i = 0; i < MAPPED_WIDE.length; i += 1) a[MAPPED_WIDE[i]!] = 0;
+    r.fill(0, STACK, STACK + 4 * LEVELS);
+    a.fill(0, VISIT_ADDRESS, VISIT_ADDRESS + LEVELS);
+    return;
+  }
   if ((pc === PC.walkBegin || pc === PC.walkEnter) && walker.topLevel < 0) {
     clear(r, PLACE);
     r.fill(0, STACK, STACK + 4 * LEVELS);
@@ -159,9 +206,9 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
 }
 
 /** Clears the registers of `walker` that cannot matter any more. Numbers noted before stay, alive or not. */
-export function clearDeadRegisters(walker: Walker, scratch: Registers): void {
+export function clearDeadRegisters(walker: Walker, returnsAlone: boolean, scratch: Registers): void {
   const { hardwareEpoch, sequence } = walker;
-  copyLiveRegisters(walker, hardwareEpoch, sequence, scratch);
+  copyLiveRegisters(walker, hardwareEpoch, sequence, returnsAlone, scratch);
   walker.r.set(scratch.r);
   walker.a.set(scratch.a);
   walker.hardwareEpoch = hardwareEpoch;

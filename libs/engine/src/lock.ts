@@ -48,6 +48,13 @@ export class Lock {
     }
   }
 
+  /** Exchanges two actors. */
+  swap(a: number, b: number): void {
+    const swapped = (actor: number): number => (actor === a ? b : actor === b ? a : actor);
+    this.writer = swapped(this.writer);
+    for (let i = 0; i < this.waitingCount; i += 1) this.waiting[i] = swapped(this.waiting[i]!);
+  }
+
   /** Its holder lets go of it. */
   release(mode: number): void {
     if (mode === LOCK_MODE.write) this.writer = -1;

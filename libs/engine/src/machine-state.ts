@@ -35,7 +35,8 @@ export function saveWalker(machine: Machine, actor: number, into: StateWords, fo
     return;
   }
   const { invalidationEpoch, invalidateSeq } = machine.stage2(walker);
-  copyLiveRegisters(walker, invalidationEpoch, invalidateSeq, scratch);
+  const returnsAlone = !machine.policyOf(walker).capabilities.collapsesInParallel;
+  copyLiveRegisters(walker, invalidationEpoch, invalidateSeq, returnsAlone, scratch);
   into.putAll(scratch.r);
   into.putAllWide(scratch.a);
 }
@@ -167,6 +168,7 @@ export function saveShared(machine: Machine, into: StateWords, form: number): vo
   into.put(machine.finished);
   machine.savePolicies(into);
   machine.hypervisor?.save(into, form === FORM.canonical);
+  machine.buffers?.save(into, form === FORM.canonical);
   into.put(machine.backings.size);
   for (const [id, backing] of machine.backings) {
     into.put(id);
@@ -190,6 +192,7 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   machine.finished = from.get();
   machine.loadPolicies(from);
   machine.hypervisor?.load(from, form === FORM.canonical);
+  machine.buffers?.load(from);
   loadBackings(machine, from, form);
   machine.workload.load?.(from);
   if (form === FORM.canonical) return;

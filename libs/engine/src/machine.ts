@@ -12,6 +12,7 @@ import type { ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
 import type { StateWords } from './state-words.ts';
+import type { StoreBuffers } from './store-buffers.ts';
 import { Walker, REGISTER_COUNT, WIDE_COUNT } from './walker.ts';
 import type { Workload } from './workload.ts';
 import { Command } from './workload.ts';
@@ -63,6 +64,8 @@ export class Machine {
   private readonly costs: Readonly<Float64Array>;
   private readonly readCost: number;
   readonly contention: Contention;
+  /** Stores that others do not see yet; undefined where memory is sequentially consistent (BufferedMachine). */
+  readonly buffers: StoreBuffers | undefined = undefined;
 
   /** @param hostPolicy of the host's stage-2, under pKVM */
   constructor(config: MachineConfig, policy: ReclaimPolicy, workload: Workload, columns: EventColumns, hostPolicy = policy) {
@@ -119,6 +122,16 @@ export class Machine {
     }
   }
 
+  /** Puts `rename` of each table that a policy's words hold in the place of it. */
+  renamePolicies(rename: (table: number) => number): void {
+    this.policies.forEach((policy, vmid) => policy.renameTables?.(this.words[vmid]!, this.world.actors, rename));
+  }
+
+  /** Exchanges what the policies' words hold about two actors. */
+  swapInPolicies(a: number, b: number): void {
+    this.policies.forEach((policy, vmid) => policy.swapActors?.(this.words[vmid]!, a, b));
+  }
+
   /** The stage-2 that the walker stands on. */
   stage2(walker: Walker): Stage2 {
     return this.world.stage2s[walker.vmid]!;
@@ -132,6 +145,11 @@ export class Machine {
   /** Words that belong to that policy, for that stage-2. */
   policyWords(walker: Walker): Int32Array {
     return this.words[walker.vmid]!;
+  }
+
+  /** Words that belong to the policy of the stage-2 with `vmid`. */
+  protected wordsOf(vmid: number): Int32Array {
+    return this.words[vmid]!;
   }
 
   get vmmActor(): number {
@@ -235,6 +253,18 @@ export class Machine {
     columns.append(kind, this.at, walker.actor, walker.walkId, walker.vmid, level, 0, table, 0, 0, 0, 0, 0, arg, aux);
     this.settle(columns, kind);
   }
+
+  /**
+   * Stores a word of the walker's policy, told by an event of `kind`. Others may see it late; a `fence` makes sure that they do before the walker
+   * goes on.
+   */
+  storeWord(walker: Walker, index: number, value: number, kind: number, level: number, table: number, arg: number): void {
+    this.policyWords(walker)[index] = value;
+    this.noteTable(walker, kind, level, table, arg, 0);
+  }
+
+  /** Everything that the walker has stored is seen by all before it goes on, as it is at once where memory is. @source Linux smp_mb() */
+  fence(_walker: Walker): void {}
 
   /** Loads the descriptor the walker stands at into its `old` registers. */
   readDescriptor(walker: Walker): void {

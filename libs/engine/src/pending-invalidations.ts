@@ -59,6 +59,18 @@ export class PendingInvalidations {
     }
   }
 
+  /** Exchanges those of two actors. */
+  swap(a: number, b: number): void {
+    if (this.counts[a] === 0 && this.counts[b] === 0) return;
+    for (let i = 0; i < NAMES * this.length; i += NAMES) {
+      const actor = this.names[i]!;
+      if (actor === a || actor === b) this.names[i] = actor === a ? b : a;
+    }
+    const count = this.counts[a]!;
+    this.counts[a] = this.counts[b]!;
+    this.counts[b] = count;
+  }
+
   /** Writes them actor by actor. */
   save(into: StateWords): void {
     for (let actor = 0; actor < this.counts.length; actor += 1) {

@@ -1,5 +1,5 @@
 import { alignDown, geometry, isValid, LAST_LEVEL, outputAddress, spanBytes } from '@s2lab/arch';
-import { COMPONENT, DSB, K, OP, OPERATION, PAGE_STATE, RESULT, WALK_FLAG } from '@s2lab/events';
+import { COMPONENT, DSB, K, MEMORY, OP, OPERATION, PAGE_STATE, RESULT, WALK_FLAG } from '@s2lab/events';
 import { beginWalk } from './control.ts';
 import type { HypMemory } from './hyp-memory.ts';
 import type { Machine } from './machine.ts';
@@ -304,8 +304,8 @@ const forget: Stage = (machine, walker) => {
 };
 
 const started: Stage = (machine, walker) => {
-  const { indexBits, vcpus, pageShift } = machine.config;
-  machine.commit(walker, K.machineStarted, 0, indexBits, 0, 0, 0, 0, 0, 0, vcpus, pageShift);
+  const { indexBits, vcpus, pageShift, memory } = machine.config;
+  machine.commit(walker, K.machineStarted, MEMORY[memory], indexBits, 0, 0, 0, 0, 0, 0, vcpus, pageShift);
   walker.page = 0;
 };
 

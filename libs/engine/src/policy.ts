@@ -34,6 +34,12 @@ export interface ReclaimPolicy {
   readonly visitors?: 'v6.1';
   /** Words of its own that the policy needs for `actors` actors. */
   stateWords(actors: number): number;
+  /** Exchanges what its words hold about two actors. Absent, though it has words = it tells actors apart, as one that polls them in turn. */
+  swapActors?(words: Int32Array, a: number, b: number): void;
+  /** Puts `rename` of each table that its words hold in the place of it. Absent = they hold none. */
+  renameTables?(words: Int32Array, actors: number, rename: (table: number) => number): void;
+  /** Words hold numbers of grace periods or epochs. Absent = only the stage-2 has them. */
+  readonly notesGracePeriods?: boolean;
   /** Whether enter and exit do anything. */
   readonly guardsWalks: boolean;
   /** A shared walk begins. */
@@ -56,4 +62,10 @@ export interface ReclaimPolicy {
   readonly defersFrees: boolean;
   /** The reclaim worker asks whether the oldest retired sub-tree may be torn down now (HOOK.done), after more steps or a wait. */
   mayReclaim(machine: Machine, worker: Walker): number;
+  /**
+   * Whether the next call of `mayReclaim` may as well be made at once, whatever others do meanwhile: it reads nothing that they may still change
+   * and changes nothing that they read, or it only begins to wait for what will wake the worker. Absent = never.
+   * @param mayWalk whether an actor may still begin or be in a shared walk
+   */
+  asksInPrivate?(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean;
 }

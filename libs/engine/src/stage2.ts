@@ -97,6 +97,26 @@ export class Stage2 {
     this.retiredCount += 1;
   }
 
+  /** Puts `rename` of each retired table in the place of it. */
+  renameRetired(rename: (table: number) => number): void {
+    const { retired, retiredHead, retiredCount } = this;
+    for (let i = 0; i < retiredCount; i += 1) {
+      const at = (retiredHead + RETIRED_WORDS * i) % retired.length;
+      retired[at] = rename(retired[at]!);
+    }
+  }
+
+  /** Grace periods count from 0 again: what is retired waits for one that is as far away as before. */
+  rebaseGracePeriods(): void {
+    const { retired, retiredHead, retiredCount, gracePeriod } = this;
+    if (gracePeriod === 0) return;
+    for (let i = 0; i < retiredCount; i += 1) {
+      const at = (retiredHead + RETIRED_WORDS * i + 2) % retired.length;
+      retired[at] = Math.max(0, retired[at]! - gracePeriod);
+    }
+    this.gracePeriod = 0;
+  }
+
   private growRetired(): void {
     const bigger = new Int32Array(2 * this.retired.length);
     bigger.set(this.retired.subarray(this.retiredHead));

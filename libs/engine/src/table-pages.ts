@@ -156,6 +156,41 @@ export class TablePages {
     this.freedAt[frame] = at;
   }
 
+  /** Free frame `i`, from that which is handed out last. */
+  freeFrame(i: number): number {
+    return this.freed[i]!;
+  }
+
+  /** Every frame goes by the name `to` gives it, below `used`; those without are as if they had never been used. */
+  rename(to: Int32Array, used: number): void {
+    const before = this.used;
+    const { descriptors, references, holders, state, level } = this;
+    this.descriptors = new Int32Array(descriptors.length);
+    this.references = new Int32Array(references.length);
+    this.holders = new Int32Array(holders.length);
+    this.state = new Uint8Array(state.length);
+    this.level = new Int8Array(level.length);
+    for (let frame = 0; frame < before; frame += 1) {
+      const other = to[frame]!;
+      if (other < 0) continue;
+      this.descriptors.set(descriptors.subarray(this.indexOf(frame, 0), this.indexOf(frame + 1, 0)), this.indexOf(other, 0));
+      this.references[other] = references[frame]!;
+      this.holders[other] = holders[frame]!;
+      this.state[other] = state[frame]!;
+      this.level[other] = level[frame]!;
+    }
+    this.changes.markRange(0, before);
+    let kept = 0;
+    for (let i = 0; i < this.freedCount; i += 1) {
+      const other = to[this.freed[i]!]!;
+      if (other < 0) continue;
+      this.placeFreed(other, kept);
+      kept += 1;
+    }
+    this.freedCount = kept;
+    this.used = used;
+  }
+
   private grow(): void {
     const frames = 2 * this.state.length;
     this.descriptors = grown(this.descriptors, new Int32Array(2 * this.shape.entries * frames));

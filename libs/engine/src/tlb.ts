@@ -108,6 +108,15 @@ export class Tlb {
     return (this.walkTag[e]! - 1) * this.shape.spans[this.walkLevel[e]!]!;
   }
 
+  /** Exchanges what two vCPUs have cached. */
+  swap(a: number, b: number): void {
+    for (const words of [this.tag, this.level, this.lo, this.hi]) swapRanges(words, a * this.entries, b * this.entries, this.entries);
+    const steps = [this.walkTag, this.walkLevel, this.walkNext];
+    for (const words of steps) swapRanges(words, a * this.walkEntries, b * this.walkEntries, this.walkEntries);
+    this.changed[a] = 1;
+    this.changed[b] = 1;
+  }
+
   /** Drops combined entries of vCPUs [from, to). */
   dropCombined(from: number, to: number): void {
     this.tag.fill(0, from * this.entries, to * this.entries);
@@ -128,5 +137,14 @@ export class Tlb {
   dropAll(from: number, to: number): void {
     this.dropCombined(from, to);
     this.walkTag.fill(0, from * this.walkEntries, to * this.walkEntries);
+  }
+}
+
+/** Exchanges `count` elements from `a` on with those from `b` on. */
+export function swapRanges(words: { [i: number]: number }, a: number, b: number, count: number): void {
+  for (let i = 0; i < count; i += 1) {
+    const word = words[a + i]!;
+    words[a + i] = words[b + i]!;
+    words[b + i] = word;
   }
 }

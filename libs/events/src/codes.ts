@@ -45,6 +45,12 @@ export const RESULT = {
   ehwpoison: -133,
 } as const;
 
+/**
+ * How stores of one core become visible to the others, `level` of `machine-started`: at once; late, in the order in which they were made; late, in
+ * any order but for releases and barriers.
+ */
+export const MEMORY = { sc: 0, tso: 1, pso: 2 } as const;
+
 /** Host operations, `arg` of `operation-began`: what the VMM thread was asked to do. */
 export const OPERATION = {
   unmapRange: 1,

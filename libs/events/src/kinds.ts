@@ -35,8 +35,8 @@ const linkFields = {
 export const KINDS = {
   'machine-started': {
     code: 1,
-    doc: 'First event of a machine. indexBits: 0 = tables of its granule, else log2 of the descriptors in a table (thin tables, of the checker).',
-    fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'], indexBits: ['slot', 'count'] },
+    doc: 'First event of a machine. indexBits: 0 = tables of its granule, else log2 of the descriptors in a table (thin tables, of the checker). memory: MEMORY, 0 = stores are seen at once; else a store is told when it becomes visible to others, and a reader may see something else than the stores before it left.',
+    fields: { vcpus: ['arg', 'count'], pageShift: ['aux', 'count'], indexBits: ['slot', 'count'], memory: ['level', 'level'] },
   },
   'machine-stopped': {
     code: 2,

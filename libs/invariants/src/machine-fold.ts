@@ -1,6 +1,6 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
 import { isTable } from '@s2lab/arch';
-import { K } from '@s2lab/events';
+import { K, MEMORY } from '@s2lab/events';
 import type { Explanation, Handler, Registrar, Rule } from './rule.ts';
 import { EventCursor } from './shadow/event-cursor.ts';
 import { CLOSING, EVOLVERS, World } from './shadow/world.ts';
@@ -104,7 +104,8 @@ export class MachineFold {
   /** Folds the event under the cursor. */
   private foldRow(world: World, kind: number): void {
     const { cursor } = this;
-    if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor)) this.call(this.atDisagreement);
+    if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor) && !world.mayDiffer(cursor))
+      this.call(this.atDisagreement);
     this.call(this.before[kind]!);
     const evolve = EVOLVERS[kind];
     if (evolve !== undefined) evolve(world, cursor);
@@ -195,6 +196,7 @@ export class MachineFold {
       return 0;
     }
     const world = new World(this.cursor.arg, pageShift, indexBits);
+    world.readsWhatIsStored = this.cursor.level === MEMORY.sc;
     world.actors.see(this.cursor.actor);
     this.attachRules(world);
     return 1;

@@ -62,6 +62,13 @@ test('with symmetry the search stores as many as other tools with symmetry, and 
   }
 });
 
+test('S5, whose search ends where it fails, has stored as many states by then as other tools that go the same way', () => {
+  // SPIN goes depth-first, the last process first; rumur breadth-first, with symmetry.
+  const { ended, storedStates } = search('S5', [2, 1, 1], false, false, 'dfs');
+  assert.deepEqual({ ended, storedStates }, { ended: 'counterexample', storedStates: 73 });
+  assert.equal(search('S5', [2, 1, 1], true, false).storedStates, 134);
+});
+
 test('depth-first stores the same states', () => {
   for (const [name, size, plain] of TABLE.slice(0, 5)) assert.equal(search(name, size, false, false, 'dfs').storedStates, plain, name);
 });

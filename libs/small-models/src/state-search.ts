@@ -51,8 +51,10 @@ export class StateSearch {
   private waiting = 0;
   /** Breadth-first: the number to expand next. */
   private head = 0;
-  /** Depth-first: numbers to expand, the last first. */
+  /** Depth-first: numbers of the states on the way to the present one; with partial order, those to expand, the last first. */
   private readonly stack: number[] = [];
+  /** Depth-first: processes that are still to step from each state on the way, one bit each. */
+  private readonly left: number[] = [];
   private defect: { readonly kind: 'assertion' | 'deadlock'; readonly state: number } | undefined;
 
   /** @throws RangeError when the model's state does not fit */
@@ -86,9 +88,14 @@ export class StateSearch {
 
   /** Expands at most `states` states. Returns whether there is more to do. */
   advance(states: number): boolean {
+    const { order, partialOrder } = this.options;
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
-      if (this.head === this.store.size || this.options.order === 'dfs') this.insertWaiting();
-      const id = this.options.order === 'bfs' ? this.head : this.stack.pop();
+      if (order === 'dfs' && !partialOrder) {
+        this.goDeeper();
+        continue;
+      }
+      if (this.head === this.store.size || order === 'dfs') this.insertWaiting();
+      const id = order === 'bfs' ? this.head : this.stack.pop();
       if (id === undefined || id === this.store.size) this.ended = 'complete';
       else if (!this.store.reserve(this.waiting + this.model.fields.processes.length)) this.ended = 'memory';
       else {
@@ -112,6 +119,54 @@ export class StateSearch {
     for (let id = this.defect.state; id !== 0; id = this.store.parent(id)) path.push(id);
     const schedule = this.concreteSchedule(path.reverse());
     return { kind: this.defect.kind, schedule };
+  }
+
+  /** Makes one step from the last state on the way, of the last process that has not made its own; or goes back. */
+  private goDeeper(): void {
+    const { model, packing, store, saved, next, stack, left } = this;
+    const id = stack.at(-1);
+    if (id === undefined) {
+      this.ended = 'complete';
+      return;
+    }
+    if (!store.reserve(1)) {
+      this.ended = 'memory';
+      return;
+    }
+    packing.unpack(store.data, id * packing.words);
+    if (left.length < stack.length) left.push(this.able(id));
+    const processes = left.at(-1)!;
+    if (processes === 0) {
+      stack.pop();
+      left.pop();
+      return;
+    }
+    const p = 31 - Math.clz32(processes);
+    left[left.length - 1] = processes & ~(1 << p);
+    saved.set(model.state);
+    const held = model.step(p);
+    packing.packStep(p, store.data, id * packing.words, saved, next, 0);
+    if (!held) {
+      this.stop('assertion', id);
+      return;
+    }
+    this.parents[0] = id;
+    this.waiting = 1;
+    this.insertWaiting();
+  }
+
+  /** Processes that can step in the model's state, number `id`; where none can, all are at their ends, or that is a deadlock. */
+  private able(id: number): number {
+    const { model } = this;
+    let able = 0;
+    let ends = true;
+    for (let p = 0; p < model.fields.processes.length; p += 1) {
+      if (model.enabled(p)) able |= 1 << p;
+      else ends &&= model.done(p);
+    }
+    if (able === 0 && ends) this.finalStates.push(id);
+    else if (able === 0) this.stop('deadlock', id);
+    return able;
   }
 
   private expand(id: number): void {

@@ -10,7 +10,7 @@ import type {
   SamplingOptions,
   StateGraph,
 } from '@s2lab/checker';
-import { FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, sampling, shrink } from '@s2lab/checker';
+import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, sampling, shrink } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 import { K, kindName } from '@s2lab/events';
@@ -19,17 +19,19 @@ import { policyByName } from '@s2lab/policies';
 import { MachineView } from '@s2lab/timeline';
 
 const SMALL: FullBounds = { walkers: 1, collapsers: 1, entries: 1, slots: 2, hardware: false };
+/** Two actors with the same to do. */
+const TWINS: FullBounds = { ...SMALL, walkers: 0, collapsers: 2 };
 const GUESTS: FullBounds = { ...SMALL, hardware: true };
 
 function searched(scenario: string, policy: ReclaimPolicy, bounds: FullBounds, options: Partial<FullSearchOptions> = {}): FullSearch {
   const { build } = FULL_SCENARIOS.find(({ name }) => name === scenario)!;
-  const search = new FullSearch(build(bounds), policy, scenario, { order: 'bfs', reduce: true, maxBytes: 2 ** 29, ...options });
+  const search = new FullSearch(build(bounds), policy, scenario, { order: 'bfs', reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29, ...options });
   while (search.advance(1000));
   return search;
 }
 
 function finalStates(search: FullSearch): Set<string> {
-  return new Set(search.finalStates.map((id) => search.describe(id)));
+  return new Set(search.finalStates.map((id) => search.describeUnnamed(id)));
 }
 
 /** What a search found, to compare it with another. */
@@ -44,6 +46,7 @@ const COMPARED: readonly (readonly [scenario: string, policies: readonly string[
   ['destroy-fault', ['rcu', 'rwlock', 'refs', 'v6.1'], { ...SMALL, walkers: 0 }],
   ['collapse-young', ['rwlock', 'refs', 'eager'], { ...SMALL, walkers: 0 }],
   ['collapse-protect', ['hyp-lock', 'rwlock'], { ...GUESTS, walkers: 0 }],
+  ['two-collapses', ['rcu', 'rwlock', 'refs-naive', 'refs', 'eager', 'v6.1'], TWINS],
   ['reclaim-fault', ['rwlock', 'hyp-lock', 'refs'], SMALL],
 ];
 
@@ -51,11 +54,14 @@ for (const [scenario, policies, bounds] of COMPARED) {
   for (const name of policies) {
     test(`${scenario}, ${name}: what is left out changes neither the verdict nor the final states`, () => {
       const policy = policyByName(name);
-      const plain = searched(scenario, policy, bounds, { reduce: false });
-      const reduced = searched(scenario, policy, bounds);
-      assert.deepEqual(outcome(reduced), outcome(plain));
-      assert.ok(reduced.storedStates < plain.storedStates);
-      if (plain.ended === 'complete') assert.deepEqual(finalStates(reduced), finalStates(plain));
+      const plain = searched(scenario, policy, bounds, { reduce: [] });
+      for (const reduce of bounds === TWINS ? [...FULL_REDUCTIONS.map((each) => [each]), FULL_REDUCTIONS] : [FULL_REDUCTIONS]) {
+        const reduced = searched(scenario, policy, bounds, { reduce });
+        assert.deepEqual(outcome(reduced), outcome(plain), reduce.join());
+        assert.ok(reduced.storedStates <= plain.storedStates);
+        if (plain.ended === 'complete') assert.deepEqual(finalStates(reduced), finalStates(plain), reduce.join());
+        if (reduce === FULL_REDUCTIONS) assert.ok(reduced.storedStates < plain.storedStates);
+      }
       for (const order of ['dfs', 'preemptions'] satisfies FullOrder[]) {
         const other = searched(scenario, policy, bounds, { order });
         assert.deepEqual(other.ended, plain.ended);
@@ -198,28 +204,30 @@ test('a loop that starves an actor which could always step is no livelock', () =
   assert.deepEqual([both.ended, both.found!.loop.length], ['livelock', 2]);
 });
 
-test('a search that was saved and goes on in another process ends as it would have', () => {
+test('a search that was saved, wherever it stood, and goes on in another process ends as it would have', () => {
   const { build } = FULL_SCENARIOS.find(({ name }) => name === 'two-collapses')!;
-  const policy = policyByName('refs');
-  const begin = (order: FullOrder): FullSearch =>
-    new FullSearch(build(SMALL), policy, 'two-collapses', { order, reduce: true, maxBytes: 2 ** 29 });
-  for (const order of ['bfs', 'dfs', 'preemptions'] satisfies FullOrder[]) {
-    const whole = begin(order);
-    while (whole.advance(1000));
-    const first = begin(order);
-    first.advance(whole.storedStates >> 2);
-    const second = begin(order);
-    second.restore(first.save()!);
-    while (second.advance(1000));
-    const counts = ({ storedStates, transitions, judged, preemptionsSeen, ended }: FullSearch) => ({
-      storedStates,
-      transitions,
-      judged,
-      preemptionsSeen,
-      ended,
-    });
-    assert.deepEqual(counts(second), counts(whole));
-    assert.deepEqual(second.finalStates, whole.finalStates);
+  const cases = [
+    [policyByName('refs'), SMALL],
+    [policyByName('rcu'), TWINS],
+  ] as const;
+  for (const [policy, bounds] of cases) {
+    for (const order of ['bfs', 'dfs', 'preemptions'] satisfies FullOrder[]) {
+      const begin = (maxStates = Infinity): FullSearch =>
+        new FullSearch(build(bounds), policy, 'two-collapses', { order, reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29, maxStates });
+      const whole = begin();
+      while (whole.advance(1000));
+      const counts = ({ storedStates, transitions, ended }: FullSearch) => ({ storedStates, transitions, ended });
+      for (const part of [0.25, 0.5, 0.75]) {
+        const first = begin(Math.floor(whole.storedStates * part));
+        while (first.advance(1000));
+        assert.equal(first.ended, 'states');
+        const second = begin();
+        second.restore(first.save()!);
+        while (second.advance(1000));
+        assert.deepEqual(counts(second), counts(whole));
+        assert.deepEqual(new Set(second.finalStates), new Set(whole.finalStates));
+      }
+    }
   }
 });
 

@@ -1,8 +1,20 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { CoalesceMode, Command, StateWords, Workload } from '@s2lab/engine';
-import { COMMAND, FORM, loadPage, loadShared, loadTlb, loadWalker, Machine, machineConfig, MachineSnapshots, Prng } from '@s2lab/engine';
+import type { CoalesceMode, Command, MemoryModel, StateWords, Workload } from '@s2lab/engine';
+import {
+  BufferedMachine,
+  COMMAND,
+  FORM,
+  loadPage,
+  loadShared,
+  loadTlb,
+  loadWalker,
+  Machine,
+  machineConfig,
+  MachineSnapshots,
+  Prng,
+} from '@s2lab/engine';
 import { savePage, saveShared, saveTlb, saveWalker, StateWords as Words, step } from '@s2lab/engine';
 import type { EventRows } from '@s2lab/events';
 import { ACCESS, copyRows, EventColumns, K } from '@s2lab/events';
@@ -59,8 +71,9 @@ class SavedLife implements Workload {
   }
 }
 
-function machine(policy: string, seed: number): Machine {
+function machine(policy: string, seed: number, memory: MemoryModel = 'sc'): Machine {
   const config = machineConfig({
+    memory,
     vcpus: VCPUS,
     ipaBits: 14,
     indexBits: 1,
@@ -69,7 +82,8 @@ function machine(policy: string, seed: number): Machine {
     tlbEntries: 4,
     walkCacheEntries: 4,
   });
-  return new Machine(config, policyByName(policy), new SavedLife(seed), new EventColumns(4096));
+  const Kind = memory === 'sc' ? Machine : BufferedMachine;
+  return new Kind(config, policyByName(policy), new SavedLife(seed), new EventColumns(4096));
 }
 
 /** Runs to the end; the events. */
@@ -99,14 +113,15 @@ function steps(run: Machine, count: number): number {
 
 const anyLife = fc.record({
   policy: fc.constantFrom(...POLICIES.map(({ name }) => name)),
+  memory: fc.constantFrom<MemoryModel>('sc', 'tso', 'pso'),
   seed: fc.nat(1000),
   cuts: fc.array(fc.nat(200), { minLength: 1, maxLength: 5 }),
 });
 
 test('a machine restored from a snapshot taken after any step goes on to the same bytes, in itself and in another machine', () => {
   fc.assert(
-    fc.property(anyLife, ({ policy, seed, cuts }) => {
-      const live = machine(policy, seed);
+    fc.property(anyLife, ({ policy, memory, seed, cuts }) => {
+      const live = machine(policy, seed, memory);
       const snapshots = new MachineSnapshots(live);
       const taken = cuts.map((cut) => {
         steps(live, cut);
@@ -114,7 +129,7 @@ test('a machine restored from a snapshot taken after any step goes on to the sam
       });
       const expected = toTheEnd(live);
       for (const snapshot of [...taken.toReversed(), taken.at(-1)!]) {
-        const other = machine(policy, seed);
+        const other = machine(policy, seed, memory);
         new MachineSnapshots(other).restore(snapshot);
         snapshots.restore(snapshot);
         assert.deepEqual(new MachineSnapshots(other).take(), snapshot);

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FullBounds, FullReport } from '@s2lab/checker';
+import type { FullBounds, FullOrder, FullReport } from '@s2lab/checker';
 import { FullCheck } from '@s2lab/checker';
 import type { Frame } from '@s2lab/events';
 import { policyByName } from '@s2lab/policies';
@@ -35,15 +35,19 @@ export function checkCell(cell: Cell, setting: CellSetting): CellAnswer {
     scenario: cell.scenario,
     policy,
     ...setting,
-    order: 'preemptions',
     reduce: true,
     maxPreemptions: Infinity,
     liveness: false,
   } as const;
-  const run = (except: readonly string[]) => {
-    const check = new FullCheck({ ...options, except });
+  const search = (order: FullOrder, except: readonly string[]) => {
+    const check = new FullCheck({ ...options, order, except });
     while (check.advance(1000));
     return check;
+  };
+  // Fewest states first: who had the turn is no part of them. Where they are too many, schedules with few preemptions are seen all the same.
+  const run = (except: readonly string[]) => {
+    const all = search('dfs', except);
+    return all.report().verdict === 'unfinished' ? search('preemptions', except) : all;
   };
   const first = run([]);
   const report = first.report();

@@ -31,6 +31,7 @@ interface Options {
   readonly maxStates: number;
   readonly threads: number;
   readonly hardware: boolean;
+  readonly memory: 'sc' | 'tso' | 'pso';
   readonly log?: string;
   readonly force?: boolean;
   readonly liveness?: boolean;
@@ -79,6 +80,14 @@ export function addCheck(program: Command): void {
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
     .option('--max-states <n>', 'full engine: states stored before the search ends', countArgument, Infinity)
     .option('--no-hardware', 'full engine: no TLBs and hardware walks; each fault is the walk of its handler alone')
+    .addOption(
+      new Option(
+        '--memory <model>',
+        'full engine: how stores become visible to other cores: at once (sc), late but in their order (tso), late in any order but for releases and barriers (pso)',
+      )
+        .choices(['sc', 'tso', 'pso'])
+        .default('sc'),
+    )
     .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
     .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
     .option('-f, --force', 'replace that log if it exists')
@@ -93,6 +102,7 @@ export function addCheck(program: Command): void {
 Examples:
   s2lab check --scenario collapse-fault --policy refs-naive
   s2lab check --scenario collapse-fault --policy eager --walkers 4 --slots 4 --strategy pct --seed 7
+  s2lab check --scenario two-collapses --policy hazard --walkers 1 --memory pso
   s2lab check --all --walkers 1 --max-states 20000 --threads 2
   s2lab check --scenario S1
   s2lab check --scenario S2 --walkers 4 --collapsers 2 --entries 2 --plain
@@ -122,8 +132,8 @@ async function checkMatrix(options: Options): Promise<void> {
   const cells = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [{ scenario, policy }] : []));
   const refused = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [] : [{ scenario, policy, because }]));
   if (asked.length === 0) throw new UsageError(`check --all: there is no such policy or scenario; scenarios: ${FULL}`);
-  const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware } = options;
-  const setting = { bounds: { walkers, collapsers, entries, slots, hardware }, maxBytes: maxMemory, maxStates };
+  const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware, memory } = options;
+  const setting = { bounds: { walkers, collapsers, entries, slots, hardware, memory }, maxBytes: maxMemory, maxStates };
   const decided = await checkAll({ cells, refused, setting, threads: Math.max(1, threads), json: json === true, write, logs });
   process.exitCode = decided ? 0 : UNFINISHED;
 }
@@ -133,9 +143,21 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   const { checkFull } = await import('./check-full.ts');
   const policy = POLICIES.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
-  const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, preemptions, except, maxMemory, maxStates } = options;
+  const {
+    strategy = 'preemptions',
+    walkers,
+    collapsers,
+    entries,
+    slots,
+    hardware,
+    memory,
+    preemptions,
+    except,
+    maxMemory,
+    maxStates,
+  } = options;
   if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
-  const bounds = { walkers, collapsers, entries, slots, hardware };
+  const bounds = { walkers, collapsers, entries, slots, hardware, memory };
   const { json, log, force, save, resume } = options;
   const output = { json: json === true, log, force: force === true, save, resume };
   if (strategy === 'random' || strategy === 'pct') {
@@ -169,6 +191,8 @@ async function checkSmall(options: Options, scenario: string): Promise<void> {
   const plain = options.plain === true;
   if (strategy === 'preemptions' || strategy === 'random' || strategy === 'pct')
     throw new UsageError(`${strategy} is for the full engine: say --policy, or use bfs, dfs or dpor`);
+  if (options.memory !== 'sc')
+    throw new UsageError('--memory is for the full engine: say --policy; in small models memory is sequentially consistent');
   if (plain && strategy === 'dpor') throw new UsageError('--plain leaves nothing out, and dpor is a way of leaving out: use bfs or dfs');
   const checking = new Check({
     scenario,

@@ -4,10 +4,11 @@ import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
-import type { FullCounterexample, FullOrder } from './full-search.ts';
-import { FullSearch } from './full-search.ts';
+import type { FullCounterexample, FullOrder, FullReduction } from './full-search.ts';
+import { FULL_REDUCTIONS, FullSearch } from './full-search.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sampling } from './sampling.ts';
+import type { Setting } from './subject.ts';
 import { Livelocks } from './livelocks.ts';
 
 /** What to check on the full engine, and how. */
@@ -55,7 +56,7 @@ export interface FullReport {
     readonly kind: FullCounterexample['kind'];
     readonly invariant: string | null;
     readonly because: string;
-    /** Who has the turn, choice by choice. */
+    /** Who has the turn, choice by choice; numbers above those of the actors are stores that become visible (`Subject.choices`). */
     readonly schedule: readonly number[];
     /** How many of the last choices come again and again; null = it is no livelock. */
     readonly loop: number | null;
@@ -133,7 +134,7 @@ export class FullCheck {
       bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
       except: options.except,
       strategy: options.order,
-      reductions: options.reduce ? ['local-steps', 'judge-once'] : [],
+      reductions: reductionsOf(options),
       liveness: options.liveness,
       reachedStates: null,
       executions: null,
@@ -156,7 +157,8 @@ export class FullCheck {
 
   /** What the check is of: a saved one may be gone on with where this is the same. */
   get identity(): string {
-    const { policy, bounds, order, reduce, except } = this.options;
+    const { policy, bounds, order, except } = this.options;
+    const reduce = reductionsOf(this.options);
     return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
   }
 
@@ -187,13 +189,9 @@ export class FullCheck {
   }
 
   private start(order: FullOrder): FullSearch {
-    const { policy, bounds, reduce, maxBytes, maxStates, except } = this.options;
-    try {
-      return new FullSearch(this.scenario.build(bounds), policy, this.scenario.name, { order, reduce, maxBytes, maxStates, except });
-    } catch (error) {
-      if (error instanceof RangeError) throw new CheckError(error.message);
-      throw error;
-    }
+    const { policy, bounds, maxBytes, maxStates, except } = this.options;
+    const options = { order, reduce: reductionsOf(this.options), maxBytes, maxStates, except };
+    return refusingSizes(() => new FullSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
 }
 
@@ -206,7 +204,31 @@ export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPo
   checkBounds(bounds);
   checkRules(options.except);
   checkPolicy(known, policy);
-  return new Sampling(known.build(bounds), policy, known.name, options);
+  return refusingSizes(() => new Sampling(settingOf(known, bounds), policy, known.name, options));
+}
+
+/** A scenario in its bounds, on the memory that they name. */
+function settingOf({ build }: FullScenario, bounds: FullBounds): Setting {
+  const setting = build(bounds);
+  return { ...setting, config: { ...setting.config, memory: bounds.memory ?? 'sc' } };
+}
+
+/** A machine that cannot be built is one that was asked for wrongly. */
+function refusingSizes<T>(begin: () => T): T {
+  try {
+    return begin();
+  } catch (error) {
+    if (error instanceof RangeError) throw new CheckError(error.message);
+    throw error;
+  }
+}
+
+/** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
+function reductionsOf({ reduce, liveness, bounds }: FullCheckOptions): readonly FullReduction[] {
+  if (!reduce) return [];
+  // Stores that are held back name actors and tables as they are.
+  if ((bounds.memory ?? 'sc') !== 'sc') return FULL_REDUCTIONS.filter((each) => each !== 'walkers' && each !== 'tables');
+  return liveness ? FULL_REDUCTIONS.filter((each) => each !== 'walkers') : FULL_REDUCTIONS;
 }
 
 function fullScenario(name: string): FullScenario {

@@ -1,10 +1,13 @@
 import type { FullReport } from './full-check.ts';
 import type { FullBounds } from './full-scenarios.ts';
 
+/** Memory models in words, after the other bounds. */
+const MEMORY_TEXT = { sc: '', tso: ', total store order', pso: ', partial store order' } as const;
+
 /** Bounds in words. */
-export function boundsText({ walkers, collapsers, entries, slots, hardware }: FullBounds): string {
+export function boundsText({ walkers, collapsers, entries, slots, hardware, memory = 'sc' }: FullBounds): string {
   const tables = entries === 1 ? `one table of ${slots} slots` : `${entries} tables of ${slots} slots`;
-  return `${plural(walkers, 'walker')}, ${plural(collapsers, 'collapser')}, ${tables}${hardware ? '' : ', no hardware walks'}`;
+  return `${plural(walkers, 'walker')}, ${plural(collapsers, 'collapser')}, ${tables}${hardware ? '' : ', no hardware walks'}${MEMORY_TEXT[memory]}`;
 }
 
 /** A report on the full engine for people: the verdict with its bounds, what was searched, and what is wrong. */

@@ -1,5 +1,5 @@
 import { PROT } from '@s2lab/arch';
-import type { MachineConfig } from '@s2lab/engine';
+import type { MachineConfig, MemoryModel } from '@s2lab/engine';
 import { COMMAND, COMMAND_FLAG } from '@s2lab/engine';
 import { ACCESS, WALK_FLAG } from '@s2lab/events';
 import { reclaimAgainstFaults } from './pkvm-scenario.ts';
@@ -18,6 +18,8 @@ export interface FullBounds {
   readonly slots: number;
   /** Whether guests access memory through TLBs and hardware walks; else each fault is the walk of its handler alone. */
   readonly hardware: boolean;
+  /** How stores become visible to other cores; absent = at once. */
+  readonly memory?: MemoryModel;
 }
 
 /** A question to the engine: what happens at once. */
@@ -48,7 +50,7 @@ class Parts {
     this.bounds = bounds;
     this.bytes = bounds.entries * bounds.slots * PAGE;
     this.vmm = bounds.walkers + bounds.collapsers;
-    this.config = { ipaBits: 12 + 2 * indexBits, indexBits, tlbEntries: 2, walkCacheEntries: 2, cacheCapacity: 4 };
+    this.config = { ipaBits: 12 + 2 * indexBits, indexBits, tlbEntries: 2, walkCacheEntries: 2, cacheCapacity: 1 };
   }
 
   /** A memslot backed by huge pages; while it is logged, the first page of each block was read: a table with one page that may not be written. */

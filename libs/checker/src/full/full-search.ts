@@ -5,13 +5,15 @@ import { kindName } from '@s2lab/events';
 import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
+import { CanonicalForm } from './canonical-form.ts';
+import { advance, goOn, settle } from './choices.ts';
 import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
-import { isLocalStep } from './local-steps.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
+import { UnjudgedSteps } from './unjudged-steps.ts';
 
 /**
  * Which states come first: those the fewest choices away, those found last, or those that the fewest preemptions lead to. A preemption takes
@@ -20,11 +22,20 @@ import { Subject } from './subject.ts';
  */
 export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
 
+/**
+ * What a search need not see: `local-steps` (local-steps.ts), `judge-once` (`Judge`), `tables` and `walkers` (canonical-form.ts: states that
+ * differ in the names of table pages, or of walkers with the same to do, are one).
+ */
+export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers';
+
+/** All of them. */
+export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers'];
+
 /** How to search the schedules of a machine. */
 export interface FullSearchOptions {
   readonly order: FullOrder;
-  /** Leave out what local-steps.ts and `Judge` say need not be seen. */
-  readonly reduce: boolean;
+  /** What need not be seen. */
+  readonly reduce: readonly FullReduction[];
   /** Bytes that stored states may take. */
   readonly maxBytes: number;
   /** Ids of rules that are not judged. */
@@ -36,7 +47,13 @@ export interface FullSearchOptions {
 }
 
 /** Added to an actor in a saved search: the state it led to has been expanded. */
-const EXPANDED = 1 << 16;
+const EXPANDED = 1 << 24;
+/** In `via`, an order of actors comes above the actor. */
+const ORDER_SHIFT = 8;
+/** Steps that may wait for a path that judges them, whatever the number of states. */
+const UNJUDGED_LEAST = 200;
+/** Steps that one path judges at most. */
+const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
@@ -56,30 +73,16 @@ export interface FullCounterexample {
   readonly frame: Frame;
 }
 
-/** Most local steps in a row: more would never end. */
-const LOCAL_MAX = 10_000;
-
-/** Lets `actor` make its next step, and with `reduce` then everybody those that concern nobody else. */
-function advance(subject: Subject, actor: number, reduce: boolean): void {
-  subject.step(actor);
-  if (reduce) settle(subject);
-  subject.clearDead();
+/** A way to a state. */
+interface Way {
+  readonly schedule: number[];
+  /** Of each actor as it stands in the state, who it is on the way. */
+  readonly who: readonly number[];
 }
 
-/** Lets everybody make the steps that concern nobody else. */
-function settle(subject: Subject): void {
-  const { walkers } = subject.machine;
-  const until = subject.steps + LOCAL_MAX;
-  for (let quiet = 0; quiet < walkers.length;) {
-    quiet = 0;
-    for (let actor = 0; actor < walkers.length; actor += 1) {
-      if (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!)) {
-        do subject.step(actor);
-        while (subject.isReady(actor) && isLocalStep(subject, walkers[actor]!));
-      } else quiet += 1;
-    }
-    if (subject.steps > until) throw new Error(`more than ${LOCAL_MAX} steps that concern nobody else`);
-  }
+/** A choice by the names of a way: actors are called something else there, their stores never are. */
+function chosen(who: readonly number[], choice: number): number {
+  return who[choice] ?? choice;
 }
 
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
@@ -99,9 +102,18 @@ export class FullSearch {
   private readonly seen = new InternedWords();
   private readonly key = new StateWords();
   private readonly options: FullSearchOptions;
-  private readonly actors: number;
-  /** The actor by whose choice each state was reached. */
-  private via = new Uint8Array(1 << 12);
+  /** Choices there may be in a state: steps of actors, and stores that become visible. */
+  private readonly choices: number;
+  /** The choice by which each state was reached, of an actor as it stood in the state before, and the number of the order in which actors stand since. */
+  private via = new Uint32Array(1 << 12);
+  private readonly form: CanonicalForm;
+  private readonly reduces: boolean;
+  private readonly judgesOnce: boolean;
+  /** Whether many steps are judged by one path, some time after they were made; then a violation is not the first one. */
+  private readonly judgesLater: boolean;
+  private readonly unjudged: UnjudgedSteps;
+  /** Of the present state. */
+  private order: number;
   private head = 0;
   private readonly stack: number[] = [];
   /** Order `preemptions`: states to expand that need no more of them than the present ones, and those that need one more. */
@@ -115,16 +127,23 @@ export class FullSearch {
     this.options = options;
     this.subject = new Subject(setting, policy);
     const { machine } = this.subject;
-    this.actors = machine.world.actors;
-    this.stale = new StaleLinks(this.actors);
-    const { reduce } = options;
+    this.choices = this.subject.choices;
+    this.stale = new StaleLinks(machine.world.actors);
+    const reduce = options.reduce.includes('local-steps');
+    this.judgesOnce = options.reduce.includes('judge-once');
+    this.judgesLater = this.judgesOnce && options.order !== 'bfs' && options.find === undefined;
+    this.unjudged = new UnjudgedSteps(this.choices);
+    this.reduces = reduce;
     const other = new Subject(setting, policy);
-    for (const subject of [this.subject, other]) {
-      if (reduce) settle(subject);
-      subject.clearDead();
-    }
-    this.states = new MachineStates(this.subject, this.stale);
-    this.judge = new Judge(other, workload, options.except ?? [], (actor) => advance(other, actor, reduce));
+    for (const subject of [this.subject, other]) if (reduce) settle(subject);
+    this.subject.clearDead();
+    // Without reduction no choice depends on registers that are dead: played untouched, paths show that they are.
+    if (reduce) other.clearDead();
+    const unnamed = { tables: options.reduce.includes('tables'), walkers: options.reduce.includes('walkers') };
+    this.form = new CanonicalForm(this.subject, this.stale, unnamed);
+    this.states = new MachineStates(this.subject, this.stale, this.form);
+    this.order = this.states.firstOrder;
+    this.judge = new Judge(other, workload, options.except ?? [], (actor) => (reduce ? advance(other, actor, true) : goOn(other, actor)));
     this.row = new Uint32Array(this.states.words + 1);
     this.store = new StateStore(this.row.length, options.maxBytes);
     this.add(0, 0, NOBODY, 0);
@@ -142,13 +161,26 @@ export class FullSearch {
   /** Expands at most `states` states. Returns whether there is more to do. */
   advance(states: number): boolean {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
+      // Early on a violation is soon found; later there is more that one path can judge.
+      if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> 1) && this.isBrokenSomewhere()) break;
       const id = this.nextState();
-      if (id === undefined) this.ended = 'complete';
-      else if (this.bytes > this.options.maxBytes || !this.store.reserve(this.actors)) this.ended = 'memory';
-      else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
-      else this.expand(id);
+      if (id === undefined) {
+        if (!this.isBrokenSomewhere()) this.ended = 'complete';
+      } else {
+        if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
+        else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
+        if (this.ended === undefined) this.expand(id);
+        else this.putBack(id);
+      }
     }
     return this.ended === undefined;
+  }
+
+  /** The state stays the next one, for a search that goes on from what this one knows. */
+  private putBack(id: number): void {
+    const { order } = this.options;
+    if (order === 'bfs') this.head -= 1;
+    else (order === 'dfs' ? this.stack : this.turn).push(id);
   }
 
   private nextState(): number | undefined {
@@ -174,12 +206,36 @@ export class FullSearch {
     return this.found;
   }
 
+  /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
+  private isBrokenSomewhere(): boolean {
+    const { unjudged, form } = this;
+    while (unjudged.count > 0) {
+      let id = unjudged.deepest;
+      const { schedule, who: first } = this.way(id);
+      let who = first;
+      const most = schedule.length + PATH_MAX;
+      while (schedule.length < most) {
+        const step = unjudged.take(id);
+        if (step === undefined) break;
+        schedule.push(chosen(who, step.actor));
+        const before = who;
+        who = form.orders[step.order]!.map((actor) => before[actor]!);
+        id = step.to;
+      }
+      this.states.load(this.store.data, id * this.store.words);
+      if (this.isViolated(schedule, false, who)) return true;
+    }
+    return false;
+  }
+
   /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
   save(): Int32Array | undefined {
+    this.isBrokenSomewhere();
     if (this.ended === 'counterexample') return undefined;
     const { store } = this;
     const into = new StateWords();
     this.states.save(into);
+    this.form.save(into);
     this.seen.save(into);
     into.put(store.size);
     into.putAll(store.data, 0, store.size * store.words);
@@ -203,6 +259,7 @@ export class FullSearch {
     const from = new StateWords();
     from.open(words);
     this.states.restore(from);
+    this.form.restore(from);
     this.seen.load(from, this.key);
     const { store, row } = this;
     const size = from.get();
@@ -231,7 +288,7 @@ export class FullSearch {
 
   private noteVia(id: number, actor: number): void {
     if (id >= this.via.length) {
-      const longer = new Uint8Array(2 * this.via.length);
+      const longer = new Uint32Array(2 * this.via.length);
       longer.set(this.via);
       this.via = longer;
     }
@@ -240,29 +297,30 @@ export class FullSearch {
 
   /** The graph of the states, once all have been seen. */
   graph(): StateGraph {
-    const { store, subject, states, actors } = this;
+    const { store, subject, states, choices } = this;
     const edges = (id: number): Edge[] => {
       states.load(store.data, id * store.words);
       const able: number[] = [];
-      for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) able.push(actor);
+      for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) able.push(actor);
       return able.map((actor) => {
         states.load(store.data, id * store.words);
         subject.machine.columns.clear();
-        advance(subject, actor, this.options.reduce);
+        advance(subject, actor, this.reduces);
         this.stale.fold(subject.machine.columns, 0);
-        states.note();
-        return { actor, to: this.known(actor + 1) };
+        this.order = states.note();
+        return { actor, to: this.known(this.turnAfter(actor, store.data[id * store.words + states.words]!)) };
       });
     };
-    return { states: store.size, actors, edges };
+    return { states: store.size, actors: choices, edges };
   }
 
   /** Ends the search with an execution that never ends, which the graph has shown. */
   stopAtLoop({ state, loop }: Loop): void {
     const { machine } = this.subject;
-    const names = [...new Set(loop)].map((actor) => actorName(actor, machine.world.vcpus));
+    const steps = loop.filter((choice) => !this.subject.isDrain(choice));
+    const names = [...new Set(steps)].map((actor) => actorName(actor, machine.world.vcpus));
     const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
-    const schedule = [...this.schedule(state), ...loop];
+    const schedule = [...this.way(state).schedule, ...loop];
     this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
     this.ended = 'counterexample';
   }
@@ -283,38 +341,66 @@ export class FullSearch {
     return this.states.describe();
   }
 
+  /** The words of a state by the names that its shape suggests, to compare it with states of searches that leave names alone. */
+  describeUnnamed(id: number): string {
+    const { states, store, subject, stale } = this;
+    states.load(store.data, id * store.words);
+    subject.moved = -1;
+    new CanonicalForm(subject, stale, { tables: true, walkers: true }).apply();
+    states.note();
+    return states.describe();
+  }
+
   private expand(id: number): void {
-    const { states, store, subject, actors } = this;
+    const { states, store, subject, choices } = this;
     const { machine } = subject;
     const at = id * store.words;
     const last = store.data[at + states.words]!;
     store.setExpanded(id);
     states.load(store.data, at);
     let ready = 0;
-    for (let actor = 0; actor < actors; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
+    for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
     if (ready === 0) {
       this.end(id);
       return;
     }
     const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
-    for (let actor = 0; actor < actors; actor += 1) {
+    for (let actor = 0; actor < choices; actor += 1) {
       if ((ready & (1 << actor)) === 0) continue;
       states.load(store.data, at);
       const fresh = this.isFresh(actor);
       machine.columns.clear();
-      advance(subject, actor, this.options.reduce);
+      if (!this.advances(actor)) return;
       this.stale.fold(machine.columns, 0);
-      states.note();
+      this.order = states.note();
       this.transitions += 1;
-      if (fresh && this.isBroken(id, actor)) return;
+      if (fresh && !this.judgesLater && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
-      this.add(id, actor, actor + 1, goesOn && actor + 1 !== last ? 1 : 0);
+      const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;
+      const to = this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0);
+      if (fresh && this.judgesLater) this.unjudged.add(id, actor, { to, order: this.order });
     }
+  }
+
+  /** Lets `actor` go on. Where it cannot, since a rule was broken before that nobody has judged yet, the search has ended. */
+  private advances(actor: number): boolean {
+    try {
+      advance(this.subject, actor, this.reduces);
+      return true;
+    } catch (error) {
+      if (this.isBrokenSomewhere()) return false;
+      throw error;
+    }
+  }
+
+  /** Who has the turn after a choice: a store that becomes visible takes it from nobody. */
+  private turnAfter(choice: number, last: number): number {
+    return this.subject.isDrain(choice) ? last : 1 + this.form.orders[this.order]!.indexOf(choice);
   }
 
   /** Whether a step of `actor` from here must be judged: without reduction always, else once in each state but for what others have in hand. */
   private isFresh(actor: number): boolean {
-    if (!this.options.reduce) return true;
+    if (!this.judgesOnce || this.subject.isDrain(actor)) return true;
     const { key, states, seen } = this;
     key.clear();
     states.writeWithoutOthers(actor, key);
@@ -323,7 +409,7 @@ export class FullSearch {
   }
 
   /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there. */
-  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): void {
+  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): number {
     const { store, states, row } = this;
     const bounds = this.options.order === 'preemptions';
     row.set(states.present);
@@ -332,32 +418,41 @@ export class FullSearch {
     if (id < 0) {
       // It waits for its turn after a preemption, and now there is a way without.
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
-      return;
+      return ~id;
     }
-    this.noteVia(id, actor);
+    this.noteVia(id, actor + (this.order << ORDER_SHIFT));
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
+    return id;
   }
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
   private end(id: number): void {
-    const schedule = this.schedule(id);
+    // What a step breaks says more than what is left over by it.
+    if (this.unjudged.count > 0) {
+      if (this.isBrokenSomewhere()) return;
+      this.states.load(this.store.data, id * this.store.words);
+    }
+    const { schedule, who } = this.way(id);
     const { machine } = this.subject;
     if (!machine.done) {
-      const waiting = machine.walkers.filter(({ blocked }) => blocked !== 0).map(({ actor }) => actorName(actor, machine.world.vcpus));
+      const waiting = machine.walkers
+        .filter(({ blocked }) => blocked !== 0)
+        .map(({ actor }) => actorName(who[actor]!, machine.world.vcpus));
       const because = `nobody can step: ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for ever`;
       this.found = { kind: 'deadlock', invariant: null, because, schedule, ...this.judge.log(schedule) };
       this.ended = 'counterexample';
       return;
     }
     this.finalStates.push(id);
-    this.isViolated(schedule, true);
+    this.isViolated(schedule, true, who);
   }
 
   private isBroken(id: number, actor: number): boolean {
-    const schedule = this.schedule(id);
-    schedule.push(actor);
-    return this.isViolated(schedule, false);
+    const { schedule, who } = this.way(id);
+    schedule.push(chosen(who, actor));
+    const now = this.form.orders[this.order]!.map((before) => who[before]!);
+    return this.isViolated(schedule, false, now);
   }
 
   /** Whether the event that is looked for has just been made. */
@@ -365,7 +460,8 @@ export class FullSearch {
     const { kind, length } = this.subject.machine.columns;
     for (let i = 0; i < length; i += 1) {
       if (kind[i] !== this.options.find) continue;
-      const schedule = [...this.schedule(id), actor];
+      const way = this.way(id);
+      const schedule = [...way.schedule, chosen(way.who, actor)];
       const because = `${kindName(kind[i]!)} can be reached`;
       this.found = { kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) };
       this.ended = 'counterexample';
@@ -374,19 +470,31 @@ export class FullSearch {
     return false;
   }
 
-  private isViolated(schedule: readonly number[], toTheEnd: boolean): boolean {
+  /** @param who each actor is on the way, as it stands in the machine of the search */
+  private isViolated(schedule: readonly number[], toTheEnd: boolean, who: readonly number[]): boolean {
     this.judged += 1;
-    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine);
+    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
     if (broken === undefined) return false;
-    const { violation, frame, steps } = broken;
-    this.found = { kind: 'violation', invariant: violation.invariant, because: violation.because, schedule, steps, frame };
+    const { violation, frame, steps, choices } = broken;
+    const { invariant, because } = violation;
+    this.found = { kind: 'violation', invariant, because, schedule: schedule.slice(0, choices), steps, frame };
     this.ended = 'counterexample';
     return true;
   }
 
-  private schedule(id: number): number[] {
+  /** Who makes each choice on the way to a state, and of each actor as it stands there, who it is. */
+  private way(id: number): Way {
+    const ids: number[] = [];
+    for (let at = id; at !== 0; at = this.store.parent(at)) ids.push(at);
+    let who: readonly number[] = this.form.orders[this.states.firstOrder]!;
     const schedule: number[] = [];
-    for (let at = id; at !== 0; at = this.store.parent(at)) schedule.push(this.via[at]!);
-    return schedule.reverse();
+    for (const at of ids.reverse()) {
+      const via = this.via[at]!;
+      // Whoever asks for the way has it judged.
+      this.unjudged.remove(this.store.parent(at), via & (2 ** ORDER_SHIFT - 1));
+      schedule.push(chosen(who, via & (2 ** ORDER_SHIFT - 1)));
+      who = this.form.orders[via >> ORDER_SHIFT]!.map((before) => who[before]!);
+    }
+    return { schedule, who };
   }
 }

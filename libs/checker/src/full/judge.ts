@@ -1,3 +1,4 @@
+import { isTable } from '@s2lab/arch';
 import type { Machine, MachineSnapshot } from '@s2lab/engine';
 import { MachineSnapshots } from '@s2lab/engine';
 import type { Frame, FrameOrigin } from '@s2lab/events';
@@ -12,6 +13,28 @@ export interface Broken {
   readonly frame: Frame;
   /** Steps that the machine made after the prologue. */
   readonly steps: number;
+  /** Choices of the schedule up to it. */
+  readonly choices: number;
+}
+
+/** Every leaf of the stage-2s, from the roots on. */
+function leaves({ world }: Machine): readonly number[] {
+  const { pages, shape } = world;
+  const found: number[] = [];
+  const below = (frame: number, level: number): void => {
+    for (let slot = 0; slot < shape.entries; slot += 1) {
+      const i = pages.indexOf(frame, slot);
+      const lo = pages.descriptors[i]!;
+      const hi = pages.descriptors[i + 1]!;
+      if (isTable(lo, level)) below(pages.frameOf(lo, hi), level + 1);
+      else if (lo !== 0 || hi !== 0) found.push(level, slot, lo, hi);
+    }
+  };
+  for (const stage2 of world.stage2s) {
+    if (stage2 !== undefined && stage2.root >= 0)
+      for (let page = 0; page < stage2.rootPages; page += 1) below(stage2.root + page, stage2.shape.startLevel);
+  }
+  return found;
 }
 
 /**
@@ -46,43 +69,79 @@ export class Judge {
   /**
    * Plays `schedule` from the start; if it is to the end, then the epilogue too. Returns what is wrong with it, if anything.
    * @param reached the machine of the search, which must have come to the same place
+   * @param who each of its actors is in the schedule
    */
-  judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine): Broken | undefined {
-    this.play(schedule, toTheEnd, reached);
-    const { machine, steps } = this.subject;
-    const frame: Frame = { origin: this.origin, firstSeq: 0, rows: machine.columns };
+  judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine, who: readonly number[]): Broken | undefined {
+    this.play(schedule);
+    if (this.violation() !== undefined) return this.soonest(schedule);
+    // Who reads in a page that was freed reads what no state keeps; but that is a violation.
+    this.compare(schedule, reached, who);
+    if (!toTheEnd) return undefined;
+    if (leaves(reached).join() !== leaves(this.subject.machine).join())
+      throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
+    this.subject.end();
+    const violation = this.violation();
+    return violation === undefined ? undefined : this.broken(violation, schedule.length);
+  }
+
+  /** The first violation in the log of the machine as it is. */
+  private violation(): Violation | undefined {
     const verifier = new Verifier({ maxViolations: 1, rules: this.rules });
-    verifier.fold(frame);
-    const violation = verifier.finish().violations[0];
-    if (violation === undefined) return undefined;
-    const made = steps - this.startSteps;
-    if (!toTheEnd) machine.stop(1);
-    return { violation, frame: { ...frame, rows: copyRows(machine.columns) }, steps: made };
+    verifier.fold({ origin: this.origin, firstSeq: 0, rows: this.subject.machine.columns });
+    return verifier.finish().violations[0];
+  }
+
+  /** What is wrong with a schedule, as soon as it is: once broken, it stays so however it goes on. */
+  private soonest(schedule: readonly number[]): Broken {
+    let holds = 0;
+    let breaks = schedule.length;
+    while (breaks - holds > 1) {
+      const middle = (holds + breaks) >> 1;
+      this.play(schedule.slice(0, middle));
+      if (this.violation() === undefined) holds = middle;
+      else breaks = middle;
+    }
+    this.play(schedule.slice(0, breaks));
+    const violation = this.violation();
+    if (violation === undefined) throw new Error('a violation is gone when its schedule is played again');
+    this.subject.machine.stop(1);
+    return this.broken(violation, breaks);
+  }
+
+  private broken(violation: Violation, choices: number): Broken {
+    const { machine, steps } = this.subject;
+    return {
+      violation,
+      frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) },
+      steps: steps - this.startSteps,
+      choices,
+    };
   }
 
   /** The log of `schedule`, stopped where it ends. */
   log(schedule: readonly number[]): { readonly frame: Frame; readonly steps: number } {
-    this.play(schedule, false, undefined);
+    this.play(schedule);
     const { machine, steps } = this.subject;
     machine.stop(1);
     return { frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) }, steps: steps - this.startSteps };
   }
 
-  private play(schedule: readonly number[], toTheEnd: boolean, reached: Machine | undefined): void {
+  private play(schedule: readonly number[]): void {
     const { subject } = this;
-    const { machine } = subject;
     this.snapshots.restore(this.start);
     subject.steps = this.startSteps;
-    machine.columns.length = this.startEvents;
+    subject.machine.columns.length = this.startEvents;
     for (let i = 0; i < schedule.length; i += 1) {
       subject.moved = 0;
       this.advance(schedule[i]!);
     }
-    reached?.walkers.forEach(({ actor, pc, blocked }) => {
-      const walker = machine.walkers[actor]!;
+  }
+
+  private compare(schedule: readonly number[], reached: Machine, who: readonly number[]): void {
+    for (const { actor, pc, blocked } of reached.walkers) {
+      const walker = this.subject.machine.walkers[who[actor]!]!;
       if (walker.pc !== pc || walker.blocked !== blocked)
-        throw new Error(`schedule ${schedule.join(',')} leads actor ${actor} elsewhere when it is played from the start`);
-    });
-    if (toTheEnd) subject.end();
+        throw new Error(`schedule ${schedule.join(',')} leads actor ${who[actor]} elsewhere when it is played from the start`);
+    }
   }
 }

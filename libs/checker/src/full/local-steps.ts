@@ -1,6 +1,7 @@
-import type { Walker } from '@s2lab/engine';
+import { isLocked, LAST_LEVEL } from '@s2lab/arch';
+import type { Machine, Walker } from '@s2lab/engine';
 import { COMMAND, GROUP, HELD, PC } from '@s2lab/engine';
-import { LOCK_MODE, OP, OPERATION, WALK_FLAG } from '@s2lab/events';
+import { LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
 import { isPrivate } from './private-tables.ts';
 import type { Script } from './script.ts';
 import type { Subject } from './subject.ts';
@@ -98,6 +99,8 @@ const LOCKS_TO_WRITE = new Set<number>([
   COMMAND.age,
 ]);
 
+/** Requests of the VMM thread that free the root. */
+const DESTROYS = new Set<number>([COMMAND.destroy, COMMAND.destroyVm]);
 /** Requests of a core of a pKVM machine that take the lock of the host's stage-2 as its policy has faults take it. */
 const FAULTS_ONLY = new Set<number>([COMMAND.access, COMMAND.hostFault]);
 
@@ -107,13 +110,21 @@ const READS_MEMORY_MAP = new Set<number>([PC.faultTaken, PC.faultSized, PC.fault
 /** Whether the next step of `walker` concerns nobody else. */
 export function isLocalStep(subject: Subject, walker: Walker): boolean {
   const { pc } = walker;
-  if (ALWAYS.has(pc)) return true;
   const { machine } = subject;
+  // What orders stores makes visible what is held back.
+  if (machine.buffers?.isDrained(walker.actor) === false) return false;
+  if (ALWAYS.has(pc)) return true;
   if (READS_MEMORY_MAP.has(pc)) return machine.walkers[machine.vmmActor]!.isFinished && !dirties(subject, pc);
+  if (pc === PC.reclaimAsk && machine.buffers === undefined)
+    return machine.policyOf(walker).asksInPrivate?.(machine, walker, (actor) => mayWalk(subject, actor)) === true;
+  if (pc === PC.walkReread && isUnheeded(subject, walker)) return true;
+  // Who has read that another has locked the descriptor does not try.
+  if (pc === PC.mapBreak && isLocked(walker.oldLo, walker.oldHi)) return true;
   if (pc === PC.idle) return isLocalRequest(subject, walker.actor);
   if (pc === PC.lockAcquire || pc === PC.lockRelease) return walker.lockMode === LOCK_MODE.read && !mayWrite(subject);
   if (LOCAL_TO_WRITER.has(pc) && walker.lockMode === LOCK_MODE.write && !hardwareWrites(subject)) return true;
-  if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked) return isPrivate(machine, walker.table, walker.actor);
+  if (TEARS_DOWN.has(pc) && walker.op === OP.freeUnlinked)
+    return machine.buffers?.isEmpty !== false && isPrivate(machine, walker.table, walker.actor);
   if (pc === PC.hostChunkDone) return walker.rangeCursor >= walker.rangeEnd;
   if (pc === PC.hostLocked) return walker.command !== COMMAND.destroy && walker.command !== COMMAND.destroyVm;
   // Who has pages in which state is looked at and changed under the host's lock alone; a host's fault looks only at the memory map.
@@ -121,6 +132,29 @@ export function isLocalStep(subject: Subject, walker: Walker): boolean {
   // A sub-tree that is built before it is linked is its builder's alone.
   if (walker.op === OP.createUnlinked) return pc !== PC.mapAllocate && (pc >> 5 === GROUP.walk || pc >> 5 === GROUP.map);
   return false;
+}
+
+/** Whether what is read again is not looked at, in a page that nobody frees any more: the walk is over whatever it is, or nothing hangs below. */
+function isUnheeded({ machine, script }: Subject, { visitResult, flags, level, table, vmid, op }: Walker): boolean {
+  const ends = visitResult !== RESULT.ok && (visitResult !== RESULT.eagain || (flags & WALK_FLAG.ignoreEagain) === 0);
+  if ((!ends && level < LAST_LEVEL) || op === OP.freeUnlinked) return false;
+  const { root, rootPages } = machine.world.stage2(vmid);
+  return table >= root && table < root + rootPages && root >= 0 && !mayDestroy(machine, script);
+}
+
+function mayDestroy(machine: Machine, script: Script): boolean {
+  const vmm = machine.walkers[machine.vmmActor]!;
+  if (vmm.isFinished) return false;
+  return DESTROYS.has(vmm.command) || script.left(vmm.actor).some(({ kind }) => DESTROYS.has(kind));
+}
+
+/** Whether the actor may still begin, or be in, a walk that others share. */
+function mayWalk({ machine, script }: Subject, actor: number): boolean {
+  if (actor === machine.reclaimActor || machine.walkers[actor]!.isFinished) return false;
+  if (actor < machine.config.vcpus) return true;
+  return (
+    (machine.walkers[actor]!.flags & WALK_FLAG.shared) !== 0 || script.left(actor).some(({ flags = 0 }) => (flags & WALK_FLAG.shared) !== 0)
+  );
 }
 
 /** Whether anybody may still want the lock to write. */

@@ -14,6 +14,7 @@ import {
   tlbChanged,
 } from '@s2lab/engine';
 import { InternedWords } from './interned-words.ts';
+import type { CanonicalForm } from './canonical-form.ts';
 import type { StaleLinks } from './stale-links.ts';
 import type { Subject } from './subject.ts';
 
@@ -31,10 +32,13 @@ export class MachineStates {
   readonly walkersAt = 2;
   readonly tlbsAt: number;
   readonly pagesAt: number;
+  /** Number of the order in which the actors stand at the beginning. */
+  readonly firstOrder: number;
   /** The state that the machine is in. */
   readonly present: Uint32Array;
   private readonly subject: Subject;
   private readonly stale: StaleLinks;
+  private readonly form: CanonicalForm | undefined;
   private readonly scratch = new StateWords();
   private readonly reader = new StateWords();
   private readonly shared = new InternedWords();
@@ -43,7 +47,9 @@ export class MachineStates {
   private readonly tlbs = new InternedWords();
   private readonly pages = new InternedWords();
 
-  constructor(subject: Subject, stale: StaleLinks) {
+  /** @param form gives states their names; absent = they keep those that they have */
+  constructor(subject: Subject, stale: StaleLinks, form?: CanonicalForm) {
+    this.form = form;
     this.subject = subject;
     this.stale = stale;
     const { world } = subject.machine;
@@ -53,7 +59,8 @@ export class MachineStates {
     this.present = new Uint32Array(this.words);
     for (const stage2 of world.stage2s) stage2?.tlb.changed.fill(1);
     world.pages.changes.watch(world.pages.used);
-    this.noteAll();
+    subject.moved = -1;
+    this.firstOrder = this.note();
   }
 
   /** Bytes that the pieces take. */
@@ -95,17 +102,28 @@ export class MachineStates {
     machine.world.pages.changes.clear();
   }
 
-  /** Notes what steps changed; `present` is then the new state. */
-  note(): void {
+  /** Notes what steps changed; `present` is then the new state. Returns the number of the order in which its actors stand now. */
+  note(): number {
     const { machine } = this.subject;
     const { world } = machine;
     const all = world.stage2s.some((stage2) => stage2 !== undefined && (stage2.invalidationEpoch !== 0 || stage2.invalidateSeq !== 0));
+    if (all) this.forgetNumbers();
+    this.rebaseGracePeriods();
+    const order = this.form?.apply() ?? 0;
     for (const walker of machine.walkers) {
       if (all || (this.subject.moved & (1 << walker.actor)) !== 0 || this.isWoken(walker)) this.noteWalker(walker.actor);
     }
     this.subject.moved = 0;
-    if (all) this.forgetNumbers();
     this.noteRest();
+    return order;
+  }
+
+  /** Only how many grace periods something has still to wait for matters. */
+  private rebaseGracePeriods(): void {
+    const { machine } = this.subject;
+    machine.world.stage2s.forEach((stage2, vmid) => {
+      if (stage2 !== undefined && machine.policies[vmid]?.notesGracePeriods !== true) stage2.rebaseGracePeriods();
+    });
   }
 
   /** Writes the pieces of all states. */
@@ -138,12 +156,6 @@ export class MachineStates {
       return part < this.pagesAt ? this.tlbs : this.pages;
     };
     return Array.from(present, (number, part) => storeOf(part).pieces[number]!.join(' ')).join('|');
-  }
-
-  private noteAll(): void {
-    for (const walker of this.subject.machine.walkers) this.noteWalker(walker.actor);
-    this.forgetNumbers();
-    this.noteRest();
   }
 
   /** Whether the actor, who was kept waiting, is not any more. */
@@ -185,6 +197,7 @@ export class MachineStates {
     }
     forgetTlbChanges(machine);
     if (pages.used > FRAMES_MAX) throw new RangeError(`the machine needs more than ${FRAMES_MAX} table pages; take smaller bounds`);
+    for (let frame = pages.used; frame < FRAMES_MAX && present[this.pagesAt + frame] !== 0; frame += 1) present[this.pagesAt + frame] = 0;
     const { changes } = pages;
     for (let n = 0; n < changes.count; n += 1) {
       const frame = changes.at(n);

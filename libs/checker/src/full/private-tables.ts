@@ -43,7 +43,7 @@ const copy = new Copy(0, scratch.r, scratch.a);
 function holds({ world }: Machine, present: Walker, table: number): boolean {
   const { pc } = present;
   if (pc === PC.idle || pc === PC.finished || pc === PC.reclaimIdle || pc === PC.reclaimAsk || pc === PC.guestAccess) return false;
-  copyLiveRegisters(present, 0, 0, scratch);
+  copyLiveRegisters(present, 0, 0, true, scratch);
   const walker = copy;
   const { r } = walker;
   if (walker.hardwareTable === table) return true;

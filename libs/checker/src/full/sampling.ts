@@ -71,7 +71,7 @@ export class Sampling {
     this.startEvents = machine.columns.length;
     this.startSteps = this.subject.steps;
     this.prng = new Prng(options.seed);
-    this.priority = new Int32Array(machine.world.actors);
+    this.priority = new Int32Array(this.subject.choices);
   }
 
   /** Pairs of steps that were seen one after the other, by two actors. */
@@ -105,7 +105,8 @@ export class Sampling {
     for (;;) {
       const actor = this.options.draw === 'pct' ? this.highest(changes.get(schedule.length), run > SPIN_MAX ? last : -1) : this.anyone();
       if (actor < 0 || schedule.length === STEPS_MAX) break;
-      const { pc } = walkers[actor]!;
+      // Stores that become visible are all one place.
+      const pc = subject.isDrain(actor) ? PCS - 1 : walkers[actor]!.pc;
       if (last >= 0 && last !== actor) this.note(lastPc * PCS + pc);
       run = last === actor ? run + 1 : 0;
       last = actor;
@@ -129,12 +130,12 @@ export class Sampling {
   private anyone(): number {
     const { subject } = this;
     let ready = 0;
-    for (const { actor } of subject.machine.walkers) if (subject.isReady(actor)) ready += 1;
+    for (let choice = 0; choice < subject.choices; choice += 1) if (subject.isReady(choice)) ready += 1;
     if (ready === 0) return -1;
     let left = this.prng.below(ready);
-    for (const { actor } of subject.machine.walkers) {
-      if (!subject.isReady(actor)) continue;
-      if (left === 0) return actor;
+    for (let choice = 0; choice < subject.choices; choice += 1) {
+      if (!subject.isReady(choice)) continue;
+      if (left === 0) return choice;
       left -= 1;
     }
     return -1;
@@ -160,8 +161,8 @@ export class Sampling {
     if (spinner >= 0) priority[spinner] = Math.min(...priority) - 1;
     const best = (): number => {
       let found = -1;
-      for (const { actor } of subject.machine.walkers) {
-        if (subject.isReady(actor) && (found < 0 || priority[actor]! > priority[found]!)) found = actor;
+      for (let choice = 0; choice < subject.choices; choice += 1) {
+        if (subject.isReady(choice) && (found < 0 || priority[choice]! > priority[found]!)) found = choice;
       }
       return found;
     };

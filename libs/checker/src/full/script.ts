@@ -53,6 +53,16 @@ export class Script implements Workload {
     }
   }
 
+  /** Whether two actors have the same to do, all in all. */
+  isAlike(a: number, b: number): boolean {
+    return JSON.stringify(this.requests[a]) === JSON.stringify(this.requests[b]);
+  }
+
+  /** Exchanges how far two actors have come. */
+  swap(a: number, b: number): void {
+    [this.position[a], this.position[b]] = [this.position[b]!, this.position[a]!];
+  }
+
   save(into: StateWords): void {
     into.putAll(this.position);
   }

@@ -1,11 +1,15 @@
 import { isTable } from '@s2lab/arch';
-import type { StateWords } from '@s2lab/engine';
+import type { StateWords, Walker } from '@s2lab/engine';
+import { GROUP, PC } from '@s2lab/engine';
 import type { EventRows } from '@s2lab/events';
-import { K } from '@s2lab/events';
+import { K, OP } from '@s2lab/events';
 
 const LEVELS = 4;
 /** Added to a frame: it was freed since the link was read. */
 const FREED = 1 << 24;
+
+/** Steps after which a walk comes to tables below by links that it reads then. */
+const READS_ANEW = new Set<number>([PC.walkBegin, PC.walkEnter, PC.walkRead, PC.walkReread, PC.walkExit, PC.walkEnd]);
 
 /**
  * By which links each actor came to the tables it stands in, and which of those tables were freed since. The rules know (I1: a walker stays
@@ -49,6 +53,37 @@ export class StaleLinks {
 
   private free(frame: number): void {
     for (let i = 0; i < this.path.length; i += 1) if (this.path[i] === frame + 1) this.path[i] = (frame + 1) | FREED;
+  }
+
+  /** Forgets links by which `walker` will not go on: below where it stands it reads them anew. */
+  prune(walker: Walker): void {
+    const { pc, op } = walker;
+    if (pc >> 5 !== GROUP.walk || op === OP.freeUnlinked || op === OP.createUnlinked || !READS_ANEW.has(pc)) return;
+    const entered = pc !== PC.walkExit && pc !== PC.walkEnd && walker.topLevel >= 0;
+    const at = walker.actor * LEVELS;
+    this.path.fill(0, entered ? at + walker.level + 1 : at, at + LEVELS);
+  }
+
+  /** The tables that actors stand in; -1 = none. */
+  get tables(): Int32Array {
+    return this.path.map((link) => (link & ~FREED) - 1);
+  }
+
+  /** Puts `rename` of each table in the place of it. */
+  rename(rename: (table: number) => number): void {
+    for (let i = 0; i < this.path.length; i += 1) {
+      const link = this.path[i]!;
+      if (link !== 0) this.path[i] = (rename((link & ~FREED) - 1) + 1) | (link & FREED);
+    }
+  }
+
+  /** Exchanges two actors. */
+  swap(a: number, b: number): void {
+    for (let level = 0; level < LEVELS; level += 1) {
+      const link = this.path[a * LEVELS + level]!;
+      this.path[a * LEVELS + level] = this.path[b * LEVELS + level]!;
+      this.path[b * LEVELS + level] = link;
+    }
   }
 
   /** Writes it as words. */

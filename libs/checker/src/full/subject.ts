@@ -1,5 +1,5 @@
 import type { MachineConfig, ReclaimPolicy } from '@s2lab/engine';
-import { clearDeadRegisters, COMMAND, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
+import { BufferedMachine, clearDeadRegisters, COMMAND, emptyRegisters, Machine, machineConfig, PC, step } from '@s2lab/engine';
 import type { FrameOrigin } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
 import type { Request } from './script.ts';
@@ -14,12 +14,16 @@ export interface Setting {
   readonly requests: readonly (readonly Request[])[];
   /** What the VMM thread does last, once all are done; absent = it destroys the stage-2. */
   readonly epilogue?: readonly Request[];
+  /** What a machine with a defect does otherwise. */
+  readonly prepare?: (machine: Machine) => void;
 }
 
 /** Steps after which an actor that is alone is taken for one that never ends. */
 const ALONE_MAX = 100_000;
 /** Room for the events of a prologue, of one path through a search, and of an epilogue. */
 const EVENTS = 1 << 15;
+/** Choices are bits of a number. */
+const CHOICES_MAX = 31;
 const DESTROYED: readonly Request[] = [{ kind: COMMAND.destroyVm }];
 
 /** The machine under exploration: its steps in any order. Virtual time is the number of steps. */
@@ -30,6 +34,11 @@ export class Subject {
   steps = 0;
   /** Actors that have made a step since somebody last set this to 0: one bit each. */
   moved = 0;
+  /** What may happen next: a step of each actor; then, of each actor, one of the stores that it holds back becomes visible. */
+  readonly choices: number;
+  /** The machine, where its stores are seen late. */
+  private readonly buffered: BufferedMachine | undefined;
+  private readonly lanes: number;
   private readonly scratch = emptyRegisters();
   private readonly epilogue: readonly Request[];
 
@@ -38,21 +47,52 @@ export class Subject {
     this.script = new Script(setting.requests);
     this.epilogue = setting.epilogue ?? DESTROYED;
     const vcpus = setting.requests.length - 1;
-    this.machine = new Machine(machineConfig({ ...setting.config, vcpus }), policy, this.script, new EventColumns(EVENTS));
+    const config = machineConfig({ ...setting.config, vcpus });
+    const columns = new EventColumns(EVENTS);
+    this.buffered = config.memory === 'sc' ? undefined : new BufferedMachine(config, policy, this.script, columns);
+    this.machine = this.buffered ?? new Machine(config, policy, this.script, columns);
     const { machine } = this;
+    setting.prepare?.(machine);
+    this.lanes = machine.buffers?.lanes ?? 0;
+    this.choices = machine.world.actors * (1 + this.lanes);
+    if (this.choices > CHOICES_MAX)
+      throw new RangeError(`${machine.world.actors} actors are too many for ${machine.config.memory}: take fewer walkers or collapsers`);
     this.alone(machine.vmmActor, () => machine.walkers[machine.vmmActor]!.pc === PC.idle);
     for (const [actor, request] of setting.prologue) this.play(actor, request);
   }
 
-  /** Whether the actor can make a step now. */
-  isReady(actor: number): boolean {
-    const walker = this.machine.walkers[actor]!;
+  /** Whether the choice is a store that becomes visible, and no step of an actor. */
+  isDrain(choice: number): boolean {
+    return choice >= this.machine.world.actors;
+  }
+
+  /** Whose step or store the choice is. */
+  actorOf(choice: number): number {
+    const { actors } = this.machine.world;
+    return choice < actors ? choice : Math.floor((choice - actors) / this.lanes);
+  }
+
+  /** Whether the actor can make a step now, or its store become visible. */
+  isReady(choice: number): boolean {
+    const { machine } = this;
+    const actor = this.actorOf(choice);
+    if (this.isDrain(choice)) return machine.buffers!.canDrain(actor, this.laneOf(choice));
+    const walker = machine.walkers[actor]!;
     return walker.blocked === 0 && !walker.isFinished;
   }
 
-  /** Lets the actor make its next step. */
+  private laneOf(choice: number): number {
+    return (choice - this.machine.world.actors) % this.lanes;
+  }
+
+  /** Lets the actor make its next step, or its store become visible. */
   step(actor: number): void {
     this.steps += 1;
+    if (this.isDrain(actor)) {
+      this.machine.beginStep(this.steps);
+      this.buffered!.drain(this.actorOf(actor), this.laneOf(actor));
+      return;
+    }
     this.moved |= 1 << actor;
     this.machine.beginStep(this.steps);
     step(this.machine, this.machine.walkers[actor]!);
@@ -60,8 +100,20 @@ export class Subject {
 
   /** Clears registers that cannot matter any more of those who moved: what follows must not depend on how a state was come to. */
   clearDead(): void {
-    for (const walker of this.machine.walkers) {
-      if ((this.moved & (1 << walker.actor)) !== 0) clearDeadRegisters(walker, this.scratch);
+    const { machine, moved, scratch } = this;
+    for (const walker of machine.walkers) {
+      if ((moved & (1 << walker.actor)) === 0) continue;
+      clearDeadRegisters(walker, !machine.policyOf(walker).capabilities.collapsesInParallel, scratch);
+    }
+    this.dropDead();
+  }
+
+  /** Drops what vCPUs have cached that will never access memory again. */
+  dropDead(): void {
+    const { world, walkers } = this.machine;
+    for (let vcpu = 0; vcpu < world.vcpus; vcpu += 1) {
+      if ((this.moved & (1 << vcpu)) === 0 || !walkers[vcpu]!.isFinished) continue;
+      for (const stage2 of world.stage2s) if (stage2 !== undefined) stage2.tlb.dropAll(vcpu, vcpu + 1);
     }
   }
 
@@ -94,6 +146,7 @@ export class Subject {
   private alone(actor: number, over: () => boolean): void {
     const { reclaimActor } = this.machine;
     for (let taken = 0; taken < ALONE_MAX; taken += 1) {
+      for (const each of this.machine.walkers) this.machine.fence(each);
       if (this.isReady(reclaimActor)) this.step(reclaimActor);
       else if (over()) return;
       else if (this.isReady(actor)) this.step(actor);

@@ -109,6 +109,8 @@ function walkEnded(site: RuleSite, e: EventCursor): void {
   const { world } = site;
   const { actors } = world;
   const top = actors.top(e.actor);
+  // What the walk stored last may be seen only at its barrier, which comes after.
+  if (!world.readsWhatIsStored) return;
   // Someone else in the tables may have changed the range again: then nothing can be said.
   if (top < 0 || (e.arg | 0) !== 0 || actors.walkAlone[top] !== 1) return;
   const op = actors.walkOp[top]!;

@@ -48,6 +48,8 @@ export class World {
   readonly stage2s: Stage2Shadow[] = [];
   /** Physical address of table page 0, learned from the first `table-linked`; NaN until then. */
   tableBase = NaN;
+  /** Whether readers see what the stores before them left: the machine says so when it starts. */
+  readsWhatIsStored = true;
   private shape: Geometry;
   /** 1 / pageBytes: a product is as exact as a quotient by a power of two, and much faster than a remainder. */
   private readonly perPage: number;
@@ -128,6 +130,12 @@ export class World {
     e.wasLo = words[2 * e.slot]!;
     e.wasHi = words[2 * e.slot + 1]!;
     return e.wasLo === e.oldLo && e.wasHi === e.oldHi;
+  }
+
+  /** Whether an event that does not hold what its slot does is a reader's, to whom stores become visible late. */
+  mayDiffer(e: EventCursor): boolean {
+    if (this.readsWhatIsStored || e.place < 0) return false;
+    return e.kind === K.descriptorRead || e.kind === K.hardwareDescriptorRead;
   }
 
   /** Whether the descriptor that was read leads to another table, as far as the world can tell. */

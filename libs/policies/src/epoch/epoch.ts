@@ -24,6 +24,7 @@ export const epoch: ReclaimPolicy = {
   capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => 2 * actors + 2,
+  notesGracePeriods: true,
   guardsWalks: true,
 
   enter(machine: Machine, walker: Walker): number {
@@ -37,8 +38,9 @@ export const epoch: ReclaimPolicy = {
       return HOOK.again;
     }
     policyWords[read] = 0;
-    policyWords[announcedAt(walker.actor)] = seen;
-    machine.note(walker, K.epochAnnounced, 0, seen - 1, 0);
+    machine.storeWord(walker, announcedAt(walker.actor), seen, K.epochAnnounced, 0, 0, seen - 1);
+    // The tables are read only once everybody can see the announcement.
+    machine.fence(walker);
     return HOOK.done;
   },
 
@@ -61,6 +63,18 @@ export const epoch: ReclaimPolicy = {
   countsHolders: false,
   locksTeardown: false,
   defersFrees: true,
+
+  /** What an actor announces matters while it may still change; one that is behind wakes the worker when it withdraws, and is looked at again. */
+  asksInPrivate(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
+    const policyWords = machine.policyWords(worker);
+    const stage2 = machine.stage2(worker);
+    const { actors } = machine.world;
+    if (stage2.gracePeriod >= stage2.retired[stage2.retiredHead + 2]! - 1 + EPOCHS_TO_PASS) return true;
+    const cursor = policyWords[cursorAt(actors)]!;
+    if (cursor === actors) return false;
+    const announced = policyWords[announcedAt(cursor)]!;
+    return !mayWalk(cursor) || (announced !== 0 && announced !== stage2.gracePeriod + 1);
+  },
 
   /** Moves the global epoch on, one announcement read a step, until the oldest sub-tree of the limbo list may be freed. */
   mayReclaim(machine: Machine, worker: Walker): number {

@@ -26,6 +26,11 @@ export const hazard: ReclaimPolicy = {
   capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => actors * (LEVELS + 1) + 2,
+  renameTables(words, actors, rename): void {
+    const awaited = cursorAt(actors) + 1;
+    for (let i = 0; i < actors * LEVELS; i += 1) if (words[i] !== 0) words[i] = rename(words[i]! - 1) + 1;
+    if (words[awaited] !== 0) words[awaited] = rename(words[awaited]! - 1) + 1;
+  },
   guardsWalks: false,
   enter: () => HOOK.done,
   exit: () => HOOK.done,
@@ -36,8 +41,9 @@ export const hazard: ReclaimPolicy = {
     const phase = phaseAt(machine.world.actors, walker.actor);
     switch (policyWords[phase]) {
       case PHASE.publish:
-        policyWords[pointerAt(walker.actor, walker.level)] = table + 1;
-        machine.commit(walker, K.hazardPublished, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+        machine.storeWord(walker, pointerAt(walker.actor, walker.level), table + 1, K.hazardPublished, walker.level, table, 0);
+        // The link is read again only once everybody can see the pointer.
+        machine.fence(walker);
         policyWords[phase] = PHASE.validate;
         return HOOK.again;
       case PHASE.validate:
@@ -64,6 +70,12 @@ export const hazard: ReclaimPolicy = {
   locksTeardown: false,
   defersFrees: true,
 
+  /** Pointers of actors that walk no more do not change, nor do those of levels at which no table hangs below another. */
+  asksInPrivate(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
+    const cursor = machine.policyWords(worker)[cursorAt(machine.world.actors)]!;
+    return cursor % LEVELS <= machine.stage2(worker).shape.startLevel || !mayWalk(Math.floor(cursor / LEVELS));
+  },
+
   /** Reads one hazard pointer a step; one that protects the sub-tree ends the scan, which starts anew once it is cleared. */
   mayReclaim(machine: Machine, worker: Walker): number {
     const policyWords = machine.policyWords(worker);
@@ -84,8 +96,8 @@ export const hazard: ReclaimPolicy = {
 
 function clear(machine: Machine, walker: Walker, table: number): void {
   const policyWords = machine.policyWords(walker);
-  policyWords[pointerAt(walker.actor, walker.level)] = 0;
   machine.commit(walker, K.hazardCleared, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+  policyWords[pointerAt(walker.actor, walker.level)] = 0;
   const awaited = cursorAt(machine.world.actors) + 1;
   if (policyWords[awaited] !== table + 1) return;
   policyWords[awaited] = 0;

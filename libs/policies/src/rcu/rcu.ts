@@ -35,6 +35,12 @@ export const rcu: ReclaimPolicy = {
   countsHolders: false,
   locksTeardown: false,
 
+  /** Only the beginning of a grace period looks at sections; its end wakes nobody, and who leaves the last section wakes the worker. */
+  asksInPrivate(machine: Machine, worker: Walker): boolean {
+    const stage2 = machine.stage2(worker);
+    return stage2.gracePeriodOpen !== 0 || stage2.gracePeriod >= stage2.retired[stage2.retiredHead + 2]!;
+  },
+
   /** Begins a grace period that covers the oldest retired sub-tree, waits for the sections it found open, ends it. */
   mayReclaim(machine: Machine, worker: Walker): number {
     const stage2 = machine.stage2(worker);

@@ -16,6 +16,9 @@ export const refs: ReclaimPolicy = {
   capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => actors,
+  swapActors(words, a, b): void {
+    [words[a], words[b]] = [words[b]!, words[a]!];
+  },
   guardsWalks: false,
   enter: () => HOOK.done,
   exit: () => HOOK.done,

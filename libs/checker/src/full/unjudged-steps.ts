@@ -1,0 +1,69 @@
+/** A step from one state to another: where it leads, and the number of the order in which actors stand there. */
+export interface Step {
+  readonly to: number;
+  readonly order: number;
+}
+
+/**
+ * Steps of a search that no rule has judged yet. One path may judge many of them: it goes on by steps of this kind as long as there are any,
+ * whether or not the search came by them to where they lead.
+ */
+export class UnjudgedSteps {
+  /** How many there are. */
+  count = 0;
+  private readonly actors: number;
+  /** By state: one bit for each actor whose step from there is one. */
+  private left = new Uint32Array(0);
+  private to = new Int32Array(0);
+  private orders = new Uint16Array(0);
+  private last = -1;
+
+  constructor(actors: number) {
+    this.actors = actors;
+    this.grow(1 << 10);
+  }
+
+  /** The step of `actor` from state `id` is to be judged. */
+  add(id: number, actor: number, { to, order }: Step): void {
+    if (id >= this.left.length) this.grow(2 * id);
+    const at = id * this.actors + actor;
+    this.left[id]! |= 1 << actor;
+    this.to[at] = to;
+    this.orders[at] = order;
+    this.count += 1;
+    this.last = Math.max(this.last, id);
+  }
+
+  /** It is judged, if it was to be. */
+  remove(id: number, actor: number): void {
+    if (id >= this.left.length || (this.left[id]! & (1 << actor)) === 0) return;
+    this.left[id]! &= ~(1 << actor);
+    this.count -= 1;
+  }
+
+  /** The state found last from which there is one. */
+  get deepest(): number {
+    while (this.left[this.last] === 0) this.last -= 1;
+    return this.last;
+  }
+
+  /** Takes one from state `id`: whose it is; undefined when there is none. */
+  take(id: number): (Step & { readonly actor: number }) | undefined {
+    const bits = this.left[id] ?? 0;
+    if (bits === 0) return undefined;
+    const actor = 31 - Math.clz32(bits);
+    this.remove(id, actor);
+    const at = id * this.actors + actor;
+    return { actor, to: this.to[at]!, order: this.orders[at]! };
+  }
+
+  private grow(states: number): void {
+    const longer = <T extends Uint32Array | Int32Array | Uint16Array>(into: T, from: T): T => {
+      into.set(from as never);
+      return into;
+    };
+    this.left = longer(new Uint32Array(states), this.left);
+    this.to = longer(new Int32Array(states * this.actors), this.to);
+    this.orders = longer(new Uint16Array(states * this.actors), this.orders);
+  }
+}
