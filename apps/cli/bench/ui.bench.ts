@@ -141,7 +141,11 @@ try {
           }
           const drawn = rounds.flatMap((round) => round.drawn);
           report(`step ${name} on the page, key to drawn`, median(drawn), 16);
-          report(`step ${name} on the page, key to drawn, slowest of ${drawn.length}`, Math.max(...drawn), 16);
+          report(
+            `step ${name} on the page, key to drawn, 95 of 100 steps`,
+            drawn.toSorted((a, b) => a - b)[Math.floor(0.95 * drawn.length)]!,
+            16,
+          );
           report(`step ${name} on the page, key to frame`, median(rounds.flatMap((round) => round.framed)), 16);
           report(`step ${name} on the page, CPU of server and browser`, Math.min(...rounds.map(({ cpu }) => cpu)), 16);
         }

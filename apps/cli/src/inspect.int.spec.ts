@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { FileSink } from '@s2lab/transport-file';
+import { FileSink, openIndexedLog } from '@s2lab/transport-file';
 import { Trace } from '@s2lab/testkit';
-import { s2lab } from './spawned-cli.ts';
+import { BIN, s2lab } from './spawned-cli.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 's2lab-inspect-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -170,4 +172,55 @@ test('verify --index says what verify says, of whole and of cut logs, and leaves
   assert.equal(shown.stderr, '');
   const refused = await s2lab(['verify', 'whole.arrow', '--index', '--profile', 'casemate'], dir);
   assert.equal(refused.status, 2);
+});
+
+test('a part of a log is replayed and exported as the whole says it, and what lies outside is not read', async () => {
+  const record = ['record', 'fleet-mix', '--seed', '3', '--duration', '600us', '-o', 'fleet.arrow'];
+  assert.equal((await s2lab(record, dir)).status, 0);
+  const lines = (await s2lab(['replay', 'fleet.arrow'], dir)).stdout.trimEnd().split('\n');
+  const asked = { machine: 1, from: 200, to: 300 };
+  const within = (line: string): boolean => {
+    const [, seq, machine] = /^ *(\d+) +#(\d+)/.exec(line)!;
+    return Number(machine) === asked.machine && Number(seq) >= asked.from && Number(seq) < asked.to;
+  };
+  const range = ['--machine', '1', '--from', '200', '--to', '300'];
+  const part = await s2lab(['replay', 'fleet.arrow', ...range], dir);
+  assert.deepEqual(part.stdout.trimEnd().split('\n'), lines.filter(within));
+  assert.equal(lines.filter(within).length, 100);
+  const exported = (await s2lab(['export', 'fleet.arrow', ...range], dir)).stdout.trimEnd().split('\n');
+  const whole = (await s2lab(['export', 'fleet.arrow'], dir)).stdout.trimEnd().split('\n');
+  const seqOf = (line: string): { seq: number; machine: number } => JSON.parse(line) as { seq: number; machine: number };
+  const wanted = whole.filter((line) => {
+    const { seq, machine } = seqOf(line);
+    return machine === asked.machine && seq >= asked.from && seq < asked.to;
+  });
+  assert.deepEqual(exported, wanted);
+
+  // A byte within a frame of one machine is changed: whoever asks for another machine does not come to it.
+  const bytes = readFileSync(join(dir, 'fleet.arrow'));
+  const log = await openIndexedLog(join(dir, 'fleet.arrow'));
+  await log.close();
+  const { offset, bytes: length } = log.frames.find(({ machine }) => machine === 0)!;
+  bytes[offset + length - 100]! ^= 0xff;
+  writeFileSync(join(dir, 'hurt.arrow'), bytes);
+  assert.equal((await s2lab(['replay', 'hurt.arrow', '--machine', '0'], dir)).status, 2);
+  assert.deepEqual(await s2lab(['replay', 'hurt.arrow', ...range], dir), part);
+});
+
+test('a replay goes on at the speed that is asked for: what is due much later is not printed yet', async () => {
+  const child = spawn(process.execPath, [BIN, 'replay', 'a.arrow', '--speed', '1e-12', '--json'], { cwd: dir });
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  await once(child, 'close');
+  const shown = stdout.trimEnd().split('\n');
+  const all = (await s2lab(['replay', 'a.arrow', '--to', '50', '--json'], dir)).stdout.trimEnd().split('\n');
+  const first = (JSON.parse(all[0]!) as { at: number }).at;
+  assert.deepEqual(
+    shown,
+    all.filter((line) => (JSON.parse(line) as { at: number }).at === first),
+  );
 });

@@ -35,7 +35,7 @@ export interface Overview extends Readonly<Record<OverviewField, readonly number
 /** Buckets of an overview at most; with twice the events they are twice as wide. */
 const BUCKETS_MAX = 1024;
 /** Events of a bucket at first. */
-const WIDTH_MIN = 16;
+const WIDTH_MIN = 1;
 /** Phases kept at most: an endless scenario goes through them again and again. */
 const PHASES_MAX = 256;
 

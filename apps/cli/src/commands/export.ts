@@ -4,8 +4,7 @@ import { Option } from 'commander';
 import { copyRows, decodeEvent, isDamage } from '@s2lab/events';
 import type { EventSource, Frame } from '@s2lab/events';
 import type { EventRange } from '../event-range.ts';
-import { rowsInRange, withEventRange } from '../event-range.ts';
-import { openLog } from '../log-argument.ts';
+import { openLogRange, rowsInRange, withEventRange } from '../event-range.ts';
 import { newFile, say, sayJson, standardOutput, tell } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
 import { UsageError } from '../usage-error.ts';
@@ -45,7 +44,7 @@ Examples:
 async function exportLog(log: string, options: ExportOptions): Promise<void> {
   if (options.output === undefined && (options.format !== 'jsonl' || options.json === true))
     throw new UsageError('export: where to? give -o FILE');
-  const source = await openLog(log);
+  const source = await openLogRange(log, options);
   const progress = new Progress(options.json === true);
   const done = { output: options.output ?? '-', format: options.format, events: 0, damages: 0 };
   let begun = false;

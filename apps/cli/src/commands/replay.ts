@@ -3,9 +3,8 @@ import type { Command } from 'commander';
 import { decodeEvent, isDamage, wide } from '@s2lab/events';
 import { speedArgument } from '../arguments.ts';
 import type { EventRange } from '../event-range.ts';
-import { rowsInRange, withEventRange } from '../event-range.ts';
+import { openLogRange, rowsInRange, withEventRange } from '../event-range.ts';
 import { eventText } from '@s2lab/timeline';
-import { openLog } from '../log-argument.ts';
 import { standardOutput, tell } from '../output.ts';
 import { stopSignal } from '../stop-signal.ts';
 
@@ -33,7 +32,7 @@ Examples:
 }
 
 async function replay(log: string, options: ReplayOptions): Promise<void> {
-  const source = await openLog(log);
+  const source = await openLogRange(log, options);
   const out = standardOutput();
   const stop = stopSignal();
   const pace = new Pace(options.speed);
@@ -48,10 +47,10 @@ async function replay(log: string, options: ReplayOptions): Promise<void> {
       const found = rowsInRange(item, options);
       if (found === undefined) continue;
       for (let i = 0; i < found.rows.length && !stop.aborted; i += 1) {
-        if (pace.due(wide(found.rows.at, i))) {
-          await out.close(); // what is due before is seen before
-          await pace.wait(wide(found.rows.at, i), stop);
-        }
+        const at = wide(found.rows.at, i);
+        if (pace.due(at)) await out.close(); // what is due before is seen before
+        while (pace.due(at) && !stop.aborted) await pace.wait(at, stop);
+        if (stop.aborted) break;
         const event = decodeEvent(found.rows, i, found.firstSeq + i, item.origin.machine);
         await out.write(options.json === true ? JSON.stringify(event) : eventText(event));
       }
@@ -61,6 +60,9 @@ async function replay(log: string, options: ReplayOptions): Promise<void> {
     await source.close();
   }
 }
+
+/** Milliseconds of one wait at most: a timer holds no more than 2³¹. */
+const WAIT_MAX_MS = 1e9;
 
 /** Lets virtual time follow wall time, from the first event on. */
 class Pace {
@@ -77,7 +79,7 @@ class Pace {
   }
 
   async wait(atNs: number, signal: AbortSignal): Promise<void> {
-    await setTimeout(this.restMs(atNs), undefined, { signal }).catch(() => {}); // only the signal rejects it
+    await setTimeout(Math.min(this.restMs(atNs), WAIT_MAX_MS), undefined, { signal }).catch(() => {}); // only the signal rejects it
   }
 
   private restMs(atNs: number): number {

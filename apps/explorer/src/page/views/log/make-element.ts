@@ -98,8 +98,9 @@ export class FittedCanvas {
   }
 }
 
-/** Shows a mark at a place of its canvas, CSS pixels. */
+/** Shows a mark at a place of its canvas, CSS pixels. A move by less than half a pixel is none, and nothing is drawn for it. */
 export function moveMark(mark: HTMLElement, x: number, y = 0): void {
-  mark.hidden = false;
-  mark.style.transform = `translate(${x}px, ${y}px)`;
+  const place = `translate(${Math.round(2 * x) / 2}px, ${Math.round(2 * y) / 2}px)`;
+  if (mark.hidden) mark.hidden = false;
+  if (mark.style.transform !== place) mark.style.transform = place;
 }

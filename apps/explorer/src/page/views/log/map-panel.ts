@@ -132,12 +132,15 @@ export class MapPanel {
     const change = this.session.moment?.change;
     const shape = state === undefined ? undefined : shapeOf(state);
     const band = state === undefined || view === undefined ? undefined : mapBands(state, view).find(({ level }) => level === change?.level);
-    written.hidden = true;
-    if (!change || view === undefined || shape === undefined || band === undefined) return;
+    if (!change || view === undefined || shape === undefined || band === undefined) {
+      written.hidden = true;
+      return;
+    }
     // No wider than the map, of which a slot may be far wider.
     const left = Math.max(-4, xOf(view, change.ipa));
     const right = Math.min(view.width + 4, Math.max(left + 4, xOf(view, change.ipa + spanBytes(shape, change.level))));
-    if (right < left) return;
+    written.hidden = right < left;
+    if (written.hidden) return;
     written.style.width = `${right - left + 4}px`;
     written.style.height = `${band.height + 4}px`;
     moveMark(written, left - 2, band.top - 2);

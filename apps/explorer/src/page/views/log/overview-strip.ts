@@ -212,7 +212,9 @@ export class OverviewStrip {
     const at = overview.at[bucket];
     if (at === undefined) return;
     const counts = LAYERS.map(({ field, name }) => `${name} ${overview[field][bucket]!}`).join(', ');
-    this.tip.textContent = `events ${(bucket * overview.width).toLocaleString('en')} and ${overview.width - 1} more, from ${duration(at)}: ${counts}, tables ${overview.tables[bucket]!}`;
+    const first = (bucket * overview.width).toLocaleString('en');
+    const which = overview.width === 1 ? `event ${first}` : `events ${first} and ${overview.width - 1} more`;
+    this.tip.textContent = `${which}, from ${duration(at)}: ${counts}, tables ${overview.tables[bucket]!}`;
   }
 
   private xOf(seq: number): number {
