@@ -52,7 +52,7 @@ export class MachineStates {
     this.words = this.pagesAt + FRAMES_MAX;
     this.present = new Uint32Array(this.words);
     for (const stage2 of world.stage2s) stage2?.tlb.changed.fill(1);
-    world.pages.changed.fill(1);
+    world.pages.changes.watch(world.pages.used);
     this.noteAll();
   }
 
@@ -92,7 +92,7 @@ export class MachineStates {
     }
     // What was loaded is what is present.
     forgetTlbChanges(machine);
-    machine.world.pages.changed.fill(0);
+    machine.world.pages.changes.clear();
   }
 
   /** Notes what steps changed; `present` is then the new state. */
@@ -185,13 +185,14 @@ export class MachineStates {
     }
     forgetTlbChanges(machine);
     if (pages.used > FRAMES_MAX) throw new RangeError(`the machine needs more than ${FRAMES_MAX} table pages; take smaller bounds`);
-    for (let frame = 0; frame < pages.used; frame += 1) {
-      if (pages.changed[frame] === 0) continue;
-      pages.changed[frame] = 0;
+    const { changes } = pages;
+    for (let n = 0; n < changes.count; n += 1) {
+      const frame = changes.at(n);
       scratch.clear();
       savePage(machine, frame, scratch, FORM.canonical);
       present[this.pagesAt + frame] = this.pages.intern(scratch);
     }
+    changes.clear();
     scratch.clear();
     saveShared(machine, scratch, FORM.canonical);
     present[0] = this.shared.intern(scratch);
