@@ -1,6 +1,6 @@
 /*
  * Two verifiers on two cores against one: `s2lab verify` of two logs of ten million events, one after the other and both at once, in wall
- * time, each the least of five. The logs are as long as that so that judging is measured, and not the start of a process. On a machine
+ * time, each the least of three. The logs are as long as that so that judging is measured, and not the start of a process. On a machine
  * whose cores are busy with other work the figure says nothing: the note tells the load before, and a second figure how much more processor
  * time the work took when both judged at once (1: neither hindered the other).
  */
@@ -15,7 +15,7 @@ import { FileSink } from '@s2lab/transport-file';
 import { writeMigrations } from './migrations.ts';
 
 const BIN = join(import.meta.dirname, '../bin/s2lab.mjs');
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** Machines of a log, 1.3 million events each. */
 const MACHINES = 8;
 /** A process tells its processor time, microseconds, when it ends. */
