@@ -25,7 +25,7 @@ export class CacheLines {
   changeNs(line: number, actor: number, now: number, changes: number): number {
     if (this.transferNs === 0) return 0;
     const i = 2 * line;
-    if (i >= this.lines.data.length) this.lines.grow(new Float64Array(2 * i));
+    if (i >= this.lines.data.length) this.lines.grow(new Float64Array(Math.max(2 * this.lines.data.length, i + 2)));
     const { data } = this.lines;
     const before = data[i]!;
     if (before === actor + 1) return 0;
