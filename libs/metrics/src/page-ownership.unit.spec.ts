@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { EventInput } from '@s2lab/events';
-import { COMPONENT, EventColumns, K, PAGE_STATE, encodeEvent, wide } from '@s2lab/events';
+import { COMPONENT, EventColumns, K, PAGE_STATE, encodeEvent, wide, UNLINK_CAUSE } from '@s2lab/events';
 import { importGolden } from '@s2lab/recordings';
 import { EventMetrics } from './event-metrics.ts';
 
@@ -57,12 +57,15 @@ test('a guest’s page is the host’s before and after', () => {
   assert.equal(metrics.samples('s2lab_pkvm_guests')[0]?.value, 0);
 });
 
-test('a table in place of a block counts as a broken block of the host only in its own stage-2', () => {
+test('a table in place of a block is a broken block of the host only in its own stage-2; replaced by a block or dropped for one, it is coalesced', () => {
   const metrics = folded([
     ...START,
     { kind: 'table-linked', stage2: 0, child: 1, cause: 2 },
     { kind: 'table-linked', stage2: 1, child: 2, cause: 2 },
-    { kind: 'table-unlinked', stage2: 0, child: 1, cause: 1 },
+    { kind: 'table-unlinked', stage2: 0, child: 1, cause: UNLINK_CAUSE.collapse },
+    { kind: 'table-linked', stage2: 0, child: 3, cause: 2 },
+    { kind: 'table-unlinked', stage2: 0, child: 3, cause: UNLINK_CAUSE.idle },
+    { kind: 'table-unlinked', stage2: 0, child: 4, cause: UNLINK_CAUSE.empty },
     { kind: 'host-aborted', ipa: 4096, access: 1 },
   ]);
   const totals = (
@@ -73,7 +76,7 @@ test('a table in place of a block counts as a broken block of the host only in i
       's2lab_pkvm_host_aborts_total',
     ] as const
   ).map((name) => metrics.samples(name)[0]?.value);
-  assert.deepEqual(totals, [2, 1, 1, 1]);
+  assert.deepEqual(totals, [3, 2, 2, 1]);
 });
 
 test('in recordings of the hypervisor every byte has one owner, at the end of every frame', () => {
