@@ -159,12 +159,15 @@ export class FullSearch {
       if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> 1) && this.isBrokenSomewhere()) break;
       const id = this.nextState();
       if (id === undefined) {
-        if (!this.isBrokenSomewhere()) this.ended = 'complete';
+        if (this.ended === undefined && !this.isBrokenSomewhere()) this.ended = 'complete';
       } else {
         if (this.bytes > this.options.maxBytes || !this.store.reserve(this.actors)) this.ended = 'memory';
         else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
         if (this.ended === undefined) this.expand(id);
-        else this.putBack(id);
+        else {
+          this.putBack(id);
+          this.isBrokenSomewhere();
+        }
       }
     }
     return this.ended === undefined;
@@ -188,6 +191,8 @@ export class FullSearch {
       const id = this.turn.pop();
       if (id !== undefined && this.store.isExpanded(id)) continue;
       if (id !== undefined) return id;
+      // Seen is what was judged.
+      if (this.isBrokenSomewhere()) return undefined;
       this.preemptionsSeen += 1;
       if (this.later.length === 0) return undefined;
       this.turn = this.later.reverse();
