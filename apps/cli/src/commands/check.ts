@@ -28,6 +28,7 @@ interface Options {
   readonly plain?: boolean;
   readonly reduce: 'all' | 'symmetry' | 'partial-order';
   readonly maxMemory: number;
+  readonly bitState?: number;
   readonly maxStates: number;
   readonly threads: number;
   readonly hardware: boolean;
@@ -78,6 +79,11 @@ export function addCheck(program: Command): void {
     .option('--plain', 'leave nothing out')
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
     .option('--max-states <n>', 'full engine: states stored before the search ends', countArgument, Infinity)
+    .option(
+      '--bit-state <size>',
+      'full engine: keep bits for states, in so much memory; lossy: it finds what is wrong and never says safe',
+      bytesArgument,
+    )
     .option('--no-hardware', 'full engine: no TLBs and hardware walks; each fault is the walk of its handler alone')
     .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
     .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
@@ -134,6 +140,12 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   const policy = POLICIES.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
   const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, preemptions, except, maxMemory, maxStates } = options;
+  const { bitState } = options;
+  if (
+    bitState !== undefined &&
+    (options.plain === true || options.liveness === true || options.save !== undefined || options.resume !== undefined)
+  )
+    throw new UsageError('--bit-state keeps no states: it goes without --plain, --liveness, --save and --resume');
   if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
   const bounds = { walkers, collapsers, entries, slots, hardware };
   const { json, log, force, save, resume } = options;
@@ -157,6 +169,7 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
       except,
       maxPreemptions: preemptions,
       liveness: options.liveness === true,
+      ...(bitState === undefined ? {} : { bitStateBytes: bitState }),
     },
     output,
   );
