@@ -5,6 +5,7 @@ import type {
   FullBounds,
   FullCounterexample,
   FullOrder,
+  FullReduction,
   FullReport,
   FullSearchOptions,
   SamplingOptions,
@@ -105,6 +106,36 @@ test('a check under most preemptions says how many it has seen, and never that a
   const bounded = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: 1, except: [], liveness: false });
   while (bounded.advance(10));
   assert.deepEqual([bounded.report().verdict, bounded.report().bounds.preemptions], ['safe', 1]);
+});
+
+test('what a search says it has seen is judged: within few preemptions, and where a limit ends it', () => {
+  for (const name of ['refs-naive', 'eager']) {
+    const policy = policyByName(name);
+    const options = {
+      scenario: 'two-collapses',
+      policy,
+      bounds: SMALL,
+      order: 'preemptions',
+      reduce: true,
+      except: [],
+      liveness: false,
+    } as const;
+    for (const maxPreemptions of [0, 1]) {
+      const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions });
+      while (check.advance(1));
+      const plain = new FullCheck({ ...options, reduce: false, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions });
+      while (plain.advance(1));
+      assert.equal(check.report().verdict, plain.report().verdict, `${name}, at most ${maxPreemptions} preemptions`);
+    }
+  }
+  const atOnce = FULL_REDUCTIONS.filter((each) => each !== 'judge-once');
+  for (const order of ['dfs', 'preemptions'] satisfies FullOrder[]) {
+    for (const maxStates of [60, 120, 240]) {
+      const limited = (reduce: readonly FullReduction[]): string | undefined =>
+        searched('two-collapses', policyByName('refs-naive'), SMALL, { order, maxStates, reduce }).ended;
+      assert.equal(limited(FULL_REDUCTIONS), limited(atOnce), `${order}, ${maxStates} states`);
+    }
+  }
 });
 
 test('eager holds as well where walkers take references and the last holder returns the page', () => {

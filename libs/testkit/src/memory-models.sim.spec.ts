@@ -190,3 +190,15 @@ test('more actors than there is room for choices are refused, with the memory th
   } as const;
   assert.throws(() => new FullCheck(options), /8 actors are too many for pso: take fewer walkers or collapsers/);
 });
+
+test('bits for states meet as many states as are stored whole, where stores are seen late as well', () => {
+  const options = { scenario: 'two-collapses', policy: policyByName('rwlock'), order: 'dfs', reduce: true, except: [], ...ALL } as const;
+  const checked = (bits: object) => {
+    const check = new FullCheck({ ...options, ...bits, bounds: { ...WALKS, memory: 'pso' } });
+    while (check.advance(1000));
+    return check.report();
+  };
+  const [whole, bits] = [checked({}), checked({ bitStateBytes: 2 ** 20 })];
+  assert.deepEqual([whole.verdict, bits.verdict], ['safe', 'unfinished']);
+  assert.deepEqual([bits.storedStates, bits.transitions], [whole.storedStates, whole.transitions]);
+});

@@ -28,6 +28,7 @@ interface Options {
   readonly plain?: boolean;
   readonly reduce: 'all' | 'symmetry' | 'partial-order';
   readonly maxMemory: number;
+  readonly bitState?: number;
   readonly maxStates: number;
   readonly threads: number;
   readonly hardware: boolean;
@@ -79,6 +80,11 @@ export function addCheck(program: Command): void {
     .option('--plain', 'leave nothing out')
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
     .option('--max-states <n>', 'full engine: states stored before the search ends', countArgument, Infinity)
+    .option(
+      '--bit-state <size>',
+      'full engine: keep bits for states, in so much memory; lossy: it finds what is wrong and never says safe',
+      bytesArgument,
+    )
     .option('--no-hardware', 'full engine: no TLBs and hardware walks; each fault is the walk of its handler alone')
     .addOption(
       new Option(
@@ -143,19 +149,13 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   const { checkFull } = await import('./check-full.ts');
   const policy = POLICIES.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
-  const {
-    strategy = 'preemptions',
-    walkers,
-    collapsers,
-    entries,
-    slots,
-    hardware,
-    memory,
-    preemptions,
-    except,
-    maxMemory,
-    maxStates,
-  } = options;
+  const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, memory } = options;
+  const { preemptions, except, maxMemory, maxStates, bitState } = options;
+  if (
+    bitState !== undefined &&
+    (options.plain === true || options.liveness === true || options.save !== undefined || options.resume !== undefined)
+  )
+    throw new UsageError('--bit-state keeps no states: it goes without --plain, --liveness, --save and --resume');
   if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
   const bounds = { walkers, collapsers, entries, slots, hardware, memory };
   const { json, log, force, save, resume } = options;
@@ -179,6 +179,7 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
       except,
       maxPreemptions: preemptions,
       liveness: options.liveness === true,
+      ...(bitState === undefined ? {} : { bitStateBytes: bitState }),
     },
     output,
   );

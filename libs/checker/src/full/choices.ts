@@ -32,3 +32,8 @@ export function settle(subject: Subject): void {
     if (subject.steps > until) throw new Error(`more than ${LOCAL_MAX} steps that concern nobody else`);
   }
 }
+
+/** A choice by the names of a way: actors are called something else there, their stores never are. */
+export function chosen(who: readonly number[], choice: number): number {
+  return who[choice] ?? choice;
+}

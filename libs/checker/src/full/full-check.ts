@@ -2,6 +2,7 @@ import type { ReclaimPolicy } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
+import { BitStateSearch } from './bit-state-search.ts';
 import type { FullBounds, FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample, FullOrder, FullReduction } from './full-search.ts';
@@ -26,6 +27,8 @@ export interface FullCheckOptions {
   readonly except: readonly string[];
   /** Whether to look for executions that never end, once all states have been seen. */
   readonly liveness: boolean;
+  /** Bytes for bits that stand for states: order `dfs`, lossy; absent = states are stored whole. */
+  readonly bitStateBytes?: number;
   /** Order `preemptions`: most of them, Infinity = all. */
   readonly maxPreemptions: number;
 }
@@ -73,8 +76,10 @@ export class FullCheck {
   private readonly options: FullCheckOptions;
   private readonly scenario: FullScenario;
   private search: FullSearch;
+  /** A search that comes before it and keeps bits for states. */
+  private bits: BitStateSearch | undefined;
   /** A violation that may not be the shortest, met before the present search. */
-  private first: FullSearch | undefined;
+  private first: FullSearch | BitStateSearch | undefined;
   private livelocks: Livelocks | undefined;
 
   /** @throws CheckError when there is no such scenario, or the bounds or the policy are not for it */
@@ -85,10 +90,18 @@ export class FullCheck {
     checkRules(options.except);
     checkPolicy(this.scenario, options.policy);
     this.search = this.start(options.order);
+    if (options.bitStateBytes !== undefined) this.bits = this.startBits(options.bitStateBytes);
   }
 
   /** Searches on for a little. Returns whether there is more to do. */
   advance(states: number): boolean {
+    if (this.bits !== undefined && this.first === undefined) {
+      if (this.bits.advance(states)) return true;
+      if (this.bits.ended !== 'counterexample') return false;
+      this.first = this.bits;
+      this.search = this.start('bfs');
+      return true;
+    }
     if (this.livelocks !== undefined) return this.advanceLivelocks(this.livelocks, states);
     if (this.search.advance(states)) {
       const { order, maxPreemptions } = this.options;
@@ -114,7 +127,7 @@ export class FullCheck {
 
   /** How far the search is. */
   get counts(): Pick<FullReport, 'storedStates' | 'transitions' | 'judgedPaths'> {
-    const { storedStates, transitions, judged } = this.search;
+    const { storedStates, transitions, judged } = this.first === undefined ? (this.bits ?? this.search) : this.search;
     return { storedStates, transitions, judgedPaths: judged };
   }
 
@@ -126,15 +139,15 @@ export class FullCheck {
     const bounded = search.ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
     const looking = this.livelocks !== undefined && this.livelocks.ended === undefined;
     const verdict = found !== undefined ? 'violated' : (search.ended === 'complete' && !looking) || bounded ? 'safe' : 'unfinished';
-    const all = search.ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
+    const all = this.bits !== undefined || search.ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
     return {
       verdict,
       scenario: this.scenario.name,
       policy: options.policy.name,
       bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
       except: options.except,
-      strategy: options.order,
-      reductions: reductionsOf(options),
+      strategy: this.bits === undefined ? options.order : 'dfs',
+      reductions: this.bits === undefined ? reductionsOf(options) : [...reductionsOf(options), 'bit-state'],
       liveness: options.liveness,
       reachedStates: null,
       executions: null,
@@ -151,8 +164,23 @@ export class FullCheck {
               schedule: [...found.schedule],
               loop: found.loop ?? null,
             },
-      unfinishedBecause: verdict === 'unfinished' ? whyUnfinished(search.ended, options) : null,
+      unfinishedBecause: verdict === 'unfinished' ? (this.whyBits() ?? whyUnfinished(search.ended, options)) : null,
     };
+  }
+
+  /** Why bits give no verdict. */
+  private whyBits(): string | undefined {
+    if (this.bits === undefined || this.bits.ended === undefined) return undefined;
+    const { met, ended } = this.bits;
+    const full = ((100 * met.set) / met.size).toFixed(1);
+    const seen = ended === 'complete' ? 'nothing was found' : 'nothing was found before the limit of states';
+    return `${seen}, but bits are lossy: a state may have been taken for another and left out (${met.count} states in ${met.size} bits, ${full} % of them set)`;
+  }
+
+  private startBits(bytes: number): BitStateSearch {
+    const { policy, bounds, except, maxStates } = this.options;
+    const options = { bytes, except, maxStates };
+    return refusingSizes(() => new BitStateSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
 
   /** What the check is of: a saved one may be gone on with where this is the same. */
@@ -164,7 +192,7 @@ export class FullCheck {
 
   /** What the search knows, to go on another time; undefined when it has found something. */
   save(): Int32Array | undefined {
-    return this.first === undefined && this.livelocks === undefined ? this.search.save() : undefined;
+    return this.first === undefined && this.livelocks === undefined && this.bits === undefined ? this.search.save() : undefined;
   }
 
   /**

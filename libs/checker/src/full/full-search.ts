@@ -6,7 +6,7 @@ import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import { CanonicalForm } from './canonical-form.ts';
-import { advance, goOn, settle } from './choices.ts';
+import { advance, chosen, goOn, settle } from './choices.ts';
 import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { MachineStates } from './machine-states.ts';
@@ -78,11 +78,6 @@ interface Way {
   readonly schedule: number[];
   /** Of each actor as it stands in the state, who it is on the way. */
   readonly who: readonly number[];
-}
-
-/** A choice by the names of a way: actors are called something else there, their stores never are. */
-function chosen(who: readonly number[], choice: number): number {
-  return who[choice] ?? choice;
 }
 
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
@@ -165,12 +160,15 @@ export class FullSearch {
       if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> 1) && this.isBrokenSomewhere()) break;
       const id = this.nextState();
       if (id === undefined) {
-        if (!this.isBrokenSomewhere()) this.ended = 'complete';
+        if (this.ended === undefined && !this.isBrokenSomewhere()) this.ended = 'complete';
       } else {
         if (this.bytes > this.options.maxBytes || !this.store.reserve(this.choices)) this.ended = 'memory';
         else if (this.store.size >= (this.options.maxStates ?? Infinity)) this.ended = 'states';
         if (this.ended === undefined) this.expand(id);
-        else this.putBack(id);
+        else {
+          this.putBack(id);
+          this.isBrokenSomewhere();
+        }
       }
     }
     return this.ended === undefined;
@@ -194,6 +192,8 @@ export class FullSearch {
       const id = this.turn.pop();
       if (id !== undefined && this.store.isExpanded(id)) continue;
       if (id !== undefined) return id;
+      // Seen is what was judged.
+      if (this.isBrokenSomewhere()) return undefined;
       this.preemptionsSeen += 1;
       if (this.later.length === 0) return undefined;
       this.turn = this.later.reverse();

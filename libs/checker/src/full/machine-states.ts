@@ -201,6 +201,8 @@ export class MachineStates {
     const { changes } = pages;
     for (let n = 0; n < changes.count; n += 1) {
       const frame = changes.at(n);
+      // One that had another name before is none any more.
+      if (frame >= pages.used) continue;
       scratch.clear();
       savePage(machine, frame, scratch, FORM.canonical);
       present[this.pagesAt + frame] = this.pages.intern(scratch);
