@@ -13,8 +13,9 @@ import { StepCard } from './step-card.ts';
 import { TreePanel } from './tree-panel.ts';
 import { ViolationPanel } from './violation-panel.ts';
 
-/** Milliseconds between two changes of the address. */
+/** Milliseconds that a reader rests before the address follows, and after which it follows one who does not rest. */
 const REST_MS = 150;
+const RESTLESS_MS = 1000;
 
 /** A log on the screen: puts the parts together and keeps the address right. */
 export class LogView {
@@ -24,6 +25,8 @@ export class LogView {
   private readonly facts = new Map<string, HTMLElement>();
   private shown = false;
   private resting: ReturnType<typeof setTimeout> | undefined;
+  /** Since when the address has been behind; 0 = it is not. */
+  private behindSince = 0;
 
   constructor(root: HTMLElement, bar: Bar, session: LogSession) {
     this.session = session;
@@ -126,10 +129,16 @@ export class LogView {
 
   /** The address follows when the reader rests: a browser takes milliseconds for it, and refuses many in a row. */
   private writeSoon(): void {
-    this.resting ??= setTimeout(() => {
-      this.resting = undefined;
-      if (this.shown) this.writeAddress();
-    }, REST_MS);
+    const now = performance.now();
+    this.behindSince ||= now;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(
+      () => {
+        this.behindSince = 0;
+        if (this.shown) this.writeAddress();
+      },
+      Math.max(0, Math.min(REST_MS, this.behindSince + RESTLESS_MS - now)),
+    );
   }
 
   /** Makes the address a link to what is shown, without a step in the browser’s history. */

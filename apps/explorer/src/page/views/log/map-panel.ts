@@ -1,5 +1,6 @@
 import type { MapHit, MapPalette, MapView, Stage2State } from '@s2lab/stage2-map';
 import {
+  css,
   DARK_PALETTE,
   drawStage2Map,
   fitView,
@@ -14,7 +15,7 @@ import {
 } from '@s2lab/stage2-map';
 import { spanBytes } from '@s2lab/arch';
 import type { LogSession } from './log-session.ts';
-import { button, FittedCanvas, make, moveMark, panel, setText } from './make-element.ts';
+import { button, FittedCanvas, make, moveMark, panel, setClass, setText } from './make-element.ts';
 
 const HEIGHT = 240;
 /** How many times closer one notch of the wheel, or one key, brings the map. */
@@ -32,6 +33,8 @@ export class MapPanel {
   private readonly canvas: FittedCanvas;
   /** The slot that this step wrote. */
   private readonly written: HTMLElement;
+  /** Walkers move at every step: they lie above the map. */
+  private readonly walkers: HTMLElement[] = [];
   private readonly legend = make('span', 'legend');
   private readonly tip = make('p', 'note under');
   private readonly choice = make('select');
@@ -78,8 +81,14 @@ export class MapPanel {
     this.point();
     const palette = matchMedia('(prefers-color-scheme: dark)').matches ? DARK_PALETTE : LIGHT_PALETTE;
     const context = canvas.begin();
-    drawStage2Map(context, state, this.view, { palette, ratio: devicePixelRatio, fontFamily: 'system-ui, sans-serif', hover: this.hover });
+    drawStage2Map(context, { ...state, walkers: [] }, this.view, {
+      palette,
+      ratio: devicePixelRatio,
+      fontFamily: 'system-ui, sans-serif',
+      hover: this.hover,
+    });
     this.frameWritten();
+    this.placeWalkers();
     this.explain(palette);
   }
 
@@ -87,6 +96,8 @@ export class MapPanel {
   private explain(palette: MapPalette): void {
     if (this.explained === palette) return;
     this.explained = palette;
+    for (const name of ['background', 'software', 'hardware', 'waits'] as const)
+      this.canvas.place.style.setProperty(`--map-${name}`, css(palette[name]));
     this.legend.replaceChildren(
       ...mapLegend(palette).map(({ text, colour }) => {
         const item = make('span');
@@ -114,6 +125,7 @@ export class MapPanel {
     if (!other && this.view !== undefined && looksTheSame(before, map)) {
       this.point();
       this.frameWritten();
+      this.placeWalkers();
     } else this.draw();
   }
 
@@ -144,6 +156,19 @@ export class MapPanel {
     written.style.width = `${right - left + 4}px`;
     written.style.height = `${band.height + 4}px`;
     moveMark(written, left - 2, band.top - 2);
+  }
+
+  private placeWalkers(): void {
+    const { state, view, walkers } = this;
+    if (state === undefined || view === undefined) return;
+    let used = 0;
+    for (const { mark, x, y } of walkerMarks(state, view)) {
+      const element = (walkers[used] ??= this.canvas.addMark('walker'));
+      used += 1;
+      setClass(element, `canvas-mark walker ${mark}`);
+      moveMark(element, x, y);
+    }
+    for (const element of walkers.slice(used)) if (!element.hidden) element.hidden = true;
   }
 
   private fit(): void {
@@ -228,9 +253,27 @@ export class MapPanel {
   }
 }
 
-/** Whether two states make the same picture: nothing but the event differs. */
+/** A mark of a walker, and its upper left corner in CSS pixels. */
+interface WalkerPlace {
+  readonly mark: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Where the walkers that are in sight stand: those that wait for the lock above all, the others at the foot of the band of their level. */
+function walkerMarks(state: Stage2State, view: MapView): readonly WalkerPlace[] {
+  const bands = mapBands(state, view);
+  return state.walkers.flatMap(({ kind, level, ipa }): readonly WalkerPlace[] => {
+    const x = xOf(view, ipa);
+    const band = bands.find((one) => one.level === level);
+    if (!(x >= xOf(view, view.from) - 5 && x <= xOf(view, view.to) + 5)) return []; // an address may be NaN
+    if (kind === 'waits') return [{ mark: kind, x: x - 1, y: 0 }];
+    return band === undefined ? [] : [{ mark: kind, x: x - 6, y: band.top + band.height - 13 }];
+  });
+}
+
+/** Whether two states make the same picture, their walkers aside: nothing but the event differs. */
 function looksTheSame(one: Stage2State, other: Stage2State): boolean {
-  const marks = ({ from, to, exact, pending, walkers, memslots }: Stage2State): string =>
-    JSON.stringify([from, to, exact, pending, walkers.map(({ kind, level, ipa }) => [kind, level, ipa]), memslots]);
+  const marks = ({ from, to, exact, pending, memslots }: Stage2State): string => JSON.stringify([from, to, exact, pending, memslots]);
   return one.levels === other.levels && marks(one) === marks(other);
 }

@@ -11,6 +11,8 @@ export class ViolationPanel {
   private readonly session: LogSession;
   private readonly heading: HTMLElement;
   private readonly body = make('div');
+  /** What the panel depends on, when it was made. */
+  private says = '';
   /** The events of the proof that is looked at. */
   private witness: { readonly seq: number; readonly item: HTMLElement }[] = [];
 
@@ -31,6 +33,9 @@ export class ViolationPanel {
     const { session } = this;
     const { violations, verdict, survey } = session.about;
     const found = Object.values(verdict.counts).reduce((sum, n) => sum + n, 0);
+    const says = JSON.stringify([session.violation ?? null, found, violations.length, survey.complete]);
+    if (says === this.says) return; // a list that is made anew under a pointer is not clicked
+    this.says = says;
     setText(this.heading, `Violations: ${found.toLocaleString('en')}${survey.complete ? '' : ' so far'}`);
     this.witness = [];
     const chosen = session.violation === undefined ? undefined : violations[session.violation];
