@@ -13,6 +13,10 @@ const PROOFS: Readonly<Record<Exclude<CapabilityName, 'kafka'>, readonly [args: 
     ['-c', 'import duckdb, pyarrow; print(duckdb.sql("select 6 * 7").fetchall(), pyarrow.array([1, 2]).type)'],
     /\[\(42,\)\] int64/,
   ],
+  perfetto: [
+    ['-c', 'from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as p; print(p.Trace().ByteSize(), p.Trace.DESCRIPTOR.full_name)'],
+    /^0 perfetto\.protos\.Trace/,
+  ],
 };
 
 describe('what was provisioned works', () => {

@@ -55,6 +55,10 @@ const NEEDS: Record<CapabilityName, Need> = {
     find: () => firstThatRuns([PYTHON], ['-c', 'import duckdb, pyarrow']),
     install: installPython,
   },
+  perfetto: {
+    find: () => firstThatRuns([PYTHON], ['-c', 'import perfetto.protos.perfetto.trace.perfetto_trace_pb2']),
+    install: installPython,
+  },
 };
 
 /**

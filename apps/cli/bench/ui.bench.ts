@@ -128,6 +128,7 @@ try {
       report(`page on a log of ${EVENTS} events ${beside}, event shown`, median(showns), 1000);
       if (surveyed) {
         const { page } = await openPage(browser, `${explorer.url}#machine=0&seq=${EVENTS >> 3}`);
+        await page.waitForLoadState('networkidle'); // opening was measured above
         for (const [name, key] of [
           ['forwards', 'ArrowRight'],
           ['backwards', 'ArrowLeft'],

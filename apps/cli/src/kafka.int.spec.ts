@@ -30,6 +30,27 @@ test('a run through Kafka is the run through a file: the same events, the same v
     await s2lab(['export', 'file.arrow', '-o', 'file.jsonl'], dir);
     assert.ok(readFileSync(join(dir, 'kafka.jsonl')).equals(readFileSync(join(dir, 'file.jsonl'))), 'the events differ');
 
+    const questions = [
+      ['show', 'LOG', '--at', '3000', '--vcpu', '0'],
+      ['history', 'LOG', '--ipa', '0x40000000', '--level', '2'],
+      ['bisect', 'LOG', '--where', 'kind=table-freed'],
+      ['replay', 'LOG', '--from', '100', '--to', '140'],
+    ];
+    for (const question of questions) {
+      const answers = await Promise.all(
+        [topic, 'file.arrow'].map((from) =>
+          s2lab(
+            question.map((word) => (word === 'LOG' ? from : word)),
+            dir,
+          ),
+        ),
+      );
+      assert.equal(answers[0]!.status, 0, answers[0]!.stderr);
+      assert.equal(answers[0]!.stdout, answers[1]!.stdout, question[0]);
+    }
+    const same = await s2lab(['diff', topic, 'file.arrow'], dir);
+    assert.equal(same.status, 0, same.stdout + same.stderr);
+
     const page = new StartedPage(['ui', topic, '--port', '0', '--json'], dir);
     try {
       const { url } = await page.listening();

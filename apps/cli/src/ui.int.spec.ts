@@ -49,6 +49,17 @@ async function newPage(t: TestContext): Promise<{ page: Page; complaints: string
   return { page, complaints };
 }
 
+/** Serves a folder as any web server would. @returns its address */
+async function serveFolder(t: TestContext, folder: string): Promise<string> {
+  const site = createServer((request, response) => {
+    const path = request.url === '/' ? '/index.html' : request.url!;
+    response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/json' }).end(readFileSync(join(folder, path)));
+  });
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
+  t.after(() => site.close());
+  return `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
+}
+
 /** Waits until the address says that `seq` is shown. */
 async function isAt(page: Page, seq: number): Promise<void> {
   await page.waitForFunction((wanted) => new URLSearchParams(location.hash.slice(1)).get('seq') === String(wanted), seq);
@@ -230,6 +241,20 @@ test('the time line is dragged along, the lanes are zoomed, and twenty steps are
   await page.getByText(/^events [\d,]+ and \d+ more/).waitFor();
   assert.equal(seqOf(page), eventAt(0.5), 'no drag without a button');
 
+  // Ten notches show 1.3¹⁰ = 13.8 times fewer events, around the pointer.
+  await page.mouse.move(line.x + 0.5 * line.width, line.middle);
+  for (let notch = 0; notch < 10; notch += 1) await page.mouse.wheel(0, -100);
+  await page.mouse.click(line.x + 0.75 * line.width, line.middle);
+  const near = eventAt(0.5) + (eventAt(0.75) - eventAt(0.5)) / 1.3 ** 10;
+  await page.waitForFunction((past) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > past, eventAt(0.5));
+  assert.ok(Math.abs(seqOf(page) - near) <= 3, `event ${seqOf(page)}, where ${near} was pointed at`);
+  await page.mouse.wheel(400, 0);
+  await page.mouse.click(line.x + 0.75 * line.width, line.middle);
+  await page.waitForFunction((past) => Number(new URLSearchParams(location.hash.slice(1)).get('seq')) > past, Math.ceil(near) + 50);
+  await page.mouse.dblclick(line.x + 0.5 * line.width, line.middle);
+  await page.mouse.click(line.x + 0.5 * line.width, line.middle);
+  await isAt(page, eventAt(0.5));
+
   // Where one clicks in the lanes, as many events away as are shown there.
   const away = async (): Promise<number> => {
     await page.getByRole('spinbutton').fill(String(eventAt(0.5)));
@@ -274,13 +299,7 @@ test('as a static site the page reads and verifies a log in the browser: the sam
   const again = await s2lab(['ui', '--export', folder], dir);
   assert.equal(again.status, 2);
   assert.match(again.stderr, /is not empty; choose another one, or write into it with --force/);
-  const site = createServer((request, response) => {
-    const path = request.url === '/' ? '/index.html' : request.url!;
-    response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/json' }).end(readFileSync(join(folder, path)));
-  });
-  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
-  t.after(() => site.close());
-  await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+  await page.goto(await serveFolder(t, folder));
   await page.getByText('Drop a log here').waitFor();
   await page.getByLabel('Log file').setInputFiles(BROKEN);
   await page.getByText('this is no event log').waitFor();
@@ -294,6 +313,34 @@ test('as a static site the page reads and verifies a log in the browser: the sam
   await events.getByText('in a read-side section since event 93').waitFor();
   const shown = JSON.parse((await s2lab(['show', log, '--at', '632', '--json'], dir)).stdout) as { liveTables: number };
   await events.getByText(`${shown.liveTables} live tables`).waitFor();
+
+  const dropped = await page.evaluateHandle((base64) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], 'dropped.arrow'));
+    return transfer;
+  }, readFileSync(log).toString('base64'));
+  await page.dispatchEvent('body', 'dragover', { dataTransfer: dropped });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: dropped });
+  await page.getByText('dropped.arrow').waitFor();
+  await page.getByRole('status').filter({ hasText: 'violated: 44 violations' }).waitFor();
+  await isAt(page, 0);
+  await page.keyboard.press('n');
+  await isAt(page, 632);
+  assert.deepEqual(complaints, []);
+});
+
+test('a site that was exported with its log opens where a link points', async (t) => {
+  const opened = await newPage(t);
+  if (opened === undefined) return;
+  const { page, complaints } = opened;
+  const folder = join(dir, 'site-with-log');
+  assert.equal((await s2lab(['ui', log, '--export', folder], dir)).status, 0);
+  await page.goto(`${await serveFolder(t, folder)}#machine=0&seq=97&slot=2/350`);
+  await isAt(page, 97);
+  await page.getByRole('region', { name: 'Event', exact: true }).getByText('descriptor-swapped table=2 slot=350').waitFor();
+  await page.locator('.chosen-slot b').filter({ hasText: 'slot 2/350' }).waitFor();
+  await page.keyboard.press('ArrowLeft');
+  await isAt(page, 96);
   assert.deepEqual(complaints, []);
 });
 

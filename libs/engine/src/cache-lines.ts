@@ -1,4 +1,11 @@
-import type { StateWords } from './state-words.ts';
+import type { PieceTree } from './piece-tree.ts';
+import { TrackedArray } from './tracked-array.ts';
+
+/** Cache lines at one moment. */
+export interface LinesTaken {
+  readonly length: number;
+  readonly pieces: PieceTree;
+}
 
 /**
  * Cache lines that many actors change, by number: who changed each last, and until when it is on its way to the next one. Room grows with the
@@ -6,7 +13,7 @@ import type { StateWords } from './state-words.ts';
  */
 export class CacheLines {
   /** Two elements a line: 1 + the actor that changed it last, 0 nobody; and when it has come over. */
-  private lines: Float64Array = new Float64Array(2 * 4);
+  private readonly lines = new TrackedArray(new Float64Array(2 * 4));
   private readonly transferNs: number;
 
   /** @param transferNs what moving a line to another actor takes; 0 = lines are free */
@@ -18,40 +25,26 @@ export class CacheLines {
   changeNs(line: number, actor: number, now: number, changes: number): number {
     if (this.transferNs === 0) return 0;
     const i = 2 * line;
-    if (i >= this.lines.length) this.grow(i);
-    const before = this.lines[i]!;
+    if (i >= this.lines.data.length) this.lines.grow(new Float64Array(2 * i));
+    const { data } = this.lines;
+    const before = data[i]!;
     if (before === actor + 1) return 0;
-    this.lines[i] = actor + 1;
+    this.lines.touchAt(i);
+    data[i] = actor + 1;
     if (before === 0) return 0;
-    const free = Math.max(now, this.lines[i + 1]!) + changes * this.transferNs;
-    this.lines[i + 1] = free;
+    const free = Math.max(now, data[i + 1]!) + changes * this.transferNs;
+    data[i + 1] = free;
     return free - now;
   }
 
-  /** Writes the lines that somebody has changed. */
-  save(into: StateWords): void {
-    for (let i = 0; i < this.lines.length; i += 2) {
-      if (this.lines[i] === 0) continue;
-      into.put(i);
-      into.put(this.lines[i]!);
-      into.putWide(this.lines[i + 1]!);
-    }
-    into.put(-1);
+  /** The lines as they are now. */
+  take(): LinesTaken {
+    return { length: this.lines.data.length, pieces: this.lines.take() };
   }
 
-  /** Reads what `save` wrote. */
-  load(from: StateWords): void {
-    this.lines.fill(0);
-    for (let i = from.get(); i >= 0; i = from.get()) {
-      if (i >= this.lines.length) this.grow(i);
-      this.lines[i] = from.get();
-      this.lines[i + 1] = from.getWide();
-    }
-  }
-
-  private grow(i: number): void {
-    const lines = new Float64Array(2 * Math.max(this.lines.length, i));
-    lines.set(this.lines);
-    this.lines = lines;
+  /** Makes the lines what they were when `taken` was taken. */
+  restore({ length, pieces }: LinesTaken): void {
+    if (this.lines.data.length !== length) this.lines.renew(new Float64Array(length));
+    this.lines.restore(pieces);
   }
 }

@@ -28,9 +28,9 @@ export class Contention {
   private readonly fwb: boolean;
   private readonly vcpus: number;
   /** Lines of the locks. */
-  private readonly lockLines: CacheLines;
+  readonly lockLines: CacheLines;
   /** Lines of the counts of table pages, by frame. */
-  private readonly tableLines: CacheLines;
+  readonly tableLines: CacheLines;
   private invalidationFreeNs = 0;
   private memoryFreeNs = 0;
   /** Until when each actor zeroes pages, or cleans them. */
@@ -78,10 +78,8 @@ export class Contention {
     return ns;
   }
 
-  /** Writes who changed which line last, and until when what is served in order is taken. */
+  /** Writes until when what is served in order is taken; the lines are pieces of their own. */
   save(into: StateWords): void {
-    this.lockLines.save(into);
-    this.tableLines.save(into);
     into.putWide(this.invalidationFreeNs);
     into.putWide(this.memoryFreeNs);
     into.putAllWide(this.zeroingUntilNs);
@@ -90,8 +88,6 @@ export class Contention {
 
   /** Reads what `save` wrote. */
   load(from: StateWords): void {
-    this.lockLines.load(from);
-    this.tableLines.load(from);
     this.invalidationFreeNs = from.getWide();
     this.memoryFreeNs = from.getWide();
     from.getAllWide(this.zeroingUntilNs);

@@ -1,5 +1,6 @@
 import { PAGE_STATE } from '@s2lab/events';
 import type { StateWords } from './state-words.ts';
+import { TrackedArray } from './tracked-array.ts';
 
 /** Memory that somebody may own; what lies between the regions is MMIO. */
 export interface MemoryRegion {
@@ -28,11 +29,11 @@ export class HypMemory {
   /** By address. */
   readonly regions: TrackedRegion[] = [];
   /** PAGE_STATE of every page for the host. */
-  hostStates: Uint8Array = NO_STATES;
+  readonly hostStates = new TrackedArray(NO_STATES);
   /** PAGE_STATE of every page for the hypervisor. */
-  hypStates: Uint8Array = NO_STATES;
+  readonly hypStates = new TrackedArray(NO_STATES);
   /** How many guests the host shares each page with. */
-  guestShares: Uint16Array = NO_SHARES;
+  readonly guestShares = new TrackedArray(NO_SHARES);
 
   constructor(pageBytes: number) {
     this.pageBytes = pageBytes;
@@ -40,38 +41,59 @@ export class HypMemory {
 
   /** A region more, above those that are there. */
   add(base: number, bytes: number, nomap: boolean): void {
-    const firstPage = this.hostStates.length;
+    const firstPage = this.hostStates.data.length;
     this.regions.push({ base, bytes, nomap, firstPage });
     const pages = firstPage + bytes / this.pageBytes;
-    this.hostStates = grown(this.hostStates, new Uint8Array(pages));
-    this.hypStates = grown(this.hypStates, new Uint8Array(pages));
-    this.hypStates.fill(PAGE_STATE.none, firstPage);
-    this.guestShares = grown(this.guestShares, new Uint16Array(pages));
+    this.hostStates.grow(new Uint8Array(pages));
+    this.hypStates.grow(new Uint8Array(pages));
+    this.hypStates.data.fill(PAGE_STATE.none, firstPage);
+    this.hypStates.touch(firstPage, pages);
+    this.guestShares.grow(new Uint16Array(pages));
   }
 
   /** Writes regions and states. */
   save(into: StateWords): void {
+    this.saveRegions(into);
+    into.putAll(this.hostStates.data);
+    into.putAll(this.hypStates.data);
+    into.putAll(this.guestShares.data);
+  }
+
+  /** Reads what `save` wrote. */
+  load(from: StateWords): void {
+    this.loadRegions(from);
+    from.getAll(this.hostStates.data);
+    from.getAll(this.hypStates.data);
+    from.getAll(this.guestShares.data);
+  }
+
+  /** Writes the regions; the states are pieces of their own. */
+  saveRegions(into: StateWords): void {
     into.put(this.regions.length);
     for (const { base, bytes, nomap } of this.regions) {
       into.putWide(base);
       into.putWide(bytes);
       into.put(nomap ? 1 : 0);
     }
-    into.putAll(this.hostStates);
-    into.putAll(this.hypStates);
-    into.putAll(this.guestShares);
   }
 
-  /** Reads what `save` wrote. */
-  load(from: StateWords): void {
+  /** Reads what `saveRegions` wrote; regions that are there already keep their states. */
+  loadRegions(from: StateWords): void {
+    const count = from.get();
+    if (count < this.regions.length) this.forget();
+    for (let i = 0; i < count; i += 1) {
+      const base = from.getWide();
+      const bytes = from.getWide();
+      const nomap = from.get() === 1;
+      if (i === this.regions.length) this.add(base, bytes, nomap);
+    }
+  }
+
+  private forget(): void {
     this.regions.length = 0;
-    this.hostStates = new Uint8Array(0);
-    this.hypStates = new Uint8Array(0);
-    this.guestShares = new Uint16Array(0);
-    for (let left = from.get(); left > 0; left -= 1) this.add(from.getWide(), from.getWide(), from.get() === 1);
-    from.getAll(this.hostStates);
-    from.getAll(this.hypStates);
-    from.getAll(this.guestShares);
+    this.hostStates.renew(NO_STATES);
+    this.hypStates.renew(NO_STATES);
+    this.guestShares.renew(NO_SHARES);
   }
 
   /** The region that holds `pa`, if it is memory. */
@@ -106,19 +128,18 @@ export class HypMemory {
   }
 
   /** The pages of [pa, pa + bytes) are in `to` now. */
-  setStates(states: Uint8Array, pa: number, bytes: number, to: number): void {
+  setStates(states: TrackedArray<Uint8Array>, pa: number, bytes: number, to: number): void {
     const page = this.pageOf(pa);
-    if (page >= 0) states.fill(to, page, page + bytes / this.pageBytes);
+    if (page < 0) return;
+    states.data.fill(to, page, page + bytes / this.pageBytes);
+    states.touch(page, page + bytes / this.pageBytes);
   }
 
   /** The host shares [pa, pa + bytes) with one guest more (1) or less (-1). */
   changeGuestShares(pa: number, bytes: number, by: 1 | -1): void {
     const page = this.pageOf(pa);
-    for (let i = page; page >= 0 && i < page + bytes / this.pageBytes; i += 1) this.guestShares[i]! += by;
+    if (page < 0) return;
+    for (let i = page; i < page + bytes / this.pageBytes; i += 1) this.guestShares.data[i]! += by;
+    this.guestShares.touch(page, page + bytes / this.pageBytes);
   }
-}
-
-function grown<T extends Uint8Array | Uint16Array>(from: T, into: T): T {
-  into.set(from as never);
-  return into;
 }

@@ -24,8 +24,8 @@ export class Hypervisor {
     this.pageBytes = pageBytes;
   }
 
-  /** Writes pools, caches and addresses. */
-  save(into: StateWords): void {
+  /** Writes pools and caches, and the addresses behind the frames unless they go with their pages. */
+  save(into: StateWords, addresses: boolean): void {
     into.put(this.hostPool === undefined ? 0 : 1);
     this.hostPool?.save(into);
     into.put(this.guests.size);
@@ -34,11 +34,11 @@ export class Hypervisor {
       pool.save(into);
       putPages(memcache, into);
     }
-    putPages(this.frameAddresses, into);
+    if (addresses) putPages(this.frameAddresses, into);
   }
 
   /** Reads what `save` wrote. */
-  load(from: StateWords): void {
+  load(from: StateWords, addresses: boolean): void {
     this.hostPool = from.get() === 0 ? undefined : HypPool.load(from);
     this.guests.clear();
     for (let left = from.get(); left > 0; left -= 1) {
@@ -46,7 +46,7 @@ export class Hypervisor {
       const pool = HypPool.load(from);
       this.guests.set(vmid, { pool, memcache: getPages([], from) });
     }
-    getPages(this.frameAddresses, from);
+    if (addresses) getPages(this.frameAddresses, from);
   }
 
   /** The host's table pages come from `pages` pages at `base`. */

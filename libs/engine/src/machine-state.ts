@@ -106,12 +106,13 @@ function loadEntries(tlb: Tlb, vcpu: number, from: StateWords): void {
 }
 
 /** Writes a table page: runs of descriptors that are not empty. */
-export function savePage({ world }: Machine, frame: number, into: StateWords, form: number): void {
-  const { pages } = world;
+export function savePage(machine: Machine, frame: number, into: StateWords, form: number): void {
+  const { pages } = machine.world;
   const live = pages.state[frame] === FRAME.live;
   into.put(pages.state[frame]!);
   into.put(pages.holders[frame]!);
   if (!live && form === FORM.canonical) return;
+  if (form === FORM.whole) saveFrame(machine, frame, into);
   into.put(pages.level[frame]!);
   into.put(pages.references[frame]!);
   const words = pages.descriptors;
@@ -130,8 +131,8 @@ export function savePage({ world }: Machine, frame: number, into: StateWords, fo
 }
 
 /** Reads a table page. */
-export function loadPage({ world }: Machine, frame: number, from: StateWords, form: number): void {
-  const { pages } = world;
+export function loadPage(machine: Machine, frame: number, from: StateWords, form: number): void {
+  const { pages } = machine.world;
   const base = pages.indexOf(frame, 0);
   pages.state[frame] = from.get();
   pages.holders[frame] = from.get();
@@ -141,17 +142,32 @@ export function loadPage({ world }: Machine, frame: number, from: StateWords, fo
     pages.references[frame] = 0;
     return;
   }
+  if (form === FORM.whole) loadFrame(machine, frame, from);
   pages.level[frame] = from.get();
   pages.references[frame] = from.get();
   for (let run = from.get(); run >= 0; run = from.get()) from.getAll(pages.descriptors, base + run, base + from.get());
 }
 
-/** Writes what all actors share, but for table pages and TLBs. */
+/** What belongs to the frame and not to the table in it: its place among the free ones, and the page behind it. */
+function saveFrame({ world, hypervisor }: Machine, frame: number, into: StateWords): void {
+  if (world.pages.state[frame] === FRAME.freed) into.put(world.pages.placeOf(frame));
+  if (hypervisor !== undefined) into.putWide(hypervisor.frameAddresses[frame] ?? 0);
+}
+
+function loadFrame({ world, hypervisor }: Machine, frame: number, from: StateWords): void {
+  if (world.pages.state[frame] === FRAME.freed) world.pages.placeFreed(frame, from.get());
+  if (hypervisor !== undefined) hypervisor.frameAddresses[frame] = from.getWide();
+}
+
+/**
+ * Writes what all actors share, but for table pages and TLBs. In the whole form it leaves out what there is for every page of memory or of tables:
+ * those are pieces of their own (MachineSnapshots).
+ */
 export function saveShared(machine: Machine, into: StateWords, form: number): void {
   saveWorld(machine.world, into, form);
   into.put(machine.finished);
   machine.savePolicies(into);
-  machine.hypervisor?.save(into);
+  machine.hypervisor?.save(into, form === FORM.canonical);
   into.put(machine.backings.size);
   for (const [id, backing] of machine.backings) {
     into.put(id);
@@ -174,14 +190,8 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   loadWorld(machine.world, from, form);
   machine.finished = from.get();
   machine.loadPolicies(from);
-  machine.hypervisor?.load(from);
-  machine.backings.clear();
-  for (let left = from.get(); left > 0; left -= 1) {
-    const id = from.get();
-    const backing = new Backing(from.getWide(), from.get(), from.get());
-    backing.load(from, form === FORM.canonical);
-    machine.backings.set(id, backing);
-  }
+  machine.hypervisor?.load(from, form === FORM.canonical);
+  loadBackings(machine, from, form);
   machine.workload.load?.(from);
   if (form === FORM.canonical) return;
   machine.walks = from.get();
@@ -191,10 +201,26 @@ export function loadShared(machine: Machine, from: StateWords, form: number): vo
   machine.contention.load(from);
 }
 
+/** A backing that is there already keeps what it knows of touched pages. */
+function loadBackings({ backings }: Machine, from: StateWords, form: number): void {
+  const before = new Map(backings);
+  backings.clear();
+  for (let left = from.get(); left > 0; left -= 1) {
+    const id = from.get();
+    const stored = new Backing(from.getWide(), from.get(), from.get());
+    const present = before.get(id);
+    const backing = present?.isLike(stored) === true ? present : stored;
+    backing.load(from, form === FORM.canonical);
+    backings.set(id, backing);
+  }
+}
+
 function saveWorld(world: World, into: StateWords, form: number): void {
-  world.pages.saveFree(into);
+  if (form === FORM.canonical) world.pages.saveFree(into);
+  else world.pages.saveUse(into);
   world.pending.save(into);
-  world.memory.save(into);
+  if (form === FORM.canonical) world.memory.save(into);
+  else world.memory.saveRegions(into);
   for (const lock of world.locks) saveLock(lock ?? UNUSED_LOCK, into);
   into.put(world.stage2s.length);
   for (const stage2 of world.stage2s) {
@@ -204,9 +230,11 @@ function saveWorld(world: World, into: StateWords, form: number): void {
 }
 
 function loadWorld(world: World, from: StateWords, form: number): void {
-  world.pages.loadFree(from);
+  if (form === FORM.canonical) world.pages.loadFree(from);
+  else world.pages.loadUse(from);
   world.pending.load(from);
-  world.memory.load(from);
+  if (form === FORM.canonical) world.memory.load(from);
+  else world.memory.loadRegions(from);
   for (let i = 0; i < world.locks.length; i += 1) loadLock((world.locks[i] ??= new Lock(world.actors)), from);
   world.retiredCount = 0;
   const count = from.get();
@@ -301,8 +329,8 @@ function saveMemslots({ memslots }: Stage2, into: StateWords, form: number): voi
     into.putWide(memslot.pa);
     into.put(memslot.readOnly ? 1 : 0);
     into.put(memslot.logging ? 1 : 0);
-    into.put(memslot.dirty.length);
-    if (form === FORM.canonical) into.putAll(memslot.dirty);
+    into.put(memslot.dirty.data.length);
+    if (form === FORM.canonical) into.putAll(memslot.dirty.data);
   }
 }
 
@@ -315,8 +343,8 @@ function loadMemslots({ memslots }: Stage2, from: StateWords, form: number): voi
     const memslot = present?.isLike(stored) === true ? present : stored;
     memslot.logging = from.get() === 1;
     const words = from.get();
-    if (memslot.dirty.length !== words) memslot.dirty = new Uint32Array(words);
-    if (form === FORM.canonical) from.getAll(memslot.dirty);
+    if (memslot.dirty.data.length !== words) memslot.keepDirty(32 * words, false);
+    if (form === FORM.canonical) from.getAll(memslot.dirty.data);
     memslots[i] = memslot;
   }
   memslots.length = count;

@@ -1,4 +1,8 @@
 import type { StateWords } from './state-words.ts';
+import { TrackedArray } from './tracked-array.ts';
+
+/** Bits of nothing: memslots that are not logged share them. */
+const NO_BITS = new Uint32Array(0);
 
 /** Guest memory as the VMM registered it: where it lies, what backs it, which pages are dirty. Changed by events only. */
 export class Memslot {
@@ -9,9 +13,7 @@ export class Memslot {
   readonly readOnly: boolean;
   logging = false;
   /** One bit a page, while logging. */
-  dirty: Uint32Array = new Uint32Array(0);
-  /** Whether dirty bits changed since somebody who keeps copies last cleared this. */
-  dirtyChanged = true;
+  dirty = new TrackedArray(NO_BITS);
 
   constructor(id: number, ipa: number, bytes: number, pa: number, readOnly: boolean) {
     this.id = id;
@@ -32,9 +34,26 @@ export class Memslot {
     return this.logging && !this.readOnly;
   }
 
+  /** Begins or ends to keep a dirty bit for each of `pages` pages, none or all of them set at first. */
+  keepDirty(pages: number, set: boolean): void {
+    this.dirty = new TrackedArray(pages === 0 ? NO_BITS : new Uint32Array(Math.ceil(pages / 32)));
+    if (set) this.dirty.data.fill(0xffff_ffff);
+  }
+
+  /** Sets or clears the dirty bits of pages [from, to). */
+  setDirty(from: number, to: number, dirty: boolean): void {
+    const { data } = this.dirty;
+    if (data.length === 0) return;
+    for (let page = from; page < to; page += 1) {
+      if (dirty) data[page >>> 5]! |= 1 << (page & 31);
+      else data[page >>> 5]! &= ~(1 << (page & 31));
+    }
+    this.dirty.touch(from >>> 5, (to + 31) >>> 5);
+  }
+
   /** Whether the dirty bit of the memslot's page `page` is set. */
   isDirty(page: number): boolean {
-    return ((this.dirty[page >>> 5] ?? 0) & (1 << (page & 31))) !== 0;
+    return ((this.dirty.data[page >>> 5] ?? 0) & (1 << (page & 31))) !== 0;
   }
 
   /** Whether `address` lies in the memslot. */
@@ -52,7 +71,7 @@ export class Backing {
   /** 0 no transparent huge pages, 1 behind every aligned block, k > 1 behind blocks whose number is not a multiple of k. */
   readonly thp: number;
   /** One bit a page that the host has given memory to; empty before the first one. */
-  private touched: Uint32Array = new Uint32Array(0);
+  readonly touched = new TrackedArray(NO_BITS);
   /** Transparent huge pages that the host has split, by their first host virtual address. */
   private readonly split = new Set<number>();
 
@@ -60,6 +79,11 @@ export class Backing {
     this.hva = hva;
     this.vmaShift = vmaShift;
     this.thp = thp;
+  }
+
+  /** Whether `other` is of the same memory. */
+  isLike(other: Backing): boolean {
+    return this.hva === other.hva && this.vmaShift === other.vmaShift && this.thp === other.thp;
   }
 
   /**
@@ -91,33 +115,34 @@ export class Backing {
 
   /** Marks [address, address + bytes) as touched. Returns how many of its pages were not before: those the host must zero. */
   touch(memslot: Memslot, address: number, bytes: number, pageBytes: number): number {
-    if (this.touched.length === 0) this.touched = new Uint32Array(Math.ceil(memslot.bytes / pageBytes / 32));
+    const { touched } = this;
+    if (touched.data.length === 0) touched.grow(new Uint32Array(Math.ceil(memslot.bytes / pageBytes / 32)));
     const first = Math.max(0, (address - memslot.ipa) / pageBytes);
     const end = Math.min(memslot.bytes / pageBytes, (address + bytes - memslot.ipa) / pageBytes);
     let fresh = 0;
     for (let page = first; page < end; page += 1) {
       const bit = 1 << (page & 31);
-      if ((this.touched[page >>> 5]! & bit) !== 0) continue;
-      this.touched[page >>> 5]! |= bit;
+      if ((touched.data[page >>> 5]! & bit) !== 0) continue;
+      touched.data[page >>> 5]! |= bit;
+      touched.touchAt(page >>> 5);
       fresh += 1;
     }
     return fresh;
   }
 
-  /** Writes what changes; which pages were touched decides costs only, and is left out of states that have no time. */
+  /** Writes what changes. How many words of touched pages there are decides costs only, and is left out of states that have no time; the words
+   * themselves are a piece of their own. */
   save(into: StateWords, timeless: boolean): void {
     into.put(this.split.size);
     for (const page of this.split) into.putWide(page);
-    if (timeless) return;
-    into.put(this.touched.length);
-    into.putAll(this.touched);
+    if (!timeless) into.put(this.touched.data.length);
   }
 
   /** Reads what `save` wrote. */
   load(from: StateWords, timeless: boolean): void {
     this.split.clear();
     for (let left = from.get(); left > 0; left -= 1) this.split.add(from.getWide());
-    this.touched = new Uint32Array(timeless ? 0 : from.get());
-    from.getAll(this.touched);
+    const words = timeless ? 0 : from.get();
+    if (this.touched.data.length !== words) this.touched.renew(new Uint32Array(words));
   }
 }

@@ -97,7 +97,7 @@ const coalesce: Stage = (machine, walker) => {
 function pagesOfHost(memory: HypMemory, pa: number, bytes: number): number {
   const first = memory.pageOf(pa);
   for (let page = first; page < first + bytes / memory.pageBytes; page += 1) {
-    const state = memory.hostStates[page];
+    const state = memory.hostStates.data[page];
     if (state !== owned && state !== sharedOwned) return page - first;
   }
   return bytes / memory.pageBytes;
@@ -140,8 +140,8 @@ const mapAround: Stage = (machine, walker) => {
 const needShareable: Stage = ({ world: { memory } }, walker) => {
   const first = memory.pageOf(walker.pa);
   for (let page = first; page < first + walker.bytes / memory.pageBytes; page += 1) {
-    const state = memory.hostStates[page];
-    if (state === owned || (state === sharedOwned && memory.guestShares[page]! > 0)) continue;
+    const state = memory.hostStates.data[page];
+    if (state === owned || (state === sharedOwned && memory.guestShares.data[page]! > 0)) continue;
     fail(walker, RESULT.eperm);
     return;
   }
@@ -155,7 +155,7 @@ const needBorrowed: Stage = ({ world: { memory, shape } }, walker) => {
   else {
     const first = memory.pageOf(walker.pa);
     for (let page = first; page < first + walker.bytes / memory.pageBytes; page += 1) {
-      if (memory.hostStates[page] === sharedOwned) continue;
+      if (memory.hostStates.data[page] === sharedOwned) continue;
       fail(walker, RESULT.eperm);
       return;
     }
@@ -424,7 +424,7 @@ export const PKVM_OPERATIONS: Readonly<Record<number, readonly Stage[]>> = {
       const page = memory.pageOf(walker.pa);
       if (page < 0) fail(walker, RESULT.eperm);
       // The access would not fault any more: it is to be tried again.
-      else if (memory.hostStates[page] !== none) fail(walker, RESULT.eagain);
+      else if (memory.hostStates.data[page] !== none) fail(walker, RESULT.eagain);
     },
     findHostLeaf,
     needGuestAnnotation,

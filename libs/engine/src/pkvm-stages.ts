@@ -88,14 +88,14 @@ export function needHost(state: number): Stage {
   return ({ world: { memory } }, walker) => {
     const refused = notAllowed(memory, walker.pa, walker.bytes);
     if (refused !== RESULT.ok) fail(walker, refused);
-    else if (!inState(memory, memory.hostStates, walker.pa, walker.bytes, state)) fail(walker, RESULT.eperm);
+    else if (!inState(memory, memory.hostStates.data, walker.pa, walker.bytes, state)) fail(walker, RESULT.eperm);
   };
 }
 
 /** The hypervisor must have all pages in `state`. @source __hyp_check_page_state_range() */
 export function needHyp(state: number): Stage {
   return ({ world: { memory } }, walker) => {
-    if (!inState(memory, memory.hypStates, walker.pa, walker.bytes, state)) fail(walker, RESULT.eperm);
+    if (!inState(memory, memory.hypStates.data, walker.pa, walker.bytes, state)) fail(walker, RESULT.eperm);
   };
 }
 
@@ -112,7 +112,7 @@ export const needMemory: Stage = ({ world: { memory } }, walker) => {
 function setState(component: number, state: number, chosen: (memory: HypMemory, page: number) => boolean = () => true): Stage {
   return (machine, walker) => {
     const { memory } = machine.world;
-    const states = component === COMPONENT.host ? memory.hostStates : memory.hypStates;
+    const states = component === COMPONENT.host ? memory.hostStates.data : memory.hypStates.data;
     const first = memory.pageOf(walker.pa);
     const end = first + walker.bytes / memory.pageBytes;
     // walker.page is how many pages are done.
@@ -135,7 +135,7 @@ export const setHost = (state: number): Stage => setState(COMPONENT.host, state)
 /** The hypervisor has the pages in `state`. @source __hyp_set_page_state_range() */
 export const setHyp = (state: number): Stage => setState(COMPONENT.hyp, state);
 /** The host alone has those pages that it shares with no guest any more. @source __pkvm_host_unshare_guest() */
-export const endShares: Stage = setState(COMPONENT.host, PAGE_STATE.owned, (memory, page) => memory.guestShares[page] === 0);
+export const endShares: Stage = setState(COMPONENT.host, PAGE_STATE.owned, (memory, page) => memory.guestShares.data[page] === 0);
 
 function wide(value: number): [lo: number, hi: number] {
   return [value, value / 0x1_0000_0000];

@@ -155,24 +155,17 @@ export class Stage2 {
     const memslot = this.memslotById(id);
     if (memslot === undefined) return;
     memslot.logging = on;
-    memslot.dirtyChanged = true;
     // A fault that chose its mapping before logging began must choose anew: KVM waits for such faults before it write-protects
     // (kvm_swap_active_memslots: synchronize_srcu); here they find the memory map changed.
     if (on) this.invalidateSeq += 1;
-    memslot.dirty = new Uint32Array(on ? Math.ceil(memslot.bytes / this.shape.pageBytes / 32) : 0);
-    if (allSet !== 0) memslot.dirty.fill(0xffff_ffff);
+    memslot.keepDirty(on ? memslot.bytes / this.shape.pageBytes : 0, allSet !== 0);
   }
 
   /** Sets or clears the dirty bits of [ipa, ipa + bytes). */
   setDirty(id: number, ipa: number, bytes: number, dirty: boolean): void {
     const memslot = this.memslotById(id);
-    if (memslot === undefined || memslot.dirty.length === 0) return;
-    memslot.dirtyChanged = true;
+    if (memslot === undefined) return;
     const first = Math.floor((ipa - memslot.ipa) / this.shape.pageBytes);
-    const end = first + bytes / this.shape.pageBytes;
-    for (let page = first; page < end; page += 1) {
-      if (dirty) memslot.dirty[page >>> 5]! |= 1 << (page & 31);
-      else memslot.dirty[page >>> 5]! &= ~(1 << (page & 31));
-    }
+    memslot.setDirty(first, first + bytes / this.shape.pageBytes, dirty);
   }
 }

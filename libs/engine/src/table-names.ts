@@ -74,8 +74,8 @@ export class TableNames {
     for (let i = 0; i < alsoKnown.length; i += 1) this.name(alsoKnown[i]!);
     for (let frame = 0; frame < pages.used; frame += 1) if (pages.state[frame] === FRAME.live) this.name(frame);
     let bottom = 0;
-    while (bottom < pages.freedCount && this.to[pages.freedAt(bottom)] === NONE) bottom += 1;
-    for (let i = pages.freedCount - 1; i >= bottom; i -= 1) this.name(pages.freedAt(i));
+    while (bottom < pages.freedCount && this.to[pages.freeFrame(bottom)] === NONE) bottom += 1;
+    for (let i = pages.freedCount - 1; i >= bottom; i -= 1) this.name(pages.freeFrame(i));
   }
 
   private name(frame: number): void {

@@ -1,5 +1,7 @@
 import type { Geometry } from '@s2lab/arch';
 import { addressHi, addressLo } from '@s2lab/arch';
+import { ChangeList } from './change-list.ts';
+import { PieceTree } from './piece-tree.ts';
 import type { StateWords } from './state-words.ts';
 
 /** Physical address of table page 0; table t lies t pages above it. */
@@ -30,10 +32,14 @@ export class TablePages {
   holders: Int32Array;
   state: Uint8Array;
   level: Int8Array;
-  /** 1 for each frame whose page changed since somebody who keeps copies last cleared it. */
-  changed: Uint8Array;
+  /** Frames whose page changed since somebody who keeps copies last took note. */
+  readonly changes = new ChangeList();
+  /** Copies of the pages, by frame, as they were then. */
+  taken = PieceTree.EMPTY;
   /** Stack of freed frames. */
   private freed: Int32Array = NONE_FREED;
+  /** Where in the stack each frame is that lies there. */
+  private freedAt: Int32Array = NONE_FREED;
   freedCount = 0;
   /** Frames ever used. */
   used = 0;
@@ -49,7 +55,6 @@ export class TablePages {
     this.holders = new Int32Array(first);
     this.state = new Uint8Array(first);
     this.level = new Int8Array(first);
-    this.changed = new Uint8Array(first);
   }
 
   /** The frame the next allocation will use. */
@@ -71,7 +76,7 @@ export class TablePages {
     this.holders[frame] = 1;
     this.state[frame] = FRAME.live;
     this.level[frame] = level;
-    this.changed[frame] = 1;
+    this.changes.mark(frame);
     this.live += 1;
   }
 
@@ -82,11 +87,11 @@ export class TablePages {
   free(frame: number): void {
     if (this.state[frame] !== FRAME.live) return;
     this.state[frame] = FRAME.freed;
-    this.changed[frame] = 1;
+    this.changes.mark(frame);
     this.live -= 1;
     if (!this.reuseFrames) return;
     if (this.freedCount === this.freed.length) this.freed = grown(this.freed, new Int32Array(Math.max(8, 2 * this.freed.length)));
-    this.freed[this.freedCount] = frame;
+    this.placeFreed(frame, this.freedCount);
     this.freedCount += 1;
   }
 
@@ -95,41 +100,64 @@ export class TablePages {
     const i = this.indexOf(frame, slot);
     this.descriptors[i] = lo;
     this.descriptors[i + 1] = hi;
-    this.changed[frame] = 1;
+    this.changes.mark(frame);
   }
 
   /** Sets the reference count of a page. */
   count(frame: number, references: number): void {
     this.references[frame] = references;
-    this.changed[frame] = 1;
+    this.changes.mark(frame);
   }
 
   /** Sets how many hold a page. */
   hold(frame: number, holders: number): void {
     this.holders[frame] = holders;
-    this.changed[frame] = 1;
+    this.changes.mark(frame);
   }
 
   /** Writes which frames are in use and in which order free ones are handed out again. */
   saveFree(into: StateWords): void {
-    into.put(this.used);
-    into.put(this.live);
-    into.put(this.freedCount);
+    this.saveUse(into);
     into.putAll(this.freed, 0, this.freedCount);
   }
 
   /** Reads what `saveFree` wrote. The pages themselves are read after it. */
   loadFree(from: StateWords): void {
+    this.loadUse(from);
+    for (let at = 0; at < this.freedCount; at += 1) this.placeFreed(from.get(), at);
+  }
+
+  /** Writes how many frames are in use. */
+  saveUse(into: StateWords): void {
+    into.put(this.used);
+    into.put(this.live);
+    into.put(this.freedCount);
+  }
+
+  /** Reads what `saveUse` wrote. The place of each free frame is read after it, with its page. */
+  loadUse(from: StateWords): void {
     this.used = from.get();
     while (this.used > this.state.length) this.grow();
     this.live = from.get();
     this.freedCount = from.get();
-    if (this.freedCount > this.freed.length) this.freed = new Int32Array(2 * this.freedCount);
-    from.getAll(this.freed, 0, this.freedCount);
+    if (this.freedCount > this.freed.length) this.freed = grown(this.freed, new Int32Array(2 * this.freedCount));
+  }
+
+  /** Where in the order in which free frames are handed out again the free frame `frame` stands, -1 where none is. */
+  placeOf(frame: number): number {
+    return this.reuseFrames ? this.freedAt[frame]! : -1;
+  }
+
+  /** Puts a free frame where it stood. */
+  placeFreed(frame: number, at: number): void {
+    if (at < 0) return;
+    if (this.freedAt.length < this.state.length) this.freedAt = grown(this.freedAt, new Int32Array(this.state.length));
+    this.freed[at] = frame;
+    this.freedAt[frame] = at;
   }
 
   /** Free frame `i`, from that which is handed out last. */
-  freedAt(i: number): number {
+  freeFrame(i: number): number {
     return this.freed[i]!;
   }
 
@@ -151,12 +179,12 @@ export class TablePages {
       this.state[other] = state[frame]!;
       this.level[other] = level[frame]!;
     }
-    this.changed.fill(1, 0, before);
+    this.changes.markRange(0, before);
     let kept = 0;
     for (let i = 0; i < this.freedCount; i += 1) {
       const other = to[this.freed[i]!]!;
       if (other < 0) continue;
-      this.freed[kept] = other;
+      this.placeFreed(other, kept);
       kept += 1;
     }
     this.freedCount = kept;
@@ -170,7 +198,6 @@ export class TablePages {
     this.holders = grown(this.holders, new Int32Array(frames));
     this.state = grown(this.state, new Uint8Array(frames));
     this.level = grown(this.level, new Int8Array(frames));
-    this.changed = grown(this.changed, new Uint8Array(frames));
   }
 
   /** Index of the low half of descriptor (frame, slot). */

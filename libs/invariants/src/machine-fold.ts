@@ -7,7 +7,7 @@ import { CLOSING, EVOLVERS, World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
 import type { Violation } from './verdict.ts';
 import { showCommand } from './verdict.ts';
-import { eventWords } from './words.ts';
+import { eventWords } from './event-words.ts';
 
 const KIND_CODES = 256;
 const TWO_32 = 0x1_0000_0000;
@@ -105,11 +105,10 @@ export class MachineFold {
   private foldRow(world: World, kind: number): void {
     const { cursor } = this;
     if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor)) this.call(this.atDisagreement);
-    const first = this.before[kind]!;
-    for (let k = 0; k < first.length; k++) first[k]!(cursor);
-    EVOLVERS[kind]?.(world, cursor);
-    const second = this.after[kind]!;
-    for (let k = 0; k < second.length; k++) second[k]!(cursor);
+    this.call(this.before[kind]!);
+    const evolve = EVOLVERS[kind];
+    if (evolve !== undefined) evolve(world, cursor);
+    this.call(this.after[kind]!);
     if (closing[kind] === 1 && world.actors.idle(cursor.actor)) this.call(this.atIdle);
   }
 
@@ -148,7 +147,11 @@ export class MachineFold {
   }
 
   private call(handlers: readonly Handler[]): void {
-    for (let k = 0; k < handlers.length; k++) handlers[k]!(this.cursor);
+    const { cursor } = this;
+    for (let k = 0; k < handlers.length; k++) {
+      const handler = handlers[k]!; // Called without the array as its receiver.
+      handler(cursor);
+    }
   }
 
   /** Tells a violation of `rule` at event `seq` that no handler sees, such as a gap. */

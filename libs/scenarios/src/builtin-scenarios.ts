@@ -192,6 +192,35 @@ const INPUTS: readonly ScenarioInput[] = [
     faults: [{ kind: 'empty-cache', oneIn: 20 }],
   },
   {
+    name: 'reference-race',
+    description:
+      'The race of references as the thread has them: a walker reads the link to a table, is taken off the CPU, and a collapse frees the table before it has its reference. Violates I1; every safe policy holds.',
+    machines: [
+      {
+        policy: 'refs-naive',
+        vcpus: 4,
+        memoryBytes: '4MiB',
+        workload: {
+          type: 'migration',
+          params: {
+            kernelBytes: '256KiB',
+            initrdBytes: '256KiB',
+            randomTouches: 50,
+            cycles: 4,
+            passes: 2,
+            thinkNs: 2000,
+            steadyNs: 50_000,
+            passNs: 100_000,
+            collapseNs: 1_000_000,
+            notifierNs: 0,
+          },
+        },
+      },
+    ],
+    // Off the CPU from the last write that logging must catch until after logging has ended and blocks come back.
+    faults: [{ kind: 'preempted-walkers', durationNs: 400_000, level: 3, oneIn: 3, vcpus: 1, phases: ['dirtyLogging'] }],
+  },
+  {
     name: 'protected',
     description:
       'Protected guests come and go on four cores: the host’s blocks are broken by donations, its pages come back when a guest ends, its blocks never.',

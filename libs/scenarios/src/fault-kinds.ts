@@ -15,7 +15,7 @@ export const FAULT_KINDS: { readonly [K in FaultSpec['kind']]: FaultKind<K> } = 
     title: 'Preempted walker',
     description:
       'The first vCPU is taken off its CPU for 8 ms in the middle of one walk in a hundred: grace periods wait for it and pending frees grow; locks that it holds make others wait.',
-    preset: { kind: 'preempted-walkers', durationNs: 8_000_000, oneIn: 100, vcpus: 1 },
+    preset: { kind: 'preempted-walkers', durationNs: 8_000_000, level: 0, oneIn: 100, vcpus: 1 },
   },
   'slow-tlbi': {
     title: 'Slow TLBI',

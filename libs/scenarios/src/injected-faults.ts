@@ -60,6 +60,7 @@ function inject(fault: FaultSpec, command: Command): void {
     case 'preempted-walkers':
       command.kind = COMMAND.preempt;
       command.durationNs = fault.durationNs;
+      command.level = fault.level;
       return;
     case 'slow-tlbi':
       command.kind = COMMAND.slowTlbi;

@@ -34,7 +34,7 @@ test('a preemption comes between two commands of a workload, which sees the resu
       command.kind = COMMAND.access;
     },
   };
-  const workload = new InjectedFaults(inner, { kind: 'preempted-walkers', durationNs: 5, oneIn: 1 }, 1, 1);
+  const workload = new InjectedFaults(inner, { kind: 'preempted-walkers', durationNs: 5, level: 0, oneIn: 1 }, 1, 1);
   const kinds = [-11, 0, -14, 0].map((lastResult) => {
     const command = new Command();
     workload.next(0, 0, lastResult, command);

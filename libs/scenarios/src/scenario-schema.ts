@@ -109,6 +109,12 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('preempted-walkers'),
     durationNs: lasting('How long the vCPU is off the CPU, in the middle of its next walk'),
+    level: z
+      .int()
+      .min(0)
+      .max(3)
+      .default(0)
+      .meta({ description: 'Level of the table whose link it has just read then, 0 = the first one below the root' }),
     ...whenInjected,
   }),
   z.strictObject({

@@ -2,7 +2,7 @@ import { accessSync, readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 
 /** What integration specs may need from the machine; `npm run provision` finds or installs each. */
-export const CAPABILITIES = ['java', 'kafka', 'prometheus', 'promtool', 'chromium', 'pyarrow'] as const;
+export const CAPABILITIES = ['java', 'kafka', 'prometheus', 'promtool', 'chromium', 'pyarrow', 'perfetto'] as const;
 
 /** The name of one such need. */
 export type CapabilityName = (typeof CAPABILITIES)[number];
@@ -10,7 +10,8 @@ export type CapabilityName = (typeof CAPABILITIES)[number];
 /**
  * Whether a need is met, and where.
  * `path` is an absolute path: of the program for `java` (a JRE ≥ 17), `prometheus`, `promtool` and `chromium`; of the folder that holds the jars
- * for `kafka` (class path `path/*`); of a Python interpreter that imports pyarrow and duckdb for `pyarrow`.
+ * for `kafka` (class path `path/*`); of a Python interpreter that imports pyarrow and duckdb for `pyarrow`, and Perfetto's own definition of its
+ * format for `perfetto`.
  */
 export type Capability = { readonly available: true; readonly path: string } | { readonly available: false; readonly reason: string };
 

@@ -33,6 +33,7 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
   { name: 'a page frame that becomes a table again', frames: () => reused(true).frames() },
   { name: 'two walkers at once, one loses the race', frames: () => lostRace().frames() },
   { name: 'an eager split that keeps every page', frames: () => eagerSplit(512).frames() },
+  { name: 'an eager split of device memory, which makes Normal memory of it', frames: () => eagerSplit(512, deviceMemory).frames() },
   {
     name: 'permissions, access flag and software bits change in place',
     frames: () => changed((value) => (value ^ 0x480n) | (1n << 54n) | (1n << 55n)).frames(),
@@ -243,6 +244,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { invariant: 'I11', name: 'an eager split that loses a page', frames: () => eagerSplit(511).frames() },
   {
+    invariant: 'I11',
+    name: 'an eager split that makes device memory of Normal memory',
+    frames: () => eagerSplit(512, undefined, deviceMemory).frames(),
+  },
+  {
     invariant: 'I15',
     name: 'a map without its last DSB',
     frames: () => edited((events) => dropOne(events, 'dsb-completed', (e) => e.domain === 2)),
@@ -353,11 +359,27 @@ function lostRace(): Trace {
   return t.stop();
 }
 
-/** A 2 MiB block becomes a table with `pages` of its 512 pages. */
-function eagerSplit(pages: number): Trace {
-  const t = trace().map(0, IPA, PA, 2).as(4).lock('write').beginWalk('split', IPA, MIB2);
+/** A leaf as Device-nGnRE memory. */
+function deviceMemory(leaf: bigint): bigint {
+  return (leaf & ~0x3cn) | 0x4n;
+}
+
+const unchanged = (leaf: bigint): bigint => leaf;
+
+/** A 2 MiB block becomes a table with `pages` of its 512 pages; what block and pages are besides is up to `ofBlock` and `ofPage`. */
+function eagerSplit(pages: number, ofBlock = unchanged, ofPage = unchanged): Trace {
+  const t = trace()
+    .map(0, IPA + MIB2, PA + MIB2, 2)
+    .as(4)
+    .lock('write')
+    .beginWalk('map', IPA, MIB2, PA);
+  t.get(1)
+    .write('release', 1, 0, ofBlock(leafDescriptor(PA, 2)))
+    .dsb('ishst')
+    .endWalk()
+    .beginWalk('split', IPA, MIB2);
   const table = t.alloc();
-  for (let i = 0; i < pages; i++) t.get(table).write('release', table, i, leafDescriptor(PA + i * 0x1000, 3));
+  for (let i = 0; i < pages; i++) t.get(table).write('release', table, i, ofPage(leafDescriptor(PA + i * 0x1000, 3)));
   t.replace(1, 0, tableDescriptor(table), LINK_CAUSE.split).dsb('ishst').endWalk().unlock('write');
   return t.stop();
 }

@@ -5,7 +5,7 @@ import type { LoggedMachine } from '@s2lab/survey';
 import { countArgument } from '../arguments.ts';
 import { eventText } from '@s2lab/timeline';
 import { eventsOf } from '../inspect/logged-events.ts';
-import { openTimeline } from '../inspect/log-machine.ts';
+import { withTimeline } from '../inspect/log-machine.ts';
 import { say, sayJson, tell } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -30,7 +30,7 @@ export function addBisect(program: Command): void {
   program
     .command('bisect')
     .description('find the first event at which an invariant fails or a predicate holds: exit status 0 found, 1 there is none')
-    .argument('<log>', 'log file')
+    .argument('<log>', 'log file, or kafka://host:port/topic')
     .option('--invariant <id>', 'invariant to check, such as I1')
     .option('--where <predicate>', 'clauses field=value that must all hold, such as "kind=table-freed table=7"')
     .option('--machine <n>', 'only this machine', countArgument)
@@ -55,8 +55,7 @@ that kind. Values: decimal or 0x… numbers; descriptors compare with = and != o
 async function bisect(log: string, options: BisectOptions): Promise<void> {
   if ((options.invariant === undefined) === (options.where === undefined))
     throw new UsageError('bisect: by what? give either --invariant ID or --where PREDICATE');
-  const timeline = await openTimeline(log);
-  try {
+  await withTimeline(log, options.json === true, async (timeline) => {
     const machines = timeline.machines.filter(({ machine }) => options.machine === undefined || machine === options.machine);
     if (machines.length === 0)
       throw new UsageError(`log ${log}: has no ${options.machine === undefined ? 'events' : `machine ${options.machine}`}`);
@@ -70,9 +69,7 @@ async function bisect(log: string, options: BisectOptions): Promise<void> {
     }
     await report(timeline, found, options);
     process.exitCode = found !== undefined ? 0 : timeline.log.damages.length > 0 ? 2 : 1;
-  } finally {
-    await timeline.close();
-  }
+  });
 }
 
 async function firstViolation(timeline: LogTimeline, machine: LoggedMachine, invariant: string): Promise<Found | undefined> {
@@ -105,10 +102,10 @@ async function firstMatch(timeline: LogTimeline, machine: LoggedMachine, where: 
   return undefined;
 }
 
-async function report(timeline: LogTimeline, found: Found | undefined, { context, json }: BisectOptions): Promise<void> {
+async function report(timeline: LogTimeline, found: Found | undefined, { context, json, invariant }: BisectOptions): Promise<void> {
   if (found === undefined) {
     if (json === true) sayJson({ found: null });
-    else say('there is no such event');
+    else say(invariant === undefined ? 'there is no such event' : `there is no event at which ${invariant} fails`);
     return;
   }
   const { machine, seq, because, witness } = found;

@@ -5,7 +5,7 @@ import type { LoggedMachine } from '@s2lab/survey';
 import { countArgument } from '../arguments.ts';
 import { eventText } from '@s2lab/timeline';
 import { eventsOf } from '../inspect/logged-events.ts';
-import { openTimeline } from '../inspect/log-machine.ts';
+import { withTimeline } from '../inspect/log-machine.ts';
 import { say, sayJson } from '../output.ts';
 
 /** Where the logs of one machine part. */
@@ -29,8 +29,8 @@ export function addDiff(program: Command): void {
   program
     .command('diff')
     .description('tell the first event in which two logs differ, machine by machine: exit status 0 equal, 1 different, 2 unreadable')
-    .argument('<a>', 'log file')
-    .argument('<b>', 'log file')
+    .argument('<a>', 'log file, or kafka://host:port/topic')
+    .argument('<b>', 'log file, or kafka://host:port/topic')
     .option('--machine <n>', 'only this machine', countArgument)
     .option('--context <n>', 'events to print before and after', countArgument, 5)
     .option('--json', 'print as JSON (docs/CLI.md)')
@@ -47,24 +47,19 @@ Events are compared, not files: how they were cut into frames, compressed or nam
 }
 
 async function diff(a: string, b: string, options: { machine?: number; context: number; json?: boolean }): Promise<void> {
-  const left = await openTimeline(a);
-  try {
-    const right = await openTimeline(b);
-    try {
-      const wanted = (machine: number): boolean => options.machine === undefined || options.machine === machine;
+  const { machine: only, context, json } = options;
+  await withTimeline(a, json === true, (left) =>
+    withTimeline(b, json === true, async (right) => {
+      const wanted = (machine: number): boolean => only === undefined || only === machine;
       const numbers = new Set([...left.machines, ...right.machines].map(({ machine }) => machine).filter(wanted));
       const machines: MachineDiff[] = [];
-      for (const machine of numbers) machines.push(await compare(left, right, machine, options.context));
+      for (const machine of numbers) machines.push(await compare(left, right, machine, context));
       const equal = machines.every((found) => found.equal);
-      if (options.json === true) sayJson({ equal, machines });
+      if (json === true) sayJson({ equal, machines });
       else for (const found of machines) tellDiff(found, a, b);
       process.exitCode = [left, right].some(({ log }) => log.damages.length > 0) ? 2 : equal ? 0 : 1;
-    } finally {
-      await right.close();
-    }
-  } finally {
-    await left.close();
-  }
+    }),
+  );
 }
 
 async function compare(left: LogTimeline, right: LogTimeline, machine: number, context: number): Promise<MachineDiff> {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { SlotQuery } from '@s2lab/timeline';
 import { addressArgument, countArgument } from '../arguments.ts';
 import type { MachineChoice } from '../inspect/log-machine.ts';
-import { chosenMachine, openTimeline, withMachine } from '../inspect/log-machine.ts';
+import { chosenMachine, withMachine, withTimeline } from '../inspect/log-machine.ts';
 import { say, sayJson } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -19,7 +19,7 @@ interface HistoryOptions extends MachineChoice {
 export function addHistory(program: Command): void {
   withMachine(program.command('history'))
     .description('tell every write to a descriptor: who, when, why, and what it was and became')
-    .argument('<log>', 'log file')
+    .argument('<log>', 'log file, or kafka://host:port/topic')
     .option('--slot <table/slot>', 'the descriptor in this slot of this table page', slotArgument)
     .option('--ipa <address>', 'the descriptors that translate this address', addressArgument)
     .option('--level <n>', 'with --ipa: only those of this level', countArgument)
@@ -45,12 +45,8 @@ function slotArgument(text: string): { table: number; slot: number } {
 
 async function history(log: string, options: HistoryOptions): Promise<void> {
   const query = queryOf(options);
-  const [timeline, { SlotHistory, historyText }, { sliceRows }] = await Promise.all([
-    openTimeline(log),
-    import('@s2lab/timeline'),
-    import('@s2lab/events'),
-  ]);
-  try {
+  const [{ SlotHistory, historyText }, { sliceRows }] = await Promise.all([import('@s2lab/timeline'), import('@s2lab/events')]);
+  await withTimeline(log, options.json === true, async (timeline) => {
     const machine = chosenMachine(timeline, options);
     const found = new SlotHistory(query);
     for await (const frame of timeline.frames(machine, 0, options.to)) {
@@ -60,9 +56,7 @@ async function history(log: string, options: HistoryOptions): Promise<void> {
     if (options.json === true) sayJson({ run: machine.run, machine: machine.machine, writes: found.entries });
     else if (found.entries.length === 0) say(`no event of machine ${machine.machine} writes it`);
     else for (const entry of found.entries) say(historyText(entry));
-  } finally {
-    await timeline.close();
-  }
+  });
 }
 
 function queryOf({ slot, ipa, level }: HistoryOptions): SlotQuery {

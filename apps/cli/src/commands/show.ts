@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { MachineView, TableNode } from '@s2lab/timeline';
 import { addressArgument, countArgument } from '../arguments.ts';
 import type { MachineChoice } from '../inspect/log-machine.ts';
-import { chosenMachine, openTimeline, withMachine } from '../inspect/log-machine.ts';
+import { chosenMachine, withMachine, withTimeline } from '../inspect/log-machine.ts';
 import { say, sayJson } from '../output.ts';
 import { Progress, compact } from '../progress.ts';
 import { UsageError } from '../usage-error.ts';
@@ -20,7 +20,7 @@ interface ShowOptions extends MachineChoice {
 export function addShow(program: Command): void {
   withMachine(program.command('show'))
     .description('show a machine at any event of its log: table tree, walkers, locks, TLBs, pending frees')
-    .argument('<log>', 'log file')
+    .argument('<log>', 'log file, or kafka://host:port/topic')
     .requiredOption('--at <seq>', 'sequence number: the machine just after this event', countArgument)
     .option('--ipa <address>', 'only the descriptors on the way to this address', addressArgument)
     .option('--table <n>', 'only the tree below this table page', countArgument)
@@ -41,12 +41,11 @@ The first use builds checkpoints beside the log (LOG.checkpoints), from which an
 }
 
 async function show(log: string, options: ShowOptions): Promise<void> {
-  const [{ ipa, hexAddress }, timeline, { activityText, tableTrees, tlbOf, treeLines, treeOf }] = await Promise.all([
+  const [{ ipa, hexAddress }, { activityText, tableTrees, tlbOf, treeLines, treeOf }] = await Promise.all([
     import('@s2lab/arch'),
-    openTimeline(log),
     import('@s2lab/timeline'),
   ]);
-  try {
+  await withTimeline(log, options.json === true, async (timeline) => {
     const machine = chosenMachine(timeline, options);
     const progress = new Progress(options.json === true);
     await timeline.requireCheckpoints(false, (events) => progress.update(() => `${log}: ${compact(events)} events indexed`));
@@ -81,9 +80,7 @@ async function show(log: string, options: ShowOptions): Promise<void> {
     for (const { cache, ipa: base, bytes, text } of tlb ?? [])
       say(`  ${cache.padEnd(10)} [${hexAddress(base)}, +${hexAddress(bytes)}) ${text}`);
     if (tlb?.length === 0) say(`  vCPU ${options.vcpu} has nothing cached`);
-  } finally {
-    await timeline.close();
-  }
+  });
 
   function treesOf(view: MachineView, { table, ipa: address }: ShowOptions): readonly TableNode[] {
     if (table === undefined) return tableTrees(view, address === undefined ? undefined : ipa(address));

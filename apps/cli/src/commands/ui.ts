@@ -1,13 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { isDamage } from '@s2lab/events';
 import { portArgument } from '../arguments.ts';
-import { openLog } from '../log-argument.ts';
+import { withLogFile } from '../inspect/log-copy.ts';
 import { say, tell } from '../output.ts';
 import { portProblem } from '../port-problem.ts';
-import { Progress, compact } from '../progress.ts';
 import { stopSignal, whenAborted } from '../stop-signal.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -59,27 +54,26 @@ async function ui(log: string | undefined, options: UiOptions): Promise<void> {
   if (options.profile !== undefined && !PROFILES.includes(options.profile))
     throw new UsageError(`ui: there is no profile ${options.profile}; choose ${PROFILES.join(', ')}`);
   const stop = stopSignal();
-  const fromTopic = log?.includes('://') === true;
-  const folder = fromTopic ? await mkdtemp(join(tmpdir(), 's2lab-ui-')) : undefined;
+  if (log === undefined) await serve(undefined, undefined, options, stop);
+  else await withLogFile(log, options.json === true, (path) => serve(path, log, options, stop), stop);
+}
+
+/** Serves the page of the log at `path`, which the reader knows as `name`, until it is stopped. */
+async function serve(path: string | undefined, name: string | undefined, options: UiOptions, stop: AbortSignal): Promise<void> {
+  const { LogFile, startExplorer } = await import('@s2lab/explorer');
+  const file = path === undefined ? undefined : await LogFile.open(path, { tell, profile: options.profile });
   try {
-    const path = folder === undefined ? log : await copyTopic(log!, join(folder, 'topic.arrow'), options, stop);
-    const { LogFile, startExplorer } = await import('@s2lab/explorer');
-    const file = path === undefined ? undefined : await LogFile.open(path, { tell, profile: options.profile });
-    try {
-      const explorer = await startExplorer({ host: options.host, port: options.port, ...(file === undefined ? {} : { log: file }) }).catch(
-        (error: unknown) => {
-          throw portProblem(error, options);
-        },
-      );
-      if (options.json === true) say(JSON.stringify({ event: 'listening', url: explorer.url, log: log ?? null }));
-      else say(`${log ?? 'logs that are dropped on the page'}: ${explorer.url}  (Ctrl-C ends)`);
-      await whenAborted(stop);
-      await explorer.close();
-    } finally {
-      await file?.close();
-    }
+    const explorer = await startExplorer({ host: options.host, port: options.port, ...(file === undefined ? {} : { log: file }) }).catch(
+      (error: unknown) => {
+        throw portProblem(error, options);
+      },
+    );
+    if (options.json === true) say(JSON.stringify({ event: 'listening', url: explorer.url, log: name ?? null }));
+    else say(`${name ?? 'logs that are dropped on the page'}: ${explorer.url}  (Ctrl-C ends)`);
+    await whenAborted(stop);
+    await explorer.close();
   } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    await file?.close();
   }
 }
 
@@ -90,30 +84,4 @@ async function exportSite(log: string | undefined, folder: string, options: UiOp
   const written = await writeSite(folder, { log, overwrite: options.force === true });
   if (options.json === true) say(JSON.stringify({ event: 'written', folder, ...written }));
   else say(`${folder}: ${written.files} files; serve the folder with any web server`);
-}
-
-/** All that a topic holds now, as a file: a topic cannot be gone through backwards. */
-async function copyTopic(topic: string, path: string, options: UiOptions, stop: AbortSignal): Promise<string> {
-  const { FileSink } = await import('@s2lab/transport-file');
-  const source = await openLog(topic);
-  const sink = await FileSink.create(path, { description: JSON.stringify({ exportedFrom: topic }) });
-  const progress = new Progress(options.json === true);
-  let events = 0;
-  try {
-    for await (const item of source.frames()) {
-      if (stop.aborted) break;
-      if (isDamage(item)) {
-        tell(`${item.damage}: ${item.where}: ${item.because}`);
-        continue;
-      }
-      await sink.write(item);
-      events += item.rows.length;
-      progress.update(() => `${topic}: ${compact(events)} events read`);
-    }
-  } finally {
-    progress.end();
-    await sink.close();
-    await source.close();
-  }
-  return path;
 }

@@ -4,6 +4,7 @@ import type { LoggedMachine } from '@s2lab/survey';
 import { countArgument } from '../arguments.ts';
 import { tell } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
+import { withLogFile } from './log-copy.ts';
 
 /** Which machine of a log a command is about. */
 export interface MachineChoice {
@@ -18,12 +19,22 @@ export function withMachine(command: Command): Command {
     .option('--run <run>', 'run, when the log holds several');
 }
 
-/** Opens a log file for going to any event of it. @throws UsageError, LogFileError */
+/** Gives `use` a log, file or topic, for going to any event of it. @throws UsageError, LogFileError */
+export async function withTimeline(log: string, quiet: boolean, use: (timeline: LogTimeline) => Promise<void>): Promise<void> {
+  await withLogFile(log, quiet, async (path) => {
+    const timeline = await openTimeline(path);
+    try {
+      await use(timeline);
+    } finally {
+      await timeline.close();
+    }
+  });
+}
+
+/** Opens a log file for going to any event of it and for keeping checkpoints beside it. @throws UsageError, LogFileError */
 export async function openTimeline(log: string, hear: (line: string) => void = tell): Promise<LogTimeline> {
   if (log.includes('://'))
-    throw new UsageError(
-      `${log}: a topic cannot be gone through backwards; write it to a file with: s2lab export ${log} --format arrow -o FILE`,
-    );
+    throw new UsageError(`${log}: checkpoints lie beside a file; write the topic to one with: s2lab export ${log} --format arrow -o FILE`);
   const { LogTimeline } = await import('@s2lab/seek');
   return LogTimeline.open(log, hear);
 }

@@ -49,7 +49,7 @@ async function ask(method: 'GET' | 'PATCH', url: string, body?: unknown, headers
 
 test('policy, workload, faults, speed and pause are changed, and the answer says which run obeys', async () => {
   const before = (await ask('GET', '/api/control')).body;
-  const faults = [{ kind: 'preempted-walkers', durationNs: 1000, oneIn: 50 }];
+  const faults = [{ kind: 'preempted-walkers', durationNs: 1000, level: 3, oneIn: 50 }];
   const changed = await ask('PATCH', '/api/control', { policy: 'rwlock', scenario: 'migration', faults, speed: 0.01 });
   assert.equal(changed.status, 200, JSON.stringify(changed.body));
   const { run, startedBy, ...state } = changed.body as { run: string; startedBy: { run: string; began: string } };

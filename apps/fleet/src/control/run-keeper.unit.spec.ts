@@ -151,7 +151,7 @@ test('a control that cannot be obeyed changes nothing', async () => {
 test('injected faults are part of the run that they begin, and of no other', async () => {
   const runs = new KeptRuns('migration');
   await runs.frames(runs.keeper.run.fleet.run, 2);
-  const { began } = await runs.keeper.change({ faults: [{ kind: 'preempted-walkers', durationNs: 1000, oneIn: 5 }] });
+  const { began } = await runs.keeper.change({ faults: [{ kind: 'preempted-walkers', durationNs: 1000, level: 0, oneIn: 5 }] });
   await runs.frames(began!, 2);
   const next = await runs.keeper.change({ faults: [] });
   await runs.frames(next.began!, 2);

@@ -58,7 +58,7 @@ export class MachineStates {
     this.words = this.pagesAt + FRAMES_MAX;
     this.present = new Uint32Array(this.words);
     for (const stage2 of world.stage2s) stage2?.tlb.changed.fill(1);
-    world.pages.changed.fill(1);
+    world.pages.changes.watch(world.pages.used);
     subject.moved = -1;
     this.firstOrder = this.note();
   }
@@ -99,7 +99,7 @@ export class MachineStates {
     }
     // What was loaded is what is present.
     forgetTlbChanges(machine);
-    machine.world.pages.changed.fill(0);
+    machine.world.pages.changes.clear();
   }
 
   /** Notes what steps changed; `present` is then the new state. Returns the number of the order in which its actors stand now. */
@@ -198,13 +198,16 @@ export class MachineStates {
     forgetTlbChanges(machine);
     if (pages.used > FRAMES_MAX) throw new RangeError(`the machine needs more than ${FRAMES_MAX} table pages; take smaller bounds`);
     for (let frame = pages.used; frame < FRAMES_MAX && present[this.pagesAt + frame] !== 0; frame += 1) present[this.pagesAt + frame] = 0;
-    for (let frame = 0; frame < pages.used; frame += 1) {
-      if (pages.changed[frame] === 0) continue;
-      pages.changed[frame] = 0;
+    const { changes } = pages;
+    for (let n = 0; n < changes.count; n += 1) {
+      const frame = changes.at(n);
+      // Renamed away.
+      if (frame >= pages.used) continue;
       scratch.clear();
       savePage(machine, frame, scratch, FORM.canonical);
       present[this.pagesAt + frame] = this.pages.intern(scratch);
     }
+    changes.clear();
     scratch.clear();
     saveShared(machine, scratch, FORM.canonical);
     present[0] = this.shared.intern(scratch);

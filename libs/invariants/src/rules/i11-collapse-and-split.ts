@@ -25,6 +25,15 @@ import { descriptorWords, remembered, slotWords } from '../words.ts';
 const SPLIT_LO = LO_READ | LO_WRITE | LO_MEMATTR | LO_SHARE;
 const SPLIT_HI = HI_XN | HI_SOFTWARE;
 
+const MEMATTR_SHIFT = 2;
+/**
+ * Memory types that an eager split does not keep: Device-nGnRE and Normal Non-cacheable. It makes the pages by the permissions of the block, and
+ * those do not say its type, so that they come out as Normal memory: a recorded quirk of the kernel, harmless since only memslots of
+ * Normal memory are split so.
+ * @source Linux hyp/pgtable.c stage2_split_walker(), kvm_pgtable_stage2_pte_prot()
+ */
+const FORGOTTEN_TYPES = [1, 5];
+
 /** I11: tables become blocks and blocks become tables without anyone noticing. */
 export const collapseAndSplit: Rule = {
   id: 'I11',
@@ -33,7 +42,7 @@ export const collapseAndSplit: Rule = {
     'A block that takes the place of a table maps every page of a memslot that was mapped below it to the same address; its permissions are ' +
     'those its walk was asked for; while the memslot is logged, it makes at most the one page of its fault writable that was not ' +
     'and whose dirty bit is clear. A table that takes the place of a block holds, when it is linked, only what the block mapped: same addresses, ' +
-    'permissions, memory type and software bits; if the walk is a split (eager), all of it.',
+    'permissions, memory type and software bits; if the walk is a split (eager), all of it, but the type of what is not Normal cacheable memory.',
   source:
     'Linux hyp/pgtable.c stage2_map_walk_table_pre(), stage2_split_walker(), kvm_pgtable_stage2_create_unlinked(); mmu.c kvm_s2_fault_map(), kvm_s2_resolve_vma_size() (pages only while logging)',
   state: 'what locked slots held before; the shadow tables, also those not linked yet; dirty bitmaps',
@@ -76,7 +85,8 @@ function split(site: RuleSite, e: EventCursor, level: number, lo: number, hi: nu
   const filled = top >= 0 && world.actors.walkOp[top] === OP.split;
   const child = world.tables.place(world.childFrame(e.newLo, e.newHi));
   if (child < 0 || (!filled && world.tables.valid[child] === 0)) return;
-  const wrong = difference(world, child, level + 1, world.output(lo, hi), lo, hi, SPLIT_LO, SPLIT_HI, filled);
+  const maskLo = filled && FORGOTTEN_TYPES.includes((lo & LO_MEMATTR) >>> MEMATTR_SHIFT) ? SPLIT_LO & ~LO_MEMATTR : SPLIT_LO;
+  const wrong = difference(world, child, level + 1, world.output(lo, hi), lo, hi, maskLo, SPLIT_HI, filled);
   if (wrong === undefined) return;
   site.report(e, () => ({
     because: `the table that replaces ${descriptorWords(lo, hi, level)} is not what the block was: ${wrong}`,

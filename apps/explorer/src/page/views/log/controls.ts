@@ -171,7 +171,7 @@ function helpDialog(): HTMLDialogElement {
   const note = make(
     'p',
     'muted',
-    'The address of the page is a link to what is shown. Click: goes there, or chooses. Wheel: zooms lanes and map; drag: moves the map. ' +
+    'The address of the page is a link to what is shown. Click: goes there, or chooses. Wheel: zooms time line, map and lanes; drag: moves the map. ' +
       'Tab leads to the map: + and - zoom it, Shift with ← and → moves it, 0 shows all of it. Escape leaves a field.',
   );
   const form = make('form');

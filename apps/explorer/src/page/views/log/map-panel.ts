@@ -39,6 +39,8 @@ export class MapPanel {
   private explained: MapPalette | undefined;
   private state: Stage2State | undefined;
   private view: MapView | undefined;
+  /** The whole map is on its way, and will be fitted. */
+  private fitting = false;
   private pointer: { readonly x: number; readonly y: number } | undefined;
   private hover: MapHit | undefined;
   private pressed: { readonly x: number; moved: boolean; last: number } | undefined;
@@ -104,8 +106,12 @@ export class MapPanel {
     this.vmid = moment.vmid;
     this.state = map;
     if (other) this.view = undefined; // what was fitted had no stage-2, or is another
+    if (this.fitting && map.from === 0) {
+      this.view = undefined;
+      this.fitting = false;
+    }
     this.fillChoice(moment.stage2s);
-    if (!other && looksTheSame(before, map)) {
+    if (!other && this.view !== undefined && looksTheSame(before, map)) {
       this.point();
       this.frameWritten();
     } else this.draw();
@@ -128,16 +134,18 @@ export class MapPanel {
     const band = state === undefined || view === undefined ? undefined : mapBands(state, view).find(({ level }) => level === change?.level);
     written.hidden = true;
     if (!change || view === undefined || shape === undefined || band === undefined) return;
-    const x = xOf(view, change.ipa);
-    const wide = Math.max(4, xOf(view, change.ipa + spanBytes(shape, change.level)) - x);
-    if (x + wide < 0 || x > view.width) return;
-    written.style.width = `${wide + 4}px`;
+    // No wider than the map, of which a slot may be far wider.
+    const left = Math.max(-4, xOf(view, change.ipa));
+    const right = Math.min(view.width + 4, Math.max(left + 4, xOf(view, change.ipa + spanBytes(shape, change.level))));
+    if (right < left) return;
+    written.style.width = `${right - left + 4}px`;
     written.style.height = `${band.height + 4}px`;
-    moveMark(written, x - 2, band.top - 2);
+    moveMark(written, left - 2, band.top - 2);
   }
 
   private fit(): void {
-    this.view = undefined;
+    clearTimeout(this.settled);
+    this.fitting = true;
     this.session.refresh({ from: 0, to: Number.MAX_SAFE_INTEGER });
   }
 
@@ -206,6 +214,7 @@ export class MapPanel {
   /** Shows another part; once the reader is content with it, asks for what it holds in full. */
   private look(view: MapView): void {
     this.view = view;
+    this.fitting = false;
     this.draw();
     clearTimeout(this.settled);
     const apart = view.to - view.from;

@@ -7,6 +7,9 @@ import { FittedCanvas, make, moveMark, panel, setAttribute } from './make-elemen
 const HEIGHT = 104;
 const TOP = 16;
 const BOTTOM = 16;
+/** Fewest events that the strip shows, and how many times fewer one notch of the wheel shows. */
+const EVENTS_MIN = 200;
+const CLOSER = 1.3;
 
 interface Layer {
   readonly field: OverviewField;
@@ -22,7 +25,10 @@ const LAYERS: readonly Layer[] = [
   { field: 'violations', name: 'violations', colour: '--bad' },
 ];
 
-/** The whole log of a machine on one strip: what happened where, and where the reader stands. A click or a drag goes there. */
+/**
+ * The whole log of a machine on one strip: what happened where, and where the reader stands. A click or a drag goes there. A wheel shows a
+ * part of it, so that one can point at single events of a long log; sideways or with Shift it moves that part; a double click shows all.
+ */
 export class OverviewStrip {
   readonly element: HTMLElement;
   private readonly session: LogSession;
@@ -31,6 +37,8 @@ export class OverviewStrip {
   private readonly tip = make('p', 'note');
   private overview: Overview | null = null;
   private dragging = false;
+  /** Events that are shown; undefined = all, as many as there will be. */
+  private part: { readonly from: number; readonly to: number } | undefined;
 
   constructor(session: LogSession) {
     this.session = session;
@@ -55,10 +63,13 @@ export class OverviewStrip {
     });
     this.canvas.element.addEventListener('pointerup', () => (this.dragging = false));
     this.canvas.element.addEventListener('pointerleave', () => this.tip.replaceChildren());
+    this.canvas.element.addEventListener('wheel', (event) => this.turnWheel(event), { passive: false });
+    this.canvas.element.addEventListener('dblclick', () => this.showPart(0, Infinity));
     this.tip.setAttribute('aria-hidden', 'true');
     element.append(this.canvas.place, this.tip);
     session.listen((news) => {
       if (news === 'moment') this.showReader();
+      if (news === 'machine') this.part = undefined;
       if (news === 'machine' || news === 'about') void this.load();
     });
     void this.load();
@@ -73,8 +84,42 @@ export class OverviewStrip {
     this.showReader();
   }
 
+  private turnWheel(event: WheelEvent): void {
+    event.preventDefault();
+    const { from, to } = this.shown;
+    const aside = event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX;
+    if (Math.abs(aside) >= Math.abs(event.deltaY) || event.shiftKey) {
+      const by = (aside / this.canvas.width) * (to - from);
+      this.showPart(from + by, to + by);
+      return;
+    }
+    const factor = event.deltaY < 0 ? CLOSER : 1 / CLOSER;
+    const still = this.eventAt(event);
+    this.showPart(still - (still - from) / factor, still + (to - still) / factor);
+  }
+
+  /** Shows the events from one to another, moved into the log; all of it when they are as many. */
+  private showPart(from: number, to: number): void {
+    const { last } = this.session;
+    const count = Math.max(EVENTS_MIN, to - from);
+    const first = Math.max(0, Math.min(from, last - count));
+    this.part = count >= last ? undefined : { from: first, to: first + count };
+    this.draw();
+  }
+
+  /** The first and the last event on the strip, not rounded. */
+  private get shown(): { readonly from: number; readonly to: number } {
+    return this.part ?? { from: 0, to: Math.max(1, this.session.last) };
+  }
+
+  /** Marks where the reader stands; a part without the reader gives way to the one around. */
   private showReader(): void {
     const { canvas, session } = this;
+    const { from, to } = this.shown;
+    if (this.part !== undefined && (session.seq < from || session.seq > to)) {
+      this.showPart(session.seq - (to - from) / 2, session.seq + (to - from) / 2);
+      return;
+    }
     moveMark(this.reader, this.xOf(session.seq) - 1);
     setAttribute(canvas.element, 'aria-valuemin', '0');
     setAttribute(canvas.element, 'aria-valuemax', String(session.last));
@@ -102,12 +147,12 @@ export class OverviewStrip {
     const height = HEIGHT - TOP - BOTTOM;
     context.fillStyle = cssVariable(colour);
     context.globalAlpha = field === 'faults' ? 0.3 : field === 'pending' ? 0.75 : 1;
+    const wide = Math.max(field === 'violations' ? 2 : 1, Math.ceil(this.xOf(overview.width) - this.xOf(0)));
     const columns = new Map<number, number>();
     values.forEach((value, bucket) => {
       const x = Math.floor(this.xOf(bucket * overview.width));
-      if (value > 0) columns.set(x, Math.max(columns.get(x) ?? 0, value));
+      if (value > 0 && x > -wide && x < this.canvas.width) columns.set(x, Math.max(columns.get(x) ?? 0, value));
     });
-    const wide = Math.max(field === 'violations' ? 2 : 1, Math.ceil(this.xOf(overview.width) - this.xOf(0)));
     for (const [x, value] of columns) {
       if (field === 'violations') context.fillRect(x, TOP, wide, height);
       else if (field === 'collapses') context.fillRect(x, TOP, wide, 8);
@@ -124,7 +169,7 @@ export class OverviewStrip {
     const { overview, session } = this;
     const known = overview === null ? 0 : overview.at.length * overview.width;
     if (known > session.last) return;
-    const x = this.xOf(known);
+    const x = Math.max(0, this.xOf(known));
     context.fillStyle = cssVariable('--wait-back');
     context.fillRect(x, TOP, this.canvas.width - x, HEIGHT - TOP - BOTTOM);
   }
@@ -136,16 +181,20 @@ export class OverviewStrip {
     context.textBaseline = 'middle';
     context.fillStyle = cssVariable('--muted');
     context.textAlign = 'center';
-    const step = niceStep(session.last / Math.max(1, width / 120));
-    for (let seq = 0; seq <= session.last; seq += step) {
+    const { from, to } = this.shown;
+    const step = niceStep((to - from) / Math.max(1, width / 120));
+    const name = this.part === undefined ? short : (seq: number): string => seq.toLocaleString('en');
+    for (let seq = Math.ceil(from / step) * step; seq <= Math.min(to, session.last); seq += step) {
       const x = this.xOf(seq);
       context.fillRect(x, HEIGHT - BOTTOM, 1, 4);
-      context.fillText(short(seq), Math.min(width - 20, Math.max(6, x)), HEIGHT - 6);
+      context.fillText(name(seq), Math.min(width - 20, Math.max(6, x)), HEIGHT - 6);
     }
     context.textAlign = 'left';
     let free = 0;
-    for (const { seq, phase } of overview?.phases ?? []) {
-      const x = this.xOf(seq);
+    const phases = overview?.phases ?? [];
+    const current = phases.findLast(({ seq }) => seq <= from);
+    for (const { seq, phase } of phases.filter((one) => one === current || (one.seq > from && one.seq < to))) {
+      const x = Math.max(0, this.xOf(seq));
       context.fillStyle = cssVariable('--mark');
       context.fillRect(x, 0, 1, HEIGHT - BOTTOM);
       const name = phaseName(phase);
@@ -167,12 +216,19 @@ export class OverviewStrip {
   }
 
   private xOf(seq: number): number {
-    return (seq / Math.max(1, this.session.last)) * (this.canvas.width - 2);
+    const { from, to } = this.shown;
+    return ((seq - from) / (to - from)) * (this.canvas.width - 2);
   }
 
-  private seqAt(event: PointerEvent): number {
+  private seqAt(event: MouseEvent): number {
+    return Math.round(Math.max(0, Math.min(this.session.last, this.eventAt(event))));
+  }
+
+  /** The place under the pointer, events, not rounded. */
+  private eventAt(event: MouseEvent): number {
+    const { from, to } = this.shown;
     const { left, width } = this.canvas.element.getBoundingClientRect();
-    return Math.round(Math.max(0, Math.min(1, (event.clientX - left) / (width - 2))) * this.session.last);
+    return from + Math.max(0, Math.min(1, (event.clientX - left) / (width - 2))) * (to - from);
   }
 }
 
