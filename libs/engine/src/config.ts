@@ -83,6 +83,11 @@ export interface MachineConfig {
   /** Without FEAT_S2FWB: a translation fault cleans what it maps before it takes the lock, even if another then maps it first (KVM up to 5.13). */
   readonly cleansBeforeLock: boolean;
   readonly collapse: CollapseMode;
+  /**
+   * What a host that collapses in place recovers before it flushes and offers its lock, bytes: a longer turn is fewer flushes and a longer
+   * pause. 0 = up to the next largest block, as other operations on a range.
+   */
+  readonly recoveryTurnBytes: number;
   readonly teardown: TeardownOrder;
   /** Freed page frames are used again. Off for comparisons with recordings, where ids are never reused. */
   readonly reuseFrames: boolean;
@@ -114,6 +119,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   initiallyAllSet: false,
   cleansBeforeLock: false,
   collapse: 'lazy',
+  recoveryTurnBytes: 0,
   teardown: 'after',
   reuseFrames: true,
   seed: 1,
@@ -137,6 +143,10 @@ export function machineConfig(overrides: Partial<MachineConfig>): MachineConfig 
     config.cacheCapacity >= least && config.cacheCapacity <= 1024,
     `cacheCapacity ${config.cacheCapacity}: must be ${least} to 1024 pages`,
   );
+  // A table that could be a block belongs to one turn.
+  const block = 2 ** (config.pageShift + (config.indexBits === 0 ? config.pageShift - 3 : config.indexBits));
+  const turn = config.recoveryTurnBytes;
+  need(turn >= 0 && turn % block === 0, `recoveryTurnBytes ${turn}: must be a multiple of ${block}`);
   return config;
 }
 

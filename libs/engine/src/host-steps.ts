@@ -168,19 +168,15 @@ function hostLocked(machine: Machine, walker: Walker): void {
   chunk(machine, walker);
 }
 
-/** Begins the walk over the next chunk: up to the next multiple of the largest block. */
+/** Begins the walk over the next chunk. */
 function chunk(machine: Machine, walker: Walker): void {
-  const { shape } = machine.world;
   walker.walkId = 0;
   if (walker.rangeCursor >= walker.rangeEnd) {
     rangeDone(machine, walker);
     return;
   }
-  // The library's own destroy is one walk, and so is ageing; everything else of KVM's goes in chunks.
-  const whole = walker.command === COMMAND.destroy || walker.command === COMMAND.ageRange;
-  const size = spanBytes(shape, shape.minBlockLevel);
   const from = walker.rangeCursor;
-  const to = whole ? walker.rangeEnd : Math.min(walker.rangeEnd, alignDown(from, size) + size);
+  const to = chunkEnd(machine, walker, from);
   walker.rangeCursor = to;
   walker.prot = 0;
   walker.phys = 0;
@@ -204,6 +200,15 @@ function chunk(machine: Machine, walker: Walker): void {
       begin(OP.wrprotect, WALK_FLAG.leaf | WALK_FLAG.ignoreEagain);
       chooseAttributes(walker);
   }
+}
+
+/** Where the chunk that begins at `from` ends: at the next multiple of the largest block, or after a turn of recovery in place. */
+function chunkEnd({ world, config }: Machine, walker: Walker, from: number): number {
+  // The library's own destroy is one walk, and so is ageing; everything else of KVM's goes in chunks.
+  if (walker.command === COMMAND.destroy || walker.command === COMMAND.ageRange) return walker.rangeEnd;
+  const turn = walker.command === COMMAND.dirtyLogOff && config.collapse === 'in-place' ? config.recoveryTurnBytes : 0;
+  const size = spanBytes(world.shape, turn === 0 ? world.shape.minBlockLevel : LAST_LEVEL - 1);
+  return Math.min(walker.rangeEnd, alignDown(from, size) + (turn === 0 ? size : turn));
 }
 
 /**

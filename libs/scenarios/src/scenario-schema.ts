@@ -77,6 +77,9 @@ const machine = z.strictObject({
   hugetlb: bytes.optional().meta({ description: 'Page size of hugetlbfs behind the memory; absent = ordinary pages' }),
   eagerSplitBytes: bytes.prefault(0).meta({ description: 'Chunk of eager splitting at dirty logging, 0 = off' }),
   collapse: z.enum(COLLAPSE_MODES).default('lazy').meta({ description: 'What the host does about split blocks when dirty logging ends' }),
+  recoveryTurnBytes: bytes
+    .prefault(0)
+    .meta({ description: 'What collapse in-place recovers before it flushes and offers the lock, 0 = up to the next largest block' }),
   teardown: z
     .enum(TEARDOWN_ORDERS)
     .default('after')

@@ -84,6 +84,20 @@ test('in-place: one flush for all of a chunk, and no fault', () => {
   assert.deepEqual(accessLevels(after), new Set([2]));
 });
 
+test('in-place: a shorter turn is one flush more for each time that the lock is offered', () => {
+  const offered = (events: readonly LabEvent[]) => count(events, ({ kind }) => kind === 'yield-offered');
+  for (const [blocks, turns] of [
+    [1, BLOCKS],
+    [2, Math.ceil(BLOCKS / 2)],
+    [BLOCKS, 1],
+  ] as const) {
+    const { collapsing, after } = live('in-place', { recoveryTurnBytes: blocks * BLOCK });
+    assert.deepEqual([flushes(collapsing), offered(collapsing), faults(after)], [turns, turns - 1, 0]);
+    assert.deepEqual(accessLevels(after), new Set([2]));
+  }
+  assert.throws(() => live('in-place', { recoveryTurnBytes: BLOCK / 2 }), /recoveryTurnBytes 1048576: must be a multiple of 2097152/);
+});
+
 test('unmap-memslot: one fault per block; where ranges can be flushed one flush for all of a chunk, else one per page', () => {
   const { collapsing, after } = live('unmap-memslot');
   assert.deepEqual([flushes(collapsing), faults(after)], [1, BLOCKS]);
