@@ -1,5 +1,5 @@
 import type { Bounds, Family, Program } from './small-model.ts';
-import { baseFamilies, BLOCK, I, LOCKED, NO_PROGRAM, pageOf, PC, SEEN, SmallModel, TABLE, V } from './small-model.ts';
+import { baseFamilies, I, LOCKED, NO_PROGRAM, pageOf, PC, SEEN, SmallModel, TABLE, V } from './small-model.ts';
 
 /** What keeps a walker away from a freed page: nothing (S5), read-side sections and polling (S5R), pages that stay pages (S5T). */
 export type Protection = 'none' | 'sections' | 'type-stable';
@@ -152,7 +152,6 @@ export class EagerModel extends SmallModel {
 
   private collapse(own: number): boolean {
     const { state } = this;
-    const i = state[own + I]!;
     const seen = state[own + SEEN]!;
     const v = state[own + V]!;
     switch (state[own + PC]) {
@@ -166,26 +165,17 @@ export class EagerModel extends SmallModel {
         return held;
       }
       case C2:
-        if (this.exchange(this.E + i, seen, LOCKED)) state[own + PC] = C3;
-        else this.next(own, C0);
-        return true;
+        return this.lockSeen(own, C3, C0);
       case C3:
-        this.store(this.T + i, 0);
-        state[own + PC] = C4;
-        return true;
+        return this.invalidate(own, C4);
       case C4:
-        this.store(this.E + i, BLOCK);
-        state[own + PC] = this.protection === 'sections' ? C6 : C5;
-        return true;
+        return this.makeBlock(own, this.protection === 'sections' ? C6 : C5);
       case C6:
         this.load(this.X + v);
         this.count(own, this.bounds.walkers, C5);
         return true;
-      default: {
-        const held = this.free(seen);
-        this.next(own, C0);
-        return held;
-      }
+      default:
+        return this.freeSeen(own, C0);
     }
   }
 

@@ -119,12 +119,8 @@ export class GracePeriodModel extends SmallModel {
         state[own + PC] = entry <= BLOCK ? W4 : W3;
         return true;
       }
-      case W3: {
-        const held = this.use(state[own + SEEN]!);
-        state[own + SEEN] = 0;
-        state[own + PC] = W4;
-        return held;
-      }
+      case W3:
+        return this.useSeen(own, W4);
       default:
         this.store(this.X + process, 0);
         if (this.grace === 'ideal') this.leaveAll(process);
@@ -136,32 +132,22 @@ export class GracePeriodModel extends SmallModel {
   private collapse(process: number): boolean {
     const { state } = this;
     const own = this.own(process);
-    const i = state[own + I]!;
     switch (state[own + PC]) {
       case C0:
         this.readEntry(own, C1, C0);
         return true;
       case C1:
-        if (this.exchange(this.E + i, state[own + SEEN]!, LOCKED)) state[own + PC] = C2;
-        else this.next(own, C0);
-        return true;
+        return this.lockSeen(own, C2, C0);
       case C2:
-        this.store(this.T + i, 0);
-        state[own + PC] = C3;
-        return true;
+        return this.invalidate(own, C3);
       case C3:
-        this.store(this.E + i, BLOCK);
-        state[own + PC] = this.grace === 'none' ? C5 : C4;
-        return true;
+        return this.makeBlock(own, this.grace === 'none' ? C5 : C4);
       case C4:
         if (this.grace === 'ideal') this.noteInside(process);
         else this.poll(own);
         return true;
-      default: {
-        const held = this.free(state[own + SEEN]!);
-        this.next(own, C0);
-        return held;
-      }
+      default:
+        return this.freeSeen(own, C0);
     }
   }
 
@@ -214,9 +200,7 @@ export class GracePeriodModel extends SmallModel {
         state[own + PC] = this.exchange(this.E + i, BLOCK, LOCKED) ? M3 : M5;
         return true;
       case M3:
-        this.store(this.T + i, 0);
-        state[own + PC] = M4;
-        return true;
+        return this.invalidate(own, M4);
       case M4:
         this.store(this.E + i, tableEntry(v, 2));
         this.next(own, M0);

@@ -1,5 +1,5 @@
 import type { Bounds, Family, Program } from './small-model.ts';
-import { baseFamilies, BLOCK, FREED, I, LOCKED, NO_PROGRAM, PC, REUSED, SEEN, SmallModel, TABLE, tableEntry, V } from './small-model.ts';
+import { baseFamilies, BLOCK, FREED, I, LOCKED, NO_PROGRAM, pageOf, PC, REUSED, SEEN, SmallModel, tableEntry, V } from './small-model.ts';
 
 /** How a walker takes a reference, and what it does with one. */
 export interface ReferenceDesign {
@@ -132,39 +132,28 @@ abstract class References extends SmallModel {
 
   /** Drops a reference. The last one goes to `freePc`; another one ends the round. */
   protected put(own: number, freePc: number, first: number): void {
-    const page = (this.state[own + SEEN]! - TABLE) >> 1;
+    const page = pageOf(this.state[own + SEEN]!);
     if (this.add(page, -1) === 0) this.state[own + PC] = freePc;
     else this.next(own, first);
   }
 
   private collapse(own: number): boolean {
     const { state } = this;
-    const i = state[own + I]!;
-    const seen = state[own + SEEN]!;
     switch (state[own + PC]) {
       case C0:
         this.readEntry(own, C1, C0);
         return true;
       case C1:
-        if (this.exchange(this.E + i, seen, LOCKED)) state[own + PC] = C2;
-        else this.next(own, C0);
-        return true;
+        return this.lockSeen(own, C2, C0);
       case C2:
-        this.store(this.T + i, 0);
-        state[own + PC] = C3;
-        return true;
+        return this.invalidate(own, C3);
       case C3:
-        this.store(this.E + i, BLOCK);
-        state[own + PC] = C4;
-        return true;
+        return this.makeBlock(own, C4);
       case C4:
         this.put(own, C5, C0);
         return true;
-      default: {
-        const held = this.free(seen);
-        this.next(own, C0);
-        return held;
-      }
+      default:
+        return this.freeSeen(own, C0);
     }
   }
 
@@ -182,9 +171,7 @@ abstract class References extends SmallModel {
         else this.next(own, M0);
         return true;
       case M2:
-        this.store(this.T + i, 0);
-        state[own + PC] = M3;
-        return true;
+        return this.invalidate(own, M3);
       case M3:
         if (this.load(this.S + v) === FREED) {
           this.store(this.S + v, REUSED);
@@ -225,7 +212,7 @@ export class NaiveReferences extends References {
         this.readEntry(own, W2, W1);
         return true;
       case W2:
-        this.add((seen - TABLE) >> 1, 1);
+        this.add(pageOf(seen), 1);
         state[own + PC] = W3;
         return true;
       case W3:
@@ -234,11 +221,8 @@ export class NaiveReferences extends References {
       case W4:
         this.put(own, W5, W1);
         return true;
-      default: {
-        const held = this.free(seen);
-        this.next(own, W1);
-        return held;
-      }
+      default:
+        return this.freeSeen(own, W1);
     }
   }
 }
@@ -256,7 +240,7 @@ export class SafeReferences extends References {
   protected walk(own: number): boolean {
     const { state } = this;
     const seen = state[own + SEEN]!;
-    const page = (seen - TABLE) >> 1;
+    const page = pageOf(seen);
     switch (state[own + PC]) {
       case W1:
         this.readEntry(own, W2, W1);
@@ -281,11 +265,8 @@ export class SafeReferences extends References {
         if (this.add(page, -1) === 0) state[own + PC] = W8;
         else this.again(own);
         return true;
-      case W7: {
-        const held = this.free(seen);
-        this.next(own, W1);
-        return held;
-      }
+      case W7:
+        return this.freeSeen(own, W1);
       default: {
         const held = this.free(seen);
         this.again(own);

@@ -79,12 +79,8 @@ export class RwlockModel extends SmallModel {
       case W2:
         this.readOr(own, W3, W4);
         return true;
-      case W3: {
-        const held = this.use(state[own + SEEN]!);
-        state[own + SEEN] = 0;
-        state[own + PC] = W4;
-        return held;
-      }
+      case W3:
+        return this.useSeen(own, W4);
       default:
         if (this.locked) this.store(this.L, this.load(this.L) - 1);
         this.next(own, W1);
@@ -94,7 +90,6 @@ export class RwlockModel extends SmallModel {
 
   private collapse(own: number): boolean {
     const { state } = this;
-    const i = state[own + I]!;
     switch (state[own + PC]) {
       case C0:
         this.load(this.L);
@@ -105,17 +100,13 @@ export class RwlockModel extends SmallModel {
         this.readOr(own, C2, C6);
         return true;
       case C2:
-        this.store(this.E + i, LOCKED);
+        this.store(this.E + state[own + I]!, LOCKED);
         state[own + PC] = C3;
         return true;
       case C3:
-        this.store(this.T + i, 0);
-        state[own + PC] = C4;
-        return true;
+        return this.invalidate(own, C4);
       case C4:
-        this.store(this.E + i, BLOCK);
-        state[own + PC] = C5;
-        return true;
+        return this.makeBlock(own, C5);
       case C5: {
         const held = this.free(state[own + SEEN]!);
         state[own + SEEN] = 0;

@@ -219,6 +219,43 @@ export abstract class SmallModel implements Model {
     }
   }
 
+  /** Locks the entry if it is what was read (compare-and-exchange); if not, on to the next entry. */
+  protected lockSeen(own: number, lockedPc: number, first: number): boolean {
+    const { state } = this;
+    if (this.exchange(this.E + state[own + I]!, state[own + SEEN]!, LOCKED)) state[own + PC] = lockedPc;
+    else this.next(own, first);
+    return true;
+  }
+
+  /** Invalidates the TLB for the entry. */
+  protected invalidate(own: number, pc: number): boolean {
+    this.store(this.T + this.state[own + I]!, 0);
+    this.state[own + PC] = pc;
+    return true;
+  }
+
+  /** Makes the entry a block. */
+  protected makeBlock(own: number, pc: number): boolean {
+    this.store(this.E + this.state[own + I]!, BLOCK);
+    this.state[own + PC] = pc;
+    return true;
+  }
+
+  /** Accesses the page that was read and forgets it. Returns whether it was still that page. */
+  protected useSeen(own: number, pc: number): boolean {
+    const held = this.use(this.state[own + SEEN]!);
+    this.state[own + SEEN] = 0;
+    this.state[own + PC] = pc;
+    return held;
+  }
+
+  /** Frees the page that was read; on to the next entry. Returns whether it was still that page. */
+  protected freeSeen(own: number, first: number): boolean {
+    const held = this.free(this.state[own + SEEN]!);
+    this.next(own, first);
+    return held;
+  }
+
   /**
    * Without mappers entry `i` links page `i` or nothing, so a process at entry `i` never again touches what belongs to the entries before.
    * A family with as many locations as (a multiple of) entries belongs to entries; any other is open to all to the end.
