@@ -1,9 +1,8 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import { CanonicalForm } from './canonical-form.ts';
-import { actorName } from './actor-names.ts';
 import { advance, chosen, settle } from './choices.ts';
-import type { FullCounterexample } from './full-search.ts';
+import type { FullCounterexample } from './full-counterexample.ts';
 import { Judge } from './judge.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';
@@ -171,20 +170,15 @@ export class BitStateSearch {
       return;
     }
     const { schedule, who } = this.way(node);
-    const waiting = machine.walkers.filter(({ blocked }) => blocked !== 0).map(({ actor }) => actorName(who[actor]!, machine.world.vcpus));
-    const because = `nobody can step: ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for ever`;
-    this.found = { kind: 'deadlock', invariant: null, because, schedule, ...this.judge.log(schedule) };
+    this.found = this.judge.deadlock(schedule, machine, who);
     this.ended = 'counterexample';
   }
 
   private isViolated(node: Node, toTheEnd: boolean): boolean {
     const { schedule, who } = this.way(node);
     this.judged += 1;
-    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
-    if (broken === undefined) return false;
-    const { violation, frame, steps, choices } = broken;
-    const { invariant, because } = violation;
-    this.found = { kind: 'violation', invariant, because, schedule: schedule.slice(0, choices), steps, frame };
+    this.found = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
+    if (this.found === undefined) return false;
     this.ended = 'counterexample';
     return true;
   }

@@ -1,10 +1,10 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
-import type { Frame } from '@s2lab/events';
 import { kindName } from '@s2lab/events';
 import { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
+import type { FullCounterexample } from './full-counterexample.ts';
 import { CanonicalForm } from './canonical-form.ts';
 import { advance, chosen, goOn, settle } from './choices.ts';
 import { Judge } from './judge.ts';
@@ -56,22 +56,6 @@ const UNJUDGED_LEAST = 200;
 const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
-
-/** What went wrong: a broken rule, or actors that wait for ever. */
-export interface FullCounterexample {
-  readonly kind: 'violation' | 'deadlock' | 'livelock' | 'found';
-  /** Invariant broken; null for a deadlock. */
-  readonly invariant: string | null;
-  readonly because: string;
-  /** Choices of the search: an actor each. */
-  readonly schedule: readonly number[];
-  /** Choices at the end of the schedule that come again and again; only of a livelock. */
-  readonly loop?: number;
-  /** Steps that the machine made by them. */
-  readonly steps: number;
-  /** The log of it, from the start of the machine on. */
-  readonly frame: Frame;
-}
 
 /** A way to a state. */
 interface Way {
@@ -321,8 +305,7 @@ export class FullSearch {
     const names = [...new Set(steps)].map((actor) => actorName(actor, machine.world.vcpus));
     const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
     const schedule = [...this.way(state).schedule, ...loop];
-    this.found = { kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) };
-    this.ended = 'counterexample';
+    this.endWith({ kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) });
   }
 
   /** The number of the present state, which was stored before. */
@@ -436,12 +419,7 @@ export class FullSearch {
     const { schedule, who } = this.way(id);
     const { machine } = this.subject;
     if (!machine.done) {
-      const waiting = machine.walkers
-        .filter(({ blocked }) => blocked !== 0)
-        .map(({ actor }) => actorName(who[actor]!, machine.world.vcpus));
-      const because = `nobody can step: ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for ever`;
-      this.found = { kind: 'deadlock', invariant: null, because, schedule, ...this.judge.log(schedule) };
-      this.ended = 'counterexample';
+      this.endWith(this.judge.deadlock(schedule, machine, who));
       return;
     }
     this.finalStates.push(id);
@@ -463,9 +441,7 @@ export class FullSearch {
       const way = this.way(id);
       const schedule = [...way.schedule, chosen(way.who, actor)];
       const because = `${kindName(kind[i]!)} can be reached`;
-      this.found = { kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) };
-      this.ended = 'counterexample';
-      return true;
+      return this.endWith({ kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) });
     }
     return false;
   }
@@ -473,11 +449,13 @@ export class FullSearch {
   /** @param who each actor is on the way, as it stands in the machine of the search */
   private isViolated(schedule: readonly number[], toTheEnd: boolean, who: readonly number[]): boolean {
     this.judged += 1;
-    const broken = this.judge.judge(schedule, toTheEnd, this.subject.machine, who);
-    if (broken === undefined) return false;
-    const { violation, frame, steps, choices } = broken;
-    const { invariant, because } = violation;
-    this.found = { kind: 'violation', invariant, because, schedule: schedule.slice(0, choices), steps, frame };
+    return this.endWith(this.judge.judge(schedule, toTheEnd, this.subject.machine, who));
+  }
+
+  /** The search ends if there is a counterexample. Returns whether there is. */
+  private endWith(found: FullCounterexample | undefined): boolean {
+    if (found === undefined) return false;
+    this.found = found;
     this.ended = 'counterexample';
     return true;
   }

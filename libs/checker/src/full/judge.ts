@@ -5,17 +5,9 @@ import type { Frame, FrameOrigin } from '@s2lab/events';
 import { copyRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
 import { RULES, Verifier } from '@s2lab/invariants';
+import type { FullCounterexample } from './full-counterexample.ts';
+import { deadlockWords } from './full-counterexample.ts';
 import type { Subject } from './subject.ts';
-
-/** A path through the search that breaks a rule: its log, and the first violation in it. */
-export interface Broken {
-  readonly violation: Violation;
-  readonly frame: Frame;
-  /** Steps that the machine made after the prologue. */
-  readonly steps: number;
-  /** Choices of the schedule up to it. */
-  readonly choices: number;
-}
 
 /** Every leaf of the stage-2s, from the roots on. */
 function leaves({ world }: Machine): readonly number[] {
@@ -71,7 +63,7 @@ export class Judge {
    * @param reached the machine of the search, which must have come to the same place
    * @param who each of its actors is in the schedule
    */
-  judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine, who: readonly number[]): Broken | undefined {
+  judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine, who: readonly number[]): FullCounterexample | undefined {
     this.play(schedule);
     if (this.violation() !== undefined) return this.soonest(schedule);
     // Who reads in a page that was freed reads what no state keeps; but that is a violation.
@@ -81,7 +73,7 @@ export class Judge {
       throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
     this.subject.end();
     const violation = this.violation();
-    return violation === undefined ? undefined : this.broken(violation, schedule.length);
+    return violation === undefined ? undefined : this.broken(violation, schedule);
   }
 
   /** The first violation in the log of the machine as it is. */
@@ -92,7 +84,7 @@ export class Judge {
   }
 
   /** What is wrong with a schedule, as soon as it is: once broken, it stays so however it goes on. */
-  private soonest(schedule: readonly number[]): Broken {
+  private soonest(schedule: readonly number[]): FullCounterexample {
     let holds = 0;
     let breaks = schedule.length;
     while (breaks - holds > 1) {
@@ -105,24 +97,33 @@ export class Judge {
     const violation = this.violation();
     if (violation === undefined) throw new Error('a violation is gone when its schedule is played again');
     this.subject.machine.stop(1);
-    return this.broken(violation, breaks);
+    return this.broken(violation, schedule.slice(0, breaks));
   }
 
-  private broken(violation: Violation, choices: number): Broken {
-    const { machine, steps } = this.subject;
-    return {
-      violation,
-      frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) },
-      steps: steps - this.startSteps,
-      choices,
-    };
+  private broken({ invariant, because }: Violation, schedule: readonly number[]): FullCounterexample {
+    return { kind: 'violation', invariant, because, schedule, ...this.played() };
+  }
+
+  /**
+   * What is wrong with a `schedule` that leads where nobody can step and not all are done.
+   * @param reached the machine of the search, there
+   * @param who each of its actors is in the schedule
+   */
+  deadlock(schedule: readonly number[], reached: Machine, who: readonly number[]): FullCounterexample {
+    const because = deadlockWords(reached, (actor) => who[actor]!);
+    return { kind: 'deadlock', invariant: null, because, schedule, ...this.log(schedule) };
   }
 
   /** The log of `schedule`, stopped where it ends. */
   log(schedule: readonly number[]): { readonly frame: Frame; readonly steps: number } {
     this.play(schedule);
+    this.subject.machine.stop(1);
+    return this.played();
+  }
+
+  /** The log of what was played, and the steps of it. */
+  private played(): { readonly frame: Frame; readonly steps: number } {
     const { machine, steps } = this.subject;
-    machine.stop(1);
     return { frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) }, steps: steps - this.startSteps };
   }
 

@@ -4,8 +4,8 @@ import type { Frame } from '@s2lab/events';
 import { copyRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
 import { RULES, Verifier } from '@s2lab/invariants';
-import { actorName } from './actor-names.ts';
-import type { FullCounterexample } from './full-search.ts';
+import type { FullCounterexample } from './full-counterexample.ts';
+import { deadlockWords } from './full-counterexample.ts';
 import { shrink } from './shrink.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
@@ -176,8 +176,8 @@ export class Sampling {
     const { machine } = this.subject;
     const ready = machine.walkers.some(({ actor }) => this.subject.isReady(actor));
     if (!ready && !machine.done) {
-      const waiting = machine.walkers.filter(({ blocked }) => blocked !== 0).map(({ actor }) => actorName(actor, machine.world.vcpus));
-      this.stop('deadlock', null, `nobody can step: ${waiting.join(', ')} wait for ever`, schedule, this.frame());
+      const because = deadlockWords(machine, (actor) => actor);
+      this.stop('deadlock', null, because, schedule, this.frame());
       return;
     }
     if (!ready) this.finish();
