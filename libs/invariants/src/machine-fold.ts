@@ -15,6 +15,9 @@ const TWO_32 = 0x1_0000_0000;
 /** By kind: 1 = one of CLOSING. */
 const closing = Uint8Array.from({ length: KIND_CODES }, (_, kind) => (CLOSING.includes(kind) ? 1 : 0));
 
+/** No rule looks at a kind. */
+const NONE: Handler[] = [];
+
 /** Where violations of all machines are collected: exact counts, and the first ones with their proofs. */
 export interface Ledger {
   readonly violations: Violation[];
@@ -52,8 +55,8 @@ export class MachineFold {
   private readonly cursor = new EventCursor();
   private readonly rules: readonly Rule[];
   private readonly ledger: Ledger;
-  private readonly before: Handler[][] = [];
-  private readonly after: Handler[][] = [];
+  private readonly before = new Array<Handler[]>(KIND_CODES).fill(NONE);
+  private readonly after = new Array<Handler[]>(KIND_CODES).fill(NONE);
   /** By kind: 1 = no rule looks at it and the world keeps nothing of it. */
   private readonly quiet = new Uint8Array(KIND_CODES);
   private readonly atIdle: Handler[] = [];
@@ -67,10 +70,6 @@ export class MachineFold {
     this.origin = origin;
     this.rules = rules;
     this.ledger = ledger;
-    for (let kind = 0; kind < KIND_CODES; kind++) {
-      this.before.push([]);
-      this.after.push([]);
-    }
   }
 
   /** Folds consecutive events, the first of which is number `firstSeq`. */
@@ -207,13 +206,13 @@ export class MachineFold {
     const on: Registrar = {
       before: (kinds, handler) => {
         if (kinds.includes(K.descriptorRead)) throw new TypeError('a rule sees descriptor-read by Registrar.reads only');
-        for (const kind of kinds) this.before[kind]!.push(handler);
+        for (const kind of kinds) this.before[kind] = [...this.before[kind]!, handler];
       },
       reads: (handler) => {
-        this.before[K.descriptorRead]!.push(handler);
+        this.before[K.descriptorRead] = [...this.before[K.descriptorRead]!, handler];
       },
       after: (kinds, handler) => {
-        for (const kind of kinds) this.after[kind]!.push(handler);
+        for (const kind of kinds) this.after[kind] = [...this.after[kind]!, handler];
       },
       disorder: (handler) => {
         this.atDisorder.push(handler);

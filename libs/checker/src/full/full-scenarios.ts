@@ -28,6 +28,8 @@ export interface FullScenario {
   readonly description: string;
   /** The hypervisor at EL2 walks the tables: policies that need the kernel are refused. */
   readonly atEl2?: boolean;
+  /** What is the host's alone is not counted: policies whose walks count every leaf are refused. */
+  readonly leavesUncounted?: boolean;
   build(bounds: FullBounds): Setting;
 }
 
@@ -167,6 +169,13 @@ export const FULL_SCENARIOS: readonly FullScenario[] = [
     description:
       'pKVM: the host takes back the pages of a guest and its blocks are put together again, while it faults on their other pages',
     atEl2: true,
-    build: reclaimAgainstFaults,
+    build: (bounds) => reclaimAgainstFaults('eager', bounds),
+  },
+  {
+    name: 'reclaim-fault-lazy',
+    description: 'pKVM, blocks come back lazily: with the last page of a guest the table is dropped, and the next fault maps the block',
+    atEl2: true,
+    leavesUncounted: true,
+    build: (bounds) => reclaimAgainstFaults('lazy', bounds),
   },
 ];

@@ -36,11 +36,22 @@ export class VcpuTlb {
 /** TLBIs of one actor between their issue and their DSB. */
 export class PendingTlbis {
   count = 0;
-  readonly op = new Uint8Array(PENDING_MAX);
-  readonly stage2 = new Uint16Array(PENDING_MAX);
-  readonly from = new Float64Array(PENDING_MAX);
-  readonly last = new Float64Array(PENDING_MAX);
-  readonly seq = new Float64Array(PENDING_MAX);
+  op = new Uint8Array(8);
+  stage2 = new Uint16Array(8);
+  from = new Float64Array(8);
+  last = new Float64Array(8);
+  seq = new Float64Array(8);
+
+  /** Makes room for one more. */
+  reserve(): void {
+    if (this.count < this.op.length) return;
+    const size = 2 * this.count;
+    this.op = grown(this.op, new Uint8Array(size));
+    this.stage2 = grown(this.stage2, new Uint16Array(size));
+    this.from = grown(this.from, new Float64Array(size));
+    this.last = grown(this.last, new Float64Array(size));
+    this.seq = grown(this.seq, new Float64Array(size));
+  }
 }
 
 /**
@@ -120,6 +131,7 @@ export class TlbShadow {
     const pending = (this.pending[e.actor] ??= new PendingTlbis());
     const n = pending.count;
     if (n === PENDING_MAX) return;
+    pending.reserve();
     const ipa = e.ipa;
     pending.op[n] = e.arg;
     pending.stage2[n] = e.stage2;
