@@ -10,7 +10,7 @@ export interface FuzzTarget {
 }
 
 /** A target that is ready. */
-export interface OpenTarget {
+interface OpenTarget {
   /** Handles the input that `random` makes. @throws what the target may not throw; resolves to whether the input was taken as good */
   run(random: FuzzRandom): boolean | Promise<boolean>;
   close(): Promise<void>;

@@ -6,6 +6,7 @@ import { DirtyLogs } from './dirty-log.ts';
 import type { EventCursor } from './event-cursor.ts';
 import { LockedSlots } from './locked-slots.ts';
 import { FRAME_LIMIT, Tables } from './tables.ts';
+import type { TranslatedWorld } from './tlb.ts';
 import { TlbShadow } from './tlb.ts';
 
 /** Bits of what an actor has open besides walks, in `openOperations`. */
@@ -35,7 +36,7 @@ export const CLOSING: readonly number[] = [K.walkEnded, K.faultHandled, K.guestA
 /**
  * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only `EVOLVERS` change it.
  */
-export class World {
+export class World implements TranslatedWorld {
   readonly vcpus: number;
   readonly pageShift: number;
   readonly pageBytes: number;
