@@ -35,6 +35,7 @@ export class ParquetColumn {
   private readonly page: Uint32Array;
   private readonly chunk = new ByteWriter();
   private rawBytes = 0;
+  private range: { readonly min: number; readonly max: number } | undefined;
 
   constructor(name: string, type: ColumnType) {
     this.name = name;
@@ -51,6 +52,12 @@ export class ParquetColumn {
   /** The memory of rows `from` to `to` - 1 of the page that is being filled; narrower values are written into it as they are. */
   rows(from: number, to: number): Uint32Array {
     return this.page.subarray(this.words * from, this.words * to);
+  }
+
+  /** Tells the least and the greatest of values that were written, for the statistics of the row group; a column without has none. */
+  tellRange(min: number, max: number): void {
+    const { range = { min, max } } = this;
+    this.range = { min: Math.min(range.min, min), max: Math.max(range.max, max) };
   }
 
   /** Ends the page, which has `count` rows. */
@@ -75,15 +82,8 @@ export class ParquetColumn {
     platformCodec.discard(packed);
   }
 
-  /**
-   * The pages of a row group, which has `count` rows and lies at `offset` of the file. Their bytes stay valid until the next page ends.
-   * @param range least and greatest value, for columns that are searched by
-   */
-  endChunk(
-    count: number,
-    offset: number,
-    range: readonly [number, number] | undefined,
-  ): { readonly bytes: Uint8Array; readonly chunk: ColumnChunk } {
+  /** The pages of a row group, which has `count` rows and lies at `offset` of the file. Their bytes stay valid until the next page ends. */
+  endChunk(count: number, offset: number): { readonly bytes: Uint8Array; readonly chunk: ColumnChunk } {
     const bytes = this.chunk.getBytes();
     const metadata: NonNullable<ColumnChunk['meta_data']> = {
       type: TYPES[this.type].type,
@@ -95,12 +95,14 @@ export class ParquetColumn {
       total_compressed_size: BigInt(bytes.byteLength),
       data_page_offset: BigInt(offset),
     };
-    if (range !== undefined) {
-      const [min_value, max_value] = this.words === 2 ? range.map(BigInt) : range;
-      metadata.statistics = { min_value, max_value, null_count: 0n };
+    if (this.range !== undefined) {
+      const { min, max } = this.range;
+      const value = this.words === 2 ? BigInt : Number;
+      metadata.statistics = { min_value: value(min), max_value: value(max), null_count: 0n };
     }
     this.chunk.offset = this.chunk.index = 0;
     this.rawBytes = 0;
+    this.range = undefined;
     return { bytes, chunk: { file_offset: BigInt(offset), meta_data: metadata } };
   }
 }

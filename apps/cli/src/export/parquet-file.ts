@@ -14,24 +14,6 @@ const ROW_GROUP_ROWS = 16 * PAGE_ROWS;
 /** First and last bytes of a Parquet file. @source parquet-format, README.md ("File format") */
 const MAGIC = Buffer.from('PAR1');
 
-/** Least and greatest value of what was seen. */
-class Range {
-  min = Infinity;
-  max = -Infinity;
-
-  include(min: number, max: number): void {
-    this.min = Math.min(this.min, min);
-    this.max = Math.max(this.max, max);
-  }
-
-  take(): [number, number] {
-    const seen: [number, number] = [this.min, this.max];
-    this.min = Infinity;
-    this.max = -Infinity;
-    return seen;
-  }
-}
-
 /**
  * Writes frames as one Parquet file of events: machine, seq, then the columns of an event; kinds by code, their names in the file's metadata.
  * Only `machine` and `seq` have statistics: they are what is searched by.
@@ -43,8 +25,6 @@ export class ParquetWriter {
   private readonly seq = new ParquetColumn('seq', 'u64');
   private readonly events = COLUMNS.map(({ name, type }) => ({ name, column: new ParquetColumn(name, type) }));
   private readonly columns = [this.machine, this.seq, ...this.events.map(({ column }) => column)];
-  private readonly machines = new Range();
-  private readonly seqs = new Range();
   private readonly groups: FileMetaData['row_groups'] = [];
   private offset = MAGIC.byteLength;
   private pageRows = 0;
@@ -94,8 +74,8 @@ export class ParquetWriter {
     }
     const part = sliceRows(rows, from, to);
     for (const { name, column } of this.events) column.rows(begin, end).set(part[name]);
-    this.machines.include(origin.machine, origin.machine);
-    this.seqs.include(firstSeq + from, firstSeq + to - 1);
+    this.machine.tellRange(origin.machine, origin.machine);
+    this.seq.tellRange(firstSeq + from, firstSeq + to - 1);
     this.pageRows = end;
   }
 
@@ -106,14 +86,10 @@ export class ParquetWriter {
   }
 
   private async endGroup(): Promise<void> {
-    const ranges = new Map([
-      [this.machine, this.machines.take()],
-      [this.seq, this.seqs.take()],
-    ]);
     const columns = [];
     let rawBytes = 0n;
     for (const column of this.columns) {
-      const { bytes, chunk } = column.endChunk(this.groupRows, this.offset, ranges.get(column));
+      const { bytes, chunk } = column.endChunk(this.groupRows, this.offset);
       await this.file.writeFile(bytes);
       this.offset += bytes.byteLength;
       rawBytes += chunk.meta_data!.total_uncompressed_size;
@@ -137,7 +113,7 @@ export class ParquetWriter {
         { key: 'schema_version', value: String(SCHEMA_VERSION) },
         { key: 'kinds', value: JSON.stringify(kinds) },
       ],
-      metadata_length: 0, // of files that were read
+      metadata_length: 0, // known of a file that was read
     });
     end.appendBytes(MAGIC);
     return end.getBytes();
