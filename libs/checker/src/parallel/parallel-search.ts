@@ -44,7 +44,7 @@ const ROUND = { later: 4096, atOnce: 512 } as const;
 const PATHS = 256;
 /** Choices on a path beyond the way to where it begins. */
 const PATH_MAX = 400;
-/** Steps that may wait for a path that judges them, whatever the number of states. */
+/** Steps that may wait for a path that judges them, above one for each state: the longer they wait, the more of them one path comes by. */
 const UNJUDGED_LEAST = 200;
 /** The choice that an end counts as: comes after all others. */
 const END = CHOICES - 1;
@@ -133,7 +133,7 @@ export class ParallelSearch {
     if (this.ended !== undefined) return false;
     const waiting = this.unjudged.count + this.ends.length;
     if (waiting === 0) this.judging = false;
-    else if (this.judging || this.stopping !== undefined || waiting > UNJUDGED_LEAST + (this.tree.size >> 1)) return this.judgeSome();
+    else if (this.judging || this.stopping !== undefined || waiting > UNJUDGED_LEAST + this.tree.size) return this.judgeSome();
     if (this.stopping !== undefined) return this.stop(this.stopping);
     const ids = this.nextStates();
     if (ids.length > 0) await this.expand(ids);
