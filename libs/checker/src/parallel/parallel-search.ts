@@ -1,13 +1,12 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
-import { CanonicalForm } from '../full/canonical-form.ts';
-import { chosen, settle } from '../full/choices.ts';
+import type { CanonicalForm } from '../full/canonical-form.ts';
+import { chosen } from '../full/choices.ts';
+import { Exploration } from '../full/exploration.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import type { FullReduction } from '../full/full-search.ts';
-import { MachineStates } from '../full/machine-states.ts';
-import { StaleLinks } from '../full/stale-links.ts';
+import type { MachineStates } from '../full/machine-states.ts';
 import type { Setting } from '../full/subject.ts';
-import { Subject } from '../full/subject.ts';
 import { UnjudgedSteps } from '../full/unjudged-steps.ts';
 import { Round } from './round.ts';
 import { distributeSearch, gatherSearch } from './gathered-search.ts';
@@ -92,15 +91,11 @@ export class ParallelSearch {
    * @throws RangeError when the machine cannot be built
    */
   constructor(setting: Setting, policy: ReclaimPolicy, options: ParallelSearchOptions, shares: number) {
-    const subject = new Subject(setting, policy);
-    if (options.reduce.includes('local-steps')) settle(subject);
-    subject.clearDead();
-    const stale = new StaleLinks(subject.machine.world.actors);
-    const unnamed = { tables: options.reduce.includes('tables'), walkers: options.reduce.includes('walkers') };
+    const { subject, form, states } = new Exploration(setting, policy, options.reduce);
     this.options = options;
     this.actors = subject.machine.world.actors;
-    this.form = new CanonicalForm(subject, stale, unnamed);
-    this.states = new MachineStates(subject, stale, this.form);
+    this.form = form;
+    this.states = states;
     this.unjudged = new UnjudgedSteps(subject.choices);
     this.orders = Array.from({ length: shares }, () => this.form.orders.map((_, number) => number));
     this.tree = new StateTree(shares, this.form.orders, this.states.firstOrder);

@@ -1,16 +1,15 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import { StateStore } from '@s2lab/small-models';
-import { CanonicalForm } from '../full/canonical-form.ts';
-import { advance, goOn, settle } from '../full/choices.ts';
+import type { CanonicalForm } from '../full/canonical-form.ts';
+import { advance } from '../full/choices.ts';
+import { Exploration } from '../full/exploration.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import type { FullReduction } from '../full/full-search.ts';
 import { InternedWords } from '../full/interned-words.ts';
-import { Judge } from '../full/judge.ts';
-import { MachineStates } from '../full/machine-states.ts';
-import { StaleLinks } from '../full/stale-links.ts';
+import type { Judge } from '../full/judge.ts';
+import type { MachineStates } from '../full/machine-states.ts';
 import type { Setting } from '../full/subject.ts';
-import { Subject } from '../full/subject.ts';
 import { hearKey, keyFingerprint, PieceHearer, PieceTeller, rowFingerprint, tellKey } from './told-pieces.ts';
 
 /** What one thread does of a search. */
@@ -87,13 +86,11 @@ const UNKNOWN = 0xffff_ffff;
 export class SearchShare {
   private readonly place: SharePlace;
   private readonly turns: boolean;
-  private readonly subject: Subject;
-  private readonly stale: StaleLinks;
+  private readonly machine: Exploration;
   private readonly form: CanonicalForm;
   private readonly states: MachineStates;
   private readonly store: StateStore;
   private readonly judges: Judge;
-  private readonly reduces: boolean;
   private readonly judgesOnce: boolean;
   /** Keys that fall to this share. */
   private readonly seen = new InternedWords();
@@ -113,19 +110,12 @@ export class SearchShare {
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: ShareOptions, place: SharePlace) {
     this.place = place;
     this.turns = options.turns;
-    this.subject = new Subject(setting, policy);
-    const other = new Subject(setting, policy);
-    this.reduces = options.reduce.includes('local-steps');
     this.judgesOnce = options.reduce.includes('judge-once');
-    for (const subject of [this.subject, other]) if (this.reduces) settle(subject);
-    this.subject.clearDead();
-    if (this.reduces) other.clearDead();
-    this.stale = new StaleLinks(this.subject.machine.world.actors);
-    const unnamed = { tables: options.reduce.includes('tables'), walkers: options.reduce.includes('walkers') };
-    this.form = new CanonicalForm(this.subject, this.stale, unnamed);
-    this.states = new MachineStates(this.subject, this.stale, this.form);
+    this.machine = new Exploration(setting, policy, options.reduce);
+    this.states = this.machine.states;
+    this.form = this.machine.form;
     this.ordersTold = this.form.orders.length;
-    this.judges = new Judge(other, workload, options.except, (actor) => (this.reduces ? advance(other, actor, true) : goOn(other, actor)));
+    this.judges = this.machine.judge(workload, options.except);
     this.row = new Uint32Array(this.states.words + 1);
     this.store = new StateStore(this.row.length, options.maxBytes);
     const partners = Array.from({ length: place.count + 1 }, (_, n) => n);
@@ -169,7 +159,8 @@ export class SearchShare {
 
   /** Makes all steps from one state. Returns how many there are, or STUCK. */
   private expandOne(id: number, firstStep: number): number {
-    const { states, store, subject } = this;
+    const { states, store } = this;
+    const { subject, stale, reduces } = this.machine;
     const { machine } = subject;
     const at = id * store.words;
     const last = store.data[at + states.words]!;
@@ -186,8 +177,8 @@ export class SearchShare {
       const fresh = !this.judgesOnce || drains;
       if (!fresh) this.tellKey(actor, firstStep + actor);
       machine.columns.clear();
-      advance(subject, actor, this.reduces);
-      this.stale.fold(machine.columns, 0);
+      advance(subject, actor, reduces);
+      stale.fold(machine.columns, 0);
       const order = states.note();
       const turn = drains ? last : 1 + this.form.orders[order]!.indexOf(actor);
       const preempts = goesOn && !drains && actor + 1 !== last;
@@ -290,7 +281,8 @@ export class SearchShare {
 
   /** Judges paths, which lead to states of this share, until one is broken; see `PathList` for the words. */
   judge(paths: Int32Array): Judgement {
-    const { subject, states, store } = this;
+    const { states, store } = this;
+    const { subject } = this.machine;
     const from = new StateWords();
     from.open(paths);
     while (from.length < paths.length) {
