@@ -43,8 +43,11 @@ const ROUND = { later: 4096, atOnce: 512 } as const;
 const PATHS = 256;
 /** Choices on a path beyond the way to where it begins. */
 const PATH_MAX = 400;
-/** Steps that may wait for a path that judges them, above one for each state: the longer they wait, the more of them one path comes by. */
-const UNJUDGED_LEAST = 200;
+/**
+ * Steps that may wait for a path that judges them: so many, and so many for each state. The longer they wait, the more of them one path comes by, and
+ * the later a violation is met.
+ */
+const UNJUDGED = { least: 200, share: 0.75 } as const;
 /** The choice that an end counts as: comes after all others. */
 const END = CHOICES - 1;
 
@@ -128,7 +131,8 @@ export class ParallelSearch {
     if (this.ended !== undefined) return false;
     const waiting = this.unjudged.count + this.ends.length;
     if (waiting === 0) this.judging = false;
-    else if (this.judging || this.stopping !== undefined || waiting > UNJUDGED_LEAST + this.tree.size) return this.judgeSome();
+    else if (this.judging || this.stopping !== undefined || waiting > UNJUDGED.least + UNJUDGED.share * this.tree.size)
+      return this.judgeSome();
     if (this.stopping !== undefined) return this.stop(this.stopping);
     const ids = this.nextStates();
     if (ids.length > 0) await this.expand(ids);
