@@ -133,6 +133,25 @@ test('a walker that read an empty slot and then, beside it, the link to a table 
   assert.deepEqual(counts, { I1: 1 });
 });
 
+test('walkers that read in turn are each caught at the first read after their table was made anew, and only then', () => {
+  const t = trace().map(0, 0x4000_0000, 0x8000_0000);
+  for (const walker of [2, 3]) t.as(walker).beginWalk('leaf', 0x4000_0000, 0x1000).read(0, 1).read(1, 0).read(2, 0);
+  for (const slot of [5, 6, 7]) t.as(2).read(2, slot).as(3).read(2, slot);
+  t.map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).reuse(2).map(0, 0x4000_0000, 0x8000_0000);
+  const from = t.events.length;
+  const { violations } = judge(t.as(2).read(2, 5).as(3).read(2, 5).stop().frames(4096), { rules: ['I1'] }).finish();
+  assert.deepEqual(
+    violations.map(({ seq }) => seq),
+    [from, from + 1],
+  );
+});
+
+test('a walker that leaves its read-side section is caught at its next read in the table that it read all along', () => {
+  const t = trace().map(0, 0x4000_0000, 0x8000_0000);
+  t.as(2).beginWalk('leaf', 0x4000_0000, 0x1000, 0, true).enter().read(0, 1).read(0, 2).leave();
+  assert.deepEqual(judge(t.read(0, 3).stop().frames(4096), { rules: ['I9'] }).finish().counts, { I9: 1 });
+});
+
 test('a rule that asks for each single descriptor read is refused: it gets one for a run of them', () => {
   const greedy: Rule = { ...RULES[0]!, attach: ({ on }) => on.before([K.descriptorRead], () => {}) };
   const ledger = { violations: [], counts: new Map<string, number>(), maxViolations: 1, log: 'LOG' };
