@@ -1,9 +1,9 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Frame } from '@s2lab/events';
-import { K } from '@s2lab/events';
+import { copyRows, K } from '@s2lab/events';
 import { framesOf, lifeOfAStage2, trace } from '@s2lab/testkit';
-import { formatVerdict, needsBreak, RULES, Verifier } from './index.ts';
+import { formatVerdict, needsBreak, RULES, UNREAD_COLUMNS, Verifier } from './index.ts';
 import { MachineFold } from './machine-fold.ts';
 import type { Rule } from './rule.ts';
 
@@ -86,6 +86,15 @@ test('the verdict does not depend on where frames are cut', () => {
   const frames = trace().map(0, 0x4000_0000, 0x8000_0000).map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).as(1).read(2, 5).read(2, 6).stop();
   const whole = judge(frames.frames(1000)).finish();
   for (const rows of [1, 2, 3, 17]) assert.deepEqual(judge(frames.frames(rows)).finish(), whole);
+});
+
+test('columns that are said to be unread have no part in the verdict', () => {
+  for (const frames of [lifeOfAStage2().frames(64), manyViolations(5)]) {
+    const altered = frames.map((frame) => ({ ...frame, rows: copyRows(frame.rows) }));
+    for (const { rows } of altered)
+      for (const name of UNREAD_COLUMNS) for (let i = 0; i < rows[name].length; i++) rows[name][i] = 77 * i + 5;
+    assert.deepEqual(judge(altered).finish(), judge(frames).finish());
+  }
 });
 
 test('a report names the invariant, the event, the reason and every event of the proof in words', () => {
