@@ -90,6 +90,7 @@ describe('a log written as a casemate trace', () => {
         'a break whose TLBI is not broadcast',
         'a TLBI of the wrong VMID',
         'a TLBI before the store is visible',
+        'a table freed before the flush of its link',
         'stage-1 entries left after the stage-2 TLBI',
         'the output address of a live page changes',
         'the memory type of a live page changes',

@@ -295,10 +295,15 @@ test('pKVM, lazily: the table that the last page of a guest leaves is dropped, a
     assert.equal(found.invariant, except.length === 0 ? 'I9' : 'I1');
   }
   const setting = FULL_SCENARIOS.find((each) => each.name === name)!.build(GUESTS);
-  const options = { order: 'bfs', reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29 } as const;
-  const unflushed = new FullSearch({ ...setting, prepare: lacksFlushes }, rwlock, name, options);
-  while (unflushed.advance(1000));
-  const { invariant, frame } = unflushed.counterexample()!;
+  const broken = (except: readonly string[]) => {
+    const options = { order: 'bfs', reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29, except } as const;
+    const unflushed = new FullSearch({ ...setting, prepare: lacksFlushes }, rwlock, name, options);
+    while (unflushed.advance(1000));
+    return unflushed.counterexample()!;
+  };
+  // Some table is freed while its link may be cached; and to this one a hardware walk does come.
+  assert.equal(broken([]).invariant, 'I3');
+  const { invariant, frame } = broken(['I3']);
   assert.equal(invariant, 'I2');
   const dropped = Array.from(frame.rows.kind.subarray(0, frame.rows.length), (kind, i) => kind === K.tableUnlinked && frame.rows.aux[i]);
   assert.ok(dropped.includes(UNLINK_CAUSE.idle));

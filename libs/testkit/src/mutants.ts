@@ -98,6 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a TLBI before the store is visible',
     frames: () => edited((events) => dropBefore(events, 'dsb-completed', 'tlbi-issued', (e) => e.pages === 512)),
   },
+  { invariant: 'I3', name: 'a table freed before the flush of its link', frames: () => freedBeforeFlush().frames() },
   {
     invariant: 'I3',
     name: 'stage-1 entries left after the stage-2 TLBI',
@@ -398,6 +399,14 @@ function collapseInPlace(): Trace {
   const t = trace().map(0, IPA, PA).as(0).lock('read').beginWalk('map', IPA, MIB2, PA, true).enter().read(1, 0);
   t.write('swap', 1, 0, leafDescriptor(PA, 2)).leave().dsb('ishst').endWalk().unlock('read');
   return t.reclaim(2).stop();
+}
+
+/** The last page of a table is unmapped, and the table freed; only then its link is flushed. */
+function freedBeforeFlush(): Trace {
+  const t = trace().map(0, IPA, PA);
+  t.as(t.vmm).lock('write').beginWalk('unmap', IPA, 0x1000).write('store', 2, 0, 0n).flushIpa(IPA, 3).put(2);
+  t.write('store', 1, 0, 0n).put(1).put(2).free(2).flushIpa(IPA, -1);
+  return t.endWalk().unlock('write').stop();
 }
 
 /** vCPU 1 locks a slot, vCPU 2 makes it. */

@@ -38,9 +38,10 @@ export const breakBeforeMake: Rule = {
   prose:
     'A valid descriptor that hardware can reach changes its output address, size, memory type, shareability or contiguous hint, or its ' +
     'next-level table, only through an invalid descriptor, a DSB, a TLBI of the right scope and a DSB ISH. A descriptor that was made invalid is ' +
-    'flushed before anything valid covers its addresses again, and at the latest when the walker that did it has nothing open any more.',
+    'flushed before anything valid covers its addresses again, before a table that it led to is freed, and at the latest when the walker that did ' +
+    'it has nothing open any more.',
   source:
-    'Arm ARM DDI 0487, "Using break-before-make when updating translation table entries", "TLB maintenance operations"; Linux hyp/pgtable.c stage2_try_break_pte(), nvhe/tlb.c',
+    'Arm ARM DDI 0487, "Using break-before-make when updating translation table entries", "TLB maintenance operations"; Linux hyp/pgtable.c stage2_try_break_pte(), stage2_unmap_put_pte(), nvhe/tlb.c',
   state: 'ranges of addresses whose old translation may be cached, each with how far its invalidation has come',
   attach(site) {
     const { on, world } = site;
@@ -51,6 +52,9 @@ export const breakBeforeMake: Rule = {
     });
     on.before([K.dsbCompleted], (e) => {
       if (pending.count > 0) pending.barrier(e.actor, e.arg);
+    });
+    on.before([K.tableFreed], (e) => {
+      if (pending.count > 0 && e.place >= 0) freed(site, pending, e);
     });
     on.before([K.stage2Destroyed], (e) => {
       for (let i = pending.count - 1; i >= 0; i--) if (pending.stage2[i] === e.stage2) pending.remove(i);
@@ -107,6 +111,19 @@ function madeTooSoon(site: RuleSite, pending: PendingFlushes, i: number, e: Even
   const missing = MISSING[pending.stage[i]!]!;
   site.report(e, () => ({
     because: `a valid descriptor covers ${hexAddress(pending.from[i]!)} again while its old translation may still be cached: ${missing}`,
+    witness: [breakWords(site, pending, i)],
+  }));
+  pending.remove(i);
+}
+
+/** A table page goes back to the allocator: whoever unlinked it has flushed the link, or hardware may still go by it into what the page becomes. */
+function freed(site: RuleSite, pending: PendingFlushes, e: EventCursor): void {
+  const unlinkedAt = site.world.tables.unlinkedAt[e.place]!;
+  const i = pending.unlinkOf(unlinkedAt);
+  if (i < 0) return;
+  const missing = MISSING[pending.stage[i]!]!;
+  site.report(e, () => ({
+    because: `table ${e.table} was freed while hardware may still have its link cached: ${missing}`,
     witness: [breakWords(site, pending, i)],
   }));
   pending.remove(i);

@@ -93,6 +93,12 @@ export class PendingFlushes {
     return -1;
   }
 
+  /** First record of the table descriptor that event `seq` overwrote, or -1. */
+  unlinkOf(seq: number): number {
+    for (let i = 0; i < this.count; i++) if (this.table[i] === 1 && this.since[i] === seq) return i;
+    return -1;
+  }
+
   /** A DSB of `actor` completed. */
   barrier(actor: number, domain: number): void {
     if (domain !== DSB.ish && domain !== DSB.ishst) return;
