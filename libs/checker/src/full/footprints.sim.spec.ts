@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { policyByName } from '@s2lab/policies';
 import { advance, settle } from './choices.ts';
 import { Footprint } from './footprints.ts';
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';

@@ -1,7 +1,7 @@
 import { ACCESS } from '@s2lab/events';
 import type { CoalesceMode } from '@s2lab/engine';
 import { COMMAND } from '@s2lab/engine';
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 import type { Request } from './script.ts';
 import type { Setting } from './subject.ts';
 
