@@ -43,6 +43,8 @@ function pairsThatCommute(scenario: string, policy: string, bounds: FullBounds, 
     const commuting = ready.flatMap((a) =>
       ready.filter((b) => a < b && footprints[a]!.commutes(footprints[b]!)).map((b) => [a, b] as const),
     );
+    for (const a of ready)
+      for (const b of ready) assert.equal(footprints[a]!.commutes(footprints[b]!), footprints[b]!.commutes(footprints[a]!));
     for (const [a, b] of commuting) {
       const ends = [
         [a, b],

@@ -108,7 +108,8 @@ export class Footprint {
   private disturbs(other: Footprint): boolean {
     const { writtenTable: table, writtenSlot: slot } = this;
     if (table === NONE) return false;
-    if (slot === WHOLE) return [other.readTable, other.leadsTo, other.writtenTable, other.heldTable].includes(table);
+    const touches = other.readTable === table || other.leadsTo === table || other.writtenTable === table || other.heldTable === table;
+    if (slot === WHOLE) return touches;
     return (other.readTable === table && other.readSlot === slot) || (other.writtenTable === table && other.writtenSlot === slot);
   }
 
