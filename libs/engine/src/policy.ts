@@ -10,6 +10,12 @@ import type { World } from './world.ts';
  */
 export const HOOK = { done: 0, again: 1, restart: 2, wait: 3, reclaim: 4, held: 5 } as const;
 
+/**
+ * What a hook touches beside what is the walker's own (its words, its section), which other walkers' hooks do not look at but only the reclaim
+ * worker: the link by which it came to the table at hand, how many hold that table, or anything. Bits.
+ */
+export const TOUCHES = { own: 0, link: 1, holders: 2, anything: 4 } as const;
+
 /** What a policy needs and allows. A machine that cannot give it refuses the policy by name. */
 export interface PolicyCapabilities {
   /** Needs RCU, which does not exist at EL2. */
@@ -98,6 +104,11 @@ export interface ReclaimPolicy {
   descend(machine: PolicyMachine, walker: Walker, table: number): number;
   /** A shared walk leaves `table`. */
   ascend(machine: PolicyMachine, walker: Walker, table: number): number;
+  /**
+   * What the next call of a hook that `walker` is about to make touches (TOUCHES); of `unlinked`, that it touches nothing but the holders of the table.
+   * Absent = anything. The checker leaves schedules out that differ in the order of hooks that do not touch the same.
+   */
+  touches?(machine: PolicyMachine, walker: Walker): number;
   /** The sub-tree under `table` was unlinked and flushed. HOOK.done: `defersFrees` says what becomes of it; HOOK.held: its last holder frees it. */
   unlinked(machine: PolicyMachine, walker: Walker, table: number): number;
   /** A page goes back to the allocator when its last holder lets go, be it a walker that came by an old link (`machine.releaseTable`). */

@@ -300,12 +300,26 @@ export function refusingSizes<T>(begin: () => T): T {
   }
 }
 
-/** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
-export function reductionsOf({ reduce, liveness, bounds }: FullCheckOptions): readonly FullReduction[] {
-  if (!reduce) return [];
+/** What a check leaves out; a plain one nothing. */
+export function reductionsOf(options: FullCheckOptions): readonly FullReduction[] {
+  const { reduce, liveness, bounds, order, bitStateBytes } = options;
   // Stores that are held back name actors and tables as they are.
-  if ((bounds.memory ?? 'sc') !== 'sc') return FULL_REDUCTIONS.filter((each) => each !== 'walkers' && each !== 'tables');
-  return liveness ? FULL_REDUCTIONS.filter((each) => each !== 'walkers') : FULL_REDUCTIONS;
+  const late = (bounds.memory ?? 'sc') !== 'sc';
+  const sleeps = order === 'dfs' && bitStateBytes === undefined && fullScenario(options.scenario).atEl2 !== true;
+  return FULL_REDUCTIONS.filter((each) => {
+    switch (each) {
+      case 'tables':
+        return reduce && !late;
+      // A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names.
+      case 'walkers':
+        return reduce && !late && !liveness;
+      // The graph in which loops are looked for has every step of every state.
+      case 'sleep-sets':
+        return reduce && !late && !liveness && sleeps;
+      default:
+        return reduce;
+    }
+  });
 }
 
 /**

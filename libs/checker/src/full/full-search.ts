@@ -11,6 +11,7 @@ import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { MachineStates } from './machine-states.ts';
 import { SearchTree } from './search-tree.ts';
+import { SleepSets } from './sleep-sets.ts';
 import type { Way } from './search-tree.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
@@ -26,12 +27,13 @@ export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
 
 /**
  * What a search need not see: `local-steps` (local-steps.ts), `judge-once` (`Judge`), `tables` and `walkers` (canonical-form.ts: states that
- * differ in the names of table pages, or of walkers with the same to do, are one).
+ * differ in the names of table pages, or of walkers with the same to do, are one), and in order `dfs` `sleep-sets` (sleep-sets.ts: steps that commute
+ * with what was done before them).
  */
-export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers';
+export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers' | 'sleep-sets';
 
 /** All of them. */
-export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers'];
+export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers', 'sleep-sets'];
 
 /** How to search the schedules of a machine. */
 export interface FullSearchOptions {
@@ -81,6 +83,7 @@ export class FullSearch {
   /** Whether many steps are judged by one path, some time after they were made; then a violation is not the first one. */
   private readonly judgesLater: boolean;
   private readonly unjudged: UnjudgedSteps;
+  private readonly sleep: SleepSets | undefined;
   /** Of the present state. */
   private order: number;
   private head = 0;
@@ -113,6 +116,9 @@ export class FullSearch {
     this.states = new MachineStates(this.subject, this.stale, this.form);
     this.order = this.states.firstOrder;
     this.judge = new Judge(other, workload, options.except ?? [], (actor) => (reduce ? advance(other, actor, true) : goOn(other, actor)));
+    // The fewest choices, or preemptions, may be those of a way that is left out; stores that are held back, and hypervisors, touch what no footprint tells.
+    const sleeps = options.order === 'dfs' && options.reduce.includes('sleep-sets') && machine.buffers === undefined;
+    if (sleeps && machine.hypervisor === undefined) this.sleep = new SleepSets(this.subject);
     this.row = new Uint32Array(this.states.words + 1);
     this.tree = new SearchTree(this.row.length, options.maxBytes, this.form.orders, this.order);
     this.store = this.tree.store;
@@ -125,7 +131,7 @@ export class FullSearch {
 
   /** Bytes that the stored states take: rows, pieces, and what has been judged. */
   get bytes(): number {
-    return this.tree.bytes + this.states.bytes + this.seen.bytes;
+    return this.tree.bytes + this.states.bytes + this.seen.bytes + (this.sleep?.bytes ?? 0);
   }
 
   /** Expands at most `states` states. Returns whether there is more to do. */
@@ -153,12 +159,13 @@ export class FullSearch {
   private putBack(id: number): void {
     const { order } = this.options;
     if (order === 'bfs') this.head -= 1;
+    else if (this.sleep !== undefined && this.store.isExpanded(id)) this.sleep.putBack(id);
     else (order === 'dfs' ? this.stack : this.turn).push(id);
   }
 
   private nextState(): number | undefined {
     const { order } = this.options;
-    if (order === 'dfs') return this.stack.pop();
+    if (order === 'dfs') return this.stack.pop() ?? this.sleep?.next();
     if (order === 'bfs') {
       this.head += 1;
       return this.head > this.store.size ? undefined : this.head - 1;
@@ -216,6 +223,7 @@ export class FullSearch {
       for (const id of list) into.put(id);
     }
     for (const count of [this.head, this.transitions, this.judged, this.preemptionsSeen]) into.putWide(count);
+    this.sleep?.save(this.store.size, into);
     return into.copy();
   }
 
@@ -239,6 +247,7 @@ export class FullSearch {
     this.transitions = from.getWide();
     this.judged = from.getWide();
     this.preemptionsSeen = from.getWide();
+    this.sleep?.restore(this.store.size, from);
   }
 
   /** The graph of the states, once all have been seen. */
@@ -310,19 +319,22 @@ export class FullSearch {
       return;
     }
     const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
+    const taken = this.sleep?.begin(id, ready) ?? ready;
     for (let actor = 0; actor < choices; actor += 1) {
-      if ((ready & (1 << actor)) === 0) continue;
+      if ((taken & (1 << actor)) === 0) continue;
       states.load(store.data, at);
       const fresh = this.isFresh(actor);
       machine.columns.clear();
       if (!this.advances(actor)) return;
       this.stale.fold(machine.columns, 0);
+      const { moved } = subject;
       this.order = states.note();
       this.transitions += 1;
       if (fresh && !this.judgesLater && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
       const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;
-      const to = this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0);
+      const asleep = this.sleep?.pass(actor, moved, this.form.orders[this.order]!) ?? 0;
+      const to = this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0, asleep);
       if (fresh && this.judgesLater) this.unjudged.add(id, actor, { to, order: this.order });
     }
   }
@@ -353,8 +365,8 @@ export class FullSearch {
     return seen.intern(key) === before;
   }
 
-  /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there. */
-  private add(parent: number, actor: number, turn: number, preempted: 0 | 1): number {
+  /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there; `asleep` sleep. */
+  private add(parent: number, actor: number, turn: number, preempted: 0 | 1, asleep = 0): number {
     const { store, states, row, tree } = this;
     const bounds = this.options.order === 'preemptions';
     row.set(states.present);
@@ -363,8 +375,10 @@ export class FullSearch {
     if (id < 0) {
       // It waits for its turn after a preemption, and now there is a way without.
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
+      this.sleep?.met(~id, asleep, store.isExpanded(~id));
       return ~id;
     }
+    this.sleep?.stored(id, parent, asleep);
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
     return id;

@@ -1,6 +1,6 @@
 import { K, LOCK_MODE } from '@s2lab/events';
 import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
-import { HOOK } from '@s2lab/engine';
+import { HOOK, TOUCHES } from '@s2lab/engine';
 
 /*
  * The words: what each actor announces (epoch + 1, 0 = it reads no tables), then what each actor read of the global epoch on its way in
@@ -59,6 +59,7 @@ export const epoch: ReclaimPolicy = {
   tracksTables: false,
   descend: () => HOOK.done,
   ascend: () => HOOK.done,
+  touches: () => TOUCHES.own,
   unlinked: () => HOOK.done,
   countsHolders: false,
   locksTeardown: false,

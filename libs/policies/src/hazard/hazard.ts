@@ -1,6 +1,6 @@
 import { K, LOCK_MODE } from '@s2lab/events';
 import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
-import { HOOK } from '@s2lab/engine';
+import { HOOK, TOUCHES } from '@s2lab/engine';
 
 /** Hazard pointers of an actor: one per level, 0…3. */
 const LEVELS = 4;
@@ -63,6 +63,11 @@ export const hazard: ReclaimPolicy = {
   ascend(machine: PolicyMachine, walker: Walker, table: number): number {
     clear(machine, walker, table);
     return HOOK.done;
+  },
+
+  touches(machine: PolicyMachine, walker: Walker): number {
+    const validates = machine.policyWords(walker)[phaseAt(machine.world.actors, walker.actor)] === PHASE.validate;
+    return validates ? TOUCHES.link : TOUCHES.own;
   },
 
   unlinked: () => HOOK.done,

@@ -1,6 +1,6 @@
 import { K, LOCK_MODE } from '@s2lab/events';
 import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
-import { HOOK } from '@s2lab/engine';
+import { HOOK, TOUCHES } from '@s2lab/engine';
 
 /**
  * RCU (design row D2), what KVM does since Linux 6.2: shared walks lie in a read-side section; an unlinked sub-tree is left untouched
@@ -31,6 +31,7 @@ export const rcu: ReclaimPolicy = {
 
   descend: () => HOOK.done,
   ascend: () => HOOK.done,
+  touches: () => TOUCHES.own,
   unlinked: () => HOOK.done,
   countsHolders: false,
   locksTeardown: false,

@@ -1,6 +1,6 @@
 import { K, LOCK_MODE } from '@s2lab/events';
 import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
-import { HOOK } from '@s2lab/engine';
+import { HOOK, PC, TOUCHES } from '@s2lab/engine';
 
 /** What the actor does next on its way into a table: take a reference, read the link again, or drop the reference. One word an actor. */
 const PHASE = { take: 0, validate: 1, drop: 2 } as const;
@@ -51,6 +51,14 @@ export const refs: ReclaimPolicy = {
 
   ascend(machine: PolicyMachine, walker: Walker, table: number): number {
     return lastOut(machine, walker, table) ? HOOK.reclaim : HOOK.done;
+  },
+
+  /** Whoever drops the last reference may free. */
+  touches(machine: PolicyMachine, walker: Walker): number {
+    if (walker.pc === PC.mapRetire) return TOUCHES.holders;
+    const phase = walker.pc === PC.walkDescend ? machine.policyWords(walker)[walker.actor] : PHASE.drop;
+    if (phase === PHASE.validate) return TOUCHES.link;
+    return phase === PHASE.drop && machine.world.pages.holders[walker.table]! <= 1 ? TOUCHES.anything : TOUCHES.holders;
   },
 
   unlinked(machine: PolicyMachine, walker: Walker, table: number): number {
