@@ -10,7 +10,8 @@ import { ParquetWriter } from '../src/export/parquet-file.ts';
 import { PerfettoTrace } from '../src/export/perfetto-trace.ts';
 import { writeMigrations } from './migrations.ts';
 
-const ROUNDS = 3;
+/** The first ones are slower by what V8 compiles in them. */
+const ROUNDS = 6;
 
 const folder = await mkdtemp(join(tmpdir(), 's2lab-bench-'));
 const log = join(folder, 'log.arrow');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -205,6 +205,23 @@ test('a part of a log is replayed and exported as the whole says it, and what li
   writeFileSync(join(dir, 'hurt.arrow'), bytes);
   assert.equal((await s2lab(['replay', 'hurt.arrow', '--machine', '0'], dir)).status, 2);
   assert.deepEqual(await s2lab(['replay', 'hurt.arrow', ...range], dir), part);
+});
+
+test('an export replaces a file only when it is told to, and says which file it cannot write', async () => {
+  for (const format of ['jsonl', 'perfetto', 'parquet', 'casemate']) {
+    const args = ['export', 'a.arrow', '--format', format, '-o', `again.${format}`];
+    assert.equal((await s2lab(args, dir)).status, 0);
+    const refused = await s2lab(args, dir);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /^s2lab: EEXIST: file already exists, open 'again\.[a-z]+'\n$/);
+    assert.equal((await s2lab([...args, '--force'], dir)).status, 0);
+
+    // A limit on the size of files stands in for a full disk.
+    const full = ['-c', `ulimit -f 1; exec "$0" "$@"`, process.execPath, BIN, ...args, '--force'];
+    const { status, stderr } = spawnSync('sh', full, { cwd: dir, encoding: 'utf8' });
+    assert.equal(status, 2);
+    assert.match(stderr, new RegExp(`^s2lab: export: again\\.${format} cannot be written \\([^\n]+\\)\n$`));
+  }
 });
 
 test('a replay goes on at the speed that is asked for: what is due much later is not printed yet', async () => {

@@ -51,9 +51,9 @@ export function standardOutput(): LineWriter {
   };
 }
 
-/** Lines to a new file. @throws the operating system’s error when it exists or cannot be made */
-export function newFile(path: string): LineWriter {
-  const file = openSync(path, 'wx');
+/** Lines to a new file. @throws the operating system’s error when it exists (unless `overwrite`) or cannot be made */
+export function newFile(path: string, overwrite: boolean): LineWriter {
+  const file = openSync(path, overwrite ? 'w' : 'wx');
   let chunk = '';
   const flush = (): void => {
     writeSync(file, chunk);

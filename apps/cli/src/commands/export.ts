@@ -63,7 +63,8 @@ async function exportLog(log: string, options: ExportOptions): Promise<void> {
     await writer.close();
   } catch (error) {
     if (begun) await rm(options.output!, { force: true }); // half a file would be taken for a whole one
-    throw error;
+    if (!isFailedWrite(error) || options.output === undefined) throw error;
+    throw new UsageError(`export: ${options.output} cannot be written (${error.message})`, { cause: error });
   } finally {
     progress.end();
     await source.close();
@@ -71,6 +72,11 @@ async function exportLog(log: string, options: ExportOptions): Promise<void> {
   if (options.json === true) sayJson(done);
   else if (options.output !== undefined) say(`${options.output}: ${compact(done.events)} events`);
   if (done.damages > 0) process.exitCode = 2;
+}
+
+/** Whether the operating system refused a write, for which it does not say to which file. */
+function isFailedWrite(error: unknown): error is Error {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'write';
 }
 
 async function* readable(source: EventSource, onDamage: () => void): AsyncGenerator<Frame> {
@@ -143,7 +149,7 @@ async function casemateWriter(options: ExportOptions): Promise<FrameWriter> {
 }
 
 function jsonlWriter(options: ExportOptions): FrameWriter {
-  const out = options.output === undefined ? standardOutput() : newFile(options.output);
+  const out = options.output === undefined ? standardOutput() : newFile(options.output, options.force === true);
   return {
     write: async ({ origin, firstSeq, rows }) => {
       for (let i = 0; i < rows.length; i += 1) await out.write(JSON.stringify(decodeEvent(rows, i, firstSeq + i, origin.machine)));
