@@ -82,6 +82,50 @@ test('a search that met a limit is kept and gone on with; a file that is damaged
   }
 });
 
+test('one search in several threads answers what one thread answers, and goes on with what another number of threads has kept', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 's2lab-check-'));
+  const bounds = ['--walkers', '1', '--no-hardware', '--json', '--strategy', 'bfs'];
+  const answered = async (...args: string[]) => {
+    const { status, stdout, stderr } = await s2lab(['check', ...args, ...bounds], folder);
+    const { judgedPaths, seconds, ...report } = JSON.parse(stdout) as FullReport & { readonly seconds: number };
+    assert.ok(judgedPaths > 0 && seconds > 0);
+    return { status, stderr, report };
+  };
+  try {
+    const race = ['--scenario', 'two-collapses', '--policy', 'refs-naive', '--log', 'race.arrow', '--force'];
+    const alone = await answered(...race);
+    const log = readFileSync(join(folder, 'race.arrow'));
+    const refs = ['--scenario', 'two-collapses', '--policy', 'refs'];
+    const whole = await answered(...refs);
+    for (const threads of ['2', '3']) {
+      assert.deepEqual(await answered(...race, '--threads', threads), alone);
+      assert.deepEqual(readFileSync(join(folder, 'race.arrow')), log);
+      assert.deepEqual(await answered(...refs, '--threads', threads), whole);
+    }
+    const part = await answered(...refs, '--max-states', '300', '--save', 'kept', '--threads', '2');
+    assert.equal(part.status, 3);
+    for (const threads of ['1', '3']) assert.deepEqual(await answered(...refs, '--resume', 'kept', '--threads', threads), whole);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('threads for what cannot be shared are refused in a line that says why', async () => {
+  const full = ['--scenario', 'two-collapses', '--policy', 'refs', '--threads', '2'];
+  for (const [args, because] of [
+    [['--scenario', 'S1', '--threads', '2'], /--threads is for the full engine: say --policy; a small model is searched in one thread/],
+    [[...full, '--strategy', 'dfs'], /--threads goes without --strategy dfs, which always goes on from the one state found last: use bfs/],
+    [[...full, '--strategy', 'pct'], /--threads goes without --strategy pct, which keeps no states to share/],
+    [[...full, '--bit-state', '1MiB'], /--threads goes without --bit-state, which goes depth-first/],
+    [['--scenario', 'two-collapses', '--policy', 'refs', '--threads', '65'], /65 threads: there may be 1 to 64/],
+    [[...full, '--memory', 'pso', '--walkers', '4', '--collapsers', '4'], /10 actors are too many for pso/],
+  ] as const) {
+    const { status, stdout, stderr } = await s2lab(['check', ...args], tmpdir());
+    assert.deepEqual([status, stdout, stderr.trim().split('\n').length], [2, '', 1]);
+    assert.match(stderr, because);
+  }
+});
+
 test('on the full engine a limit of states leaves schedules open, and the report says how many preemptions it has seen', async () => {
   const args = ['--scenario', 'two-collapses', '--policy', 'rcu', '--walkers', '1', '--no-hardware', '--max-states', '500'];
   const { status, stdout } = await s2lab(['check', ...args], tmpdir());

@@ -1,6 +1,7 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
 import { K, MEMORY } from '@s2lab/events';
-import type { Explanation, Handler, Registrar, Rule } from './rule.ts';
+import type { Explanation, Registrar, Rule } from './rule.ts';
+import type { Handler } from './shadow/event-cursor.ts';
 import { EventCursor } from './shadow/event-cursor.ts';
 import { LastTables } from './shadow/last-tables.ts';
 import { CLOSING, World } from './shadow/world.ts';
@@ -13,6 +14,14 @@ const KIND_CODES = 256;
 
 /** Rows folded at a time: so few that what folds them is called often and soon compiled, also in a short log. */
 const STRIDE = 512;
+
+/** No rule looks at a kind. */
+const NONE: Handler[] = [];
+
+/** Puts `handler` behind the others of `kind`; kinds without any share one list. */
+function add(handlers: Handler[][], kind: number, handler: Handler): void {
+  handlers[kind] = [...handlers[kind]!, handler];
+}
 
 /** Where violations of all machines are collected: exact counts, and the first ones with their proofs. */
 export interface Ledger {
@@ -52,7 +61,7 @@ export class MachineFold {
   private readonly rules: readonly Rule[];
   private readonly ledger: Ledger;
   /** By kind: what its events are shown to, in this order: rules while the world is as it was, the world, rules. */
-  private readonly steps: Handler[][] = Array.from({ length: KIND_CODES }, () => []);
+  private readonly steps: Handler[][] = new Array<Handler[]>(KIND_CODES).fill(NONE);
   /** By kind: 1 = no rule looks at it and the world keeps nothing of it. */
   private readonly quiet = new Uint8Array(KIND_CODES);
   private readonly lastTables = new LastTables();
@@ -178,17 +187,17 @@ export class MachineFold {
   private attachRules(world: World): void {
     this.world = world;
     const { steps } = this;
-    const after: Handler[][] = Array.from({ length: KIND_CODES }, () => []);
+    const after = new Array<Handler[]>(KIND_CODES).fill(NONE);
     const on: Registrar = {
       before: (kinds, handler) => {
         if (kinds.includes(K.descriptorRead)) throw new TypeError('a rule sees descriptor-read by Registrar.reads only');
-        for (const kind of kinds) steps[kind]!.push(handler);
+        for (const kind of kinds) add(steps, kind, handler);
       },
       reads: (handler) => {
-        steps[K.descriptorRead]!.push(handler);
+        add(steps, K.descriptorRead, handler);
       },
       after: (kinds, handler) => {
-        for (const kind of kinds) after[kind]!.push(handler);
+        for (const kind of kinds) add(after, kind, handler);
       },
       disorder: (handler) => {
         this.atDisorder.push(handler);
@@ -219,16 +228,16 @@ export class MachineFold {
     const evolvers = world.evolvers();
     for (let kind = 0; kind < KIND_CODES; kind++) {
       const evolver = evolvers[kind];
-      if (evolver !== undefined) steps[kind]!.push(evolver);
-      steps[kind]!.push(...after[kind]!);
+      if (evolver !== undefined) add(steps, kind, evolver);
+      for (const handler of after[kind]!) add(steps, kind, handler);
       if (CLOSING.includes(kind))
-        steps[kind]!.push((e) => {
+        add(steps, kind, (e) => {
           if (world.actors.idle(e.actor)) this.call(this.atIdle);
         });
       const aimed = kind >= K.descriptorRead && kind <= K.referenceRead;
       this.quiet[kind] = aimed || steps[kind]!.length > 0 ? 0 : 1;
     }
-    steps[K.machineStopped]!.push(() => {
+    add(steps, K.machineStopped, () => {
       this.stopped = true;
     });
     this.quiet[K.machineStopped] = 0;

@@ -1,10 +1,7 @@
 import type { FrameOrigin } from '@s2lab/events';
-import type { EventCursor } from './shadow/event-cursor.ts';
+import type { EventCursor, Handler } from './shadow/event-cursor.ts';
 import type { World } from './shadow/world.ts';
 import type { WitnessLine } from './verdict.ts';
-
-/** Looks at one event. It may keep state of its own; it never changes the world. */
-export type Handler = (e: EventCursor) => void;
 
 /** What a rule may look at of a descriptor read: who walks, and where. */
 export type ReadEvent = Pick<EventCursor, 'seq' | 'actor' | 'stage2' | 'table' | 'place'>;

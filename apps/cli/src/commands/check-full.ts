@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { FullBounds, FullCheckOptions, FullReport, SamplingOptions } from '@s2lab/checker';
+import type { FullBounds, FullCheckOptions, FullReport, ParallelCheckOptions, SamplingOptions } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
 import type { Frame } from '@s2lab/events';
 import { FileSink } from '@s2lab/transport-file';
@@ -24,15 +24,46 @@ export interface FullOutput {
   readonly resume?: string | undefined;
 }
 
+/** A check in one thread or in several. */
+interface Checking {
+  advance(states: number): boolean | Promise<boolean>;
+  readonly counts: Pick<FullReport, 'storedStates' | 'transitions' | 'judgedPaths'>;
+  readonly identity: string;
+  report(): FullReport;
+  log(): Frame | undefined;
+  save(): Int32Array | undefined | Promise<Int32Array | undefined>;
+  restore(words: Int32Array): void | Promise<void>;
+}
+
 /** `check` on the full engine: one scenario, one policy. Returns the report's verdict, or `interrupted`. */
 export async function checkFull(options: FullCheckOptions, output: FullOutput): Promise<FullReport['verdict'] | 'interrupted'> {
-  const { FullCheck, formatFullReport } = await import('@s2lab/checker');
-  const checking = new FullCheck(options);
-  if (output.resume !== undefined) checking.restore(await readSearch(output.resume, checking.identity));
+  const { FullCheck } = await import('@s2lab/checker');
+  return carryOut(new FullCheck(options), options, output);
+}
+
+/** `checkFull` by a search that lies in several threads. */
+export async function checkInThreads(
+  options: ParallelCheckOptions,
+  threads: number,
+  output: FullOutput,
+): Promise<FullReport['verdict'] | 'interrupted'> {
+  const { ParallelCheck } = await import('@s2lab/checker');
+  const { ShareThreads } = await import('../check/share-threads.ts');
+  const hosts = new ShareThreads(threads, options.policy.name);
+  try {
+    return await carryOut(new ParallelCheck(options, hosts), options, output);
+  } finally {
+    await hosts.end();
+  }
+}
+
+async function carryOut(checking: Checking, options: FullCheckOptions, output: FullOutput): Promise<FullReport['verdict'] | 'interrupted'> {
+  const { formatFullReport } = await import('@s2lab/checker');
+  if (output.resume !== undefined) await checking.restore(await readSearch(output.resume, checking.identity));
   const progress = new Progress(output.json);
   const stop = stopSignal();
   const began = performance.now();
-  while (checking.advance(SLICE) && !stop.aborted) {
+  while ((await checking.advance(SLICE)) && !stop.aborted) {
     progress.update(() => {
       const { storedStates, transitions, judgedPaths } = checking.counts;
       return `${options.scenario}, ${options.policy.name}: ${compact(storedStates)} states, ${compact(transitions)} steps, ${compact(judgedPaths)} paths judged`;
@@ -42,7 +73,7 @@ export async function checkFull(options: FullCheckOptions, output: FullOutput): 
   progress.end();
   const report = checking.report();
   const frame = checking.log();
-  const saved = report.verdict === 'unfinished' && output.save !== undefined ? checking.save() : undefined;
+  const saved = report.verdict === 'unfinished' && output.save !== undefined ? await checking.save() : undefined;
   if (saved !== undefined) await writeSearch(output.save!, checking.identity, saved);
   const seconds = (performance.now() - began) / 1000;
   const log = frame === undefined ? null : (output.log ?? `check-${report.scenario}-${report.policy}.arrow`);

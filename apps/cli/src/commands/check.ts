@@ -9,6 +9,8 @@ import { UsageError } from '../usage-error.ts';
 
 /** Exit status when a limit ended the search before there was a verdict. */
 const UNFINISHED = 3;
+/** Most threads of one search. */
+const THREADS_MAX = 64;
 
 interface Options {
   readonly scenario?: string;
@@ -45,7 +47,7 @@ interface Options {
 
 const SMALL = 'S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L';
 const FULL =
-  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault (docs/CHECKER.md)';
+  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault, reclaim-fault-lazy (docs/CHECKER.md)';
 
 /** `check`: every schedule of a scenario, on the full engine under a policy or in a small model, or the shortest counterexample. */
 export function addCheck(program: Command): void {
@@ -94,7 +96,7 @@ export function addCheck(program: Command): void {
         .choices(['sc', 'tso', 'pso'])
         .default('sc'),
     )
-    .option('--threads <n>', 'with --all: cells checked at once', countArgument, 1)
+    .option('--threads <n>', 'full engine: threads that share one search; with --all: cells checked at once', countArgument, 1)
     .option('--log <file>', 'full engine: log of the counterexample (default: check-<scenario>-<policy>.arrow)')
     .option('-f, --force', 'replace that log if it exists')
     .option('--save <file>', 'full engine: where a search that was interrupted, or met a limit, is kept')
@@ -108,7 +110,7 @@ export function addCheck(program: Command): void {
 Examples:
   s2lab check --scenario collapse-fault --policy refs-naive
   s2lab check --scenario collapse-fault --policy eager --walkers 4 --slots 4 --strategy pct --seed 7
-  s2lab check --scenario two-collapses --policy hazard --walkers 1 --memory pso
+  s2lab check --scenario two-collapses --policy hazard --walkers 1 --memory pso --threads 2
   s2lab check --all --walkers 1 --max-states 20000 --threads 2
   s2lab check --scenario S1
   s2lab check --scenario S2 --walkers 4 --collapsers 2 --entries 2 --plain
@@ -146,7 +148,7 @@ async function checkMatrix(options: Options): Promise<void> {
 
 async function checkOnEngine(options: Options, scenario: string, name: string): Promise<void> {
   const { POLICIES } = await import('@s2lab/policies');
-  const { checkFull } = await import('./check-full.ts');
+  const { checkFull, checkInThreads } = await import('./check-full.ts');
   const policy = POLICIES.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new UsageError(`policy '${name}' does not exist; there are ${POLICIES.map((p) => p.name).join(', ')}`);
   const { strategy = 'preemptions', walkers, collapsers, entries, slots, hardware, memory } = options;
@@ -157,6 +159,7 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   )
     throw new UsageError('--bit-state keeps no states: it goes without --plain, --liveness, --save and --resume');
   if (strategy === 'dpor') throw new UsageError('dpor is for small models: on the full engine use bfs, dfs, preemptions, random or pct');
+  const threads = threadsOf(options);
   const bounds = { walkers, collapsers, entries, slots, hardware, memory };
   const { json, log, force, save, resume } = options;
   const output = { json: json === true, log, force: force === true, save, resume };
@@ -167,23 +170,37 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
     process.exitCode = violated ? 1 : UNFINISHED;
     return;
   }
-  const verdict = await checkFull(
-    {
-      scenario,
-      policy,
-      bounds,
-      order: strategy,
-      reduce: options.plain !== true,
-      maxBytes: maxMemory,
-      maxStates,
-      except,
-      maxPreemptions: preemptions,
-      liveness: options.liveness === true,
-      ...(bitState === undefined ? {} : { bitStateBytes: bitState }),
-    },
-    output,
-  );
+  const checking = {
+    scenario,
+    policy,
+    bounds,
+    order: strategy,
+    reduce: options.plain !== true,
+    maxBytes: maxMemory,
+    maxStates,
+    except,
+    maxPreemptions: preemptions,
+    liveness: options.liveness === true,
+    ...(bitState === undefined ? {} : { bitStateBytes: bitState }),
+  };
+  const verdict =
+    threads > 1 && strategy !== 'dfs'
+      ? await checkInThreads({ ...checking, order: strategy }, threads, output)
+      : await checkFull(checking, output);
   process.exitCode = { safe: 0, violated: 1, unfinished: UNFINISHED, interrupted: 130 }[verdict];
+}
+
+/** Into how many threads one search goes. */
+function threadsOf({ threads, strategy, bitState }: Options): number {
+  if (threads < 1 || threads > THREADS_MAX) throw new UsageError(`${threads} threads: there may be 1 to ${THREADS_MAX}`);
+  if (threads === 1) return 1;
+  if (strategy === 'dfs')
+    throw new UsageError('--threads goes without --strategy dfs, which always goes on from the one state found last: use bfs');
+  if (strategy === 'random' || strategy === 'pct')
+    throw new UsageError(`--threads goes without --strategy ${strategy}, which keeps no states to share: start several with other seeds`);
+  if (bitState !== undefined)
+    throw new UsageError('--threads goes without --bit-state, which goes depth-first: from the one state found last');
+  return threads;
 }
 
 async function checkSmall(options: Options, scenario: string): Promise<void> {
@@ -192,6 +209,8 @@ async function checkSmall(options: Options, scenario: string): Promise<void> {
   const plain = options.plain === true;
   if (strategy === 'preemptions' || strategy === 'random' || strategy === 'pct')
     throw new UsageError(`${strategy} is for the full engine: say --policy, or use bfs, dfs or dpor`);
+  if (options.threads !== 1)
+    throw new UsageError('--threads is for the full engine: say --policy; a small model is searched in one thread');
   if (options.memory !== 'sc')
     throw new UsageError('--memory is for the full engine: say --policy; in small models memory is sequentially consistent');
   if (plain && strategy === 'dpor') throw new UsageError('--plain leaves nothing out, and dpor is a way of leaving out: use bfs or dfs');

@@ -1,13 +1,14 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
-import { CanonicalForm } from './canonical-form.ts';
-import { advance, chosen, settle } from './choices.ts';
+import type { CanonicalForm } from './canonical-form.ts';
+import { advance, chosen } from './choices.ts';
+import { Exploration } from './exploration.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
-import { Judge } from './judge.ts';
-import { MachineStates } from './machine-states.ts';
-import { StaleLinks } from './stale-links.ts';
-import type { Setting } from './subject.ts';
-import { Subject } from './subject.ts';
+import { FULL_REDUCTIONS } from './full-search.ts';
+import type { Judge } from './judge.ts';
+import type { MachineStates } from './machine-states.ts';
+import type { StaleLinks } from './stale-links.ts';
+import type { Setting, Subject } from './subject.ts';
 
 /** Bits that one state sets. */
 const HASHES = 3;
@@ -92,16 +93,12 @@ export class BitStateSearch {
 
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, { bytes, except, maxStates }: BitStateOptions) {
-    this.subject = new Subject(setting, policy);
-    const other = new Subject(setting, policy);
-    for (const subject of [this.subject, other]) {
-      settle(subject);
-      subject.clearDead();
-    }
-    this.stale = new StaleLinks(this.subject.machine.world.actors);
-    this.form = new CanonicalForm(this.subject, this.stale, { tables: true, walkers: true });
-    this.states = new MachineStates(this.subject, this.stale, this.form);
-    this.judge = new Judge(other, workload, except, (actor) => advance(other, actor, true));
+    const machine = new Exploration(setting, policy, FULL_REDUCTIONS);
+    this.subject = machine.subject;
+    this.stale = machine.stale;
+    this.form = machine.form;
+    this.states = machine.states;
+    this.judge = machine.judge(workload, except);
     this.met = new MetBits(bytes);
     this.judgedSteps = new MetBits(bytes);
     this.maxStates = maxStates;

@@ -83,7 +83,8 @@ export class CanonicalForm {
     return moved ? this.numberOf(order) : 0;
   }
 
-  private numberOf(order: readonly number[]): number {
+  /** The number of an order of actors, which it has from now on. */
+  numberOf(order: readonly number[]): number {
     const key = order.join();
     const known = this.numbers.get(key);
     if (known !== undefined) return known;

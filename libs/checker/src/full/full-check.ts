@@ -3,7 +3,8 @@ import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import { BitStateSearch } from './bit-state-search.ts';
-import type { FullBounds, FullScenario } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
+import type { FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
 import type { FullOrder, FullReduction } from './full-search.ts';
@@ -86,10 +87,7 @@ export class FullCheck {
   /** @throws CheckError when there is no such scenario, or the bounds or the policy are not for it */
   constructor(options: FullCheckOptions) {
     this.options = options;
-    this.scenario = fullScenario(options.scenario);
-    checkBounds(options.bounds);
-    checkRules(options.except);
-    checkPolicy(this.scenario, options.policy);
+    this.scenario = checkedScenario(options);
     this.search = this.start(options.order);
     if (options.bitStateBytes !== undefined) this.bits = this.startBits(options.bitStateBytes);
   }
@@ -134,38 +132,17 @@ export class FullCheck {
 
   /** The answer, as far as there is one; the search may have been broken off. */
   report(): FullReport {
-    const { options, search } = this;
-    const found = this.counterexample();
-    const { preemptionsSeen } = search;
-    const bounded = search.ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
+    const { ended, preemptionsSeen } = this.search;
+    const again = this.first !== undefined;
     const looking = this.livelocks !== undefined && this.livelocks.ended === undefined;
-    const verdict = found !== undefined ? 'violated' : (search.ended === 'complete' && !looking) || bounded ? 'safe' : 'unfinished';
-    const all = this.bits !== undefined || search.ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
+    const report = fullReport(this.options, { found: this.counterexample(), ended, preemptionsSeen, again, looking, ...this.counts });
+    if (this.bits === undefined) return report;
     return {
-      verdict,
-      scenario: this.scenario.name,
-      policy: options.policy.name,
-      bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
-      except: options.except,
-      strategy: this.bits === undefined ? options.order : 'dfs',
-      reductions: this.bits === undefined ? reductionsOf(options) : [...reductionsOf(options), 'bit-state'],
-      liveness: options.liveness,
-      reachedStates: null,
-      executions: null,
-      ...this.counts,
-      counterexampleSteps: found?.steps ?? null,
-      shortest: search.ended === 'counterexample' && (this.first !== undefined || options.order === 'bfs'),
-      counterexample:
-        found === undefined
-          ? null
-          : {
-              kind: found.kind,
-              invariant: found.invariant,
-              because: found.because,
-              schedule: [...found.schedule],
-              loop: found.loop ?? null,
-            },
-      unfinishedBecause: verdict === 'unfinished' ? (this.whyBits() ?? whyUnfinished(search.ended, options)) : null,
+      ...report,
+      bounds: { ...report.bounds, preemptions: null },
+      strategy: 'dfs',
+      reductions: [...report.reductions, 'bit-state'],
+      unfinishedBecause: report.verdict === 'unfinished' ? (this.whyBits() ?? report.unfinishedBecause) : null,
     };
   }
 
@@ -186,9 +163,7 @@ export class FullCheck {
 
   /** What the check is of: a saved one may be gone on with where this is the same. */
   get identity(): string {
-    const { policy, bounds, order, except } = this.options;
-    const reduce = reductionsOf(this.options);
-    return JSON.stringify({ scenario: this.scenario.name, policy: policy.name, bounds, order, reduce, except });
+    return identityOf(this.options);
   }
 
   /** What the search knows, to go on another time; undefined when it has found something. */
@@ -204,7 +179,7 @@ export class FullCheck {
     try {
       this.search.restore(words);
     } catch (error) {
-      throw new CheckError(`the saved search cannot be gone on with: ${(error as Error).message}`);
+      throw cannotGoOn(error);
     }
   }
 
@@ -224,6 +199,76 @@ export class FullCheck {
   }
 }
 
+/** What has come of a check, whatever searched. */
+export interface CheckOutcome extends Pick<FullReport, 'storedStates' | 'transitions' | 'judgedPaths'> {
+  readonly found: FullCounterexample | undefined;
+  readonly ended: FullSearch['ended'];
+  readonly preemptionsSeen: number;
+  /** Whether it was searched again breadth-first for the fewest choices. */
+  readonly again: boolean;
+  /** Whether executions that never end are still looked for. */
+  readonly looking: boolean;
+}
+
+/** The answer that an outcome gives. */
+export function fullReport(options: FullCheckOptions, outcome: CheckOutcome): FullReport {
+  const { found, ended, preemptionsSeen, again, looking, storedStates, transitions, judgedPaths } = outcome;
+  const bounded = ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
+  const verdict = found !== undefined ? 'violated' : (ended === 'complete' && !looking) || bounded ? 'safe' : 'unfinished';
+  const all = ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
+  return {
+    verdict,
+    scenario: options.scenario,
+    policy: options.policy.name,
+    bounds: { ...options.bounds, preemptions: all ? null : preemptionsSeen },
+    except: options.except,
+    strategy: options.order,
+    reductions: reductionsOf(options),
+    liveness: options.liveness,
+    reachedStates: null,
+    executions: null,
+    storedStates,
+    transitions,
+    judgedPaths,
+    counterexampleSteps: found?.steps ?? null,
+    shortest: ended === 'counterexample' && (again || options.order === 'bfs'),
+    counterexample:
+      found === undefined
+        ? null
+        : {
+            kind: found.kind,
+            invariant: found.invariant,
+            because: found.because,
+            schedule: [...found.schedule],
+            loop: found.loop ?? null,
+          },
+    unfinishedBecause: verdict === 'unfinished' ? whyUnfinished(ended, options) : null,
+  };
+}
+
+/** What a check is of: a saved one may be gone on with where this is the same. */
+export function identityOf(options: FullCheckOptions): string {
+  const { scenario, policy, bounds, order, except } = options;
+  return JSON.stringify({ scenario, policy: policy.name, bounds, order, reduce: reductionsOf(options), except });
+}
+
+/** Why a saved search is refused. */
+export function cannotGoOn(error: unknown): CheckError {
+  return new CheckError(`the saved search cannot be gone on with: ${(error as Error).message}`);
+}
+
+/**
+ * The scenario of a check.
+ * @throws CheckError when there is no such scenario, or the bounds, the rules or the policy are not for it
+ */
+export function checkedScenario({ scenario, bounds, except, policy }: FullCheckOptions): FullScenario {
+  const found = fullScenario(scenario);
+  checkBounds(bounds);
+  checkRules(except);
+  checkPolicy(found, policy);
+  return found;
+}
+
 /**
  * A sampling of a scenario of the full engine.
  * @throws CheckError when there is no such scenario, or the bounds or the policy are not for it
@@ -237,13 +282,16 @@ export function sampling(scenario: string, bounds: FullBounds, policy: ReclaimPo
 }
 
 /** A scenario in its bounds, on the memory that they name. */
-function settingOf({ build }: FullScenario, bounds: FullBounds): Setting {
+export function settingOf({ build }: FullScenario, bounds: FullBounds): Setting {
   const setting = build(bounds);
   return { ...setting, config: { ...setting.config, memory: bounds.memory ?? 'sc' } };
 }
 
-/** A machine that cannot be built is one that was asked for wrongly. */
-function refusingSizes<T>(begin: () => T): T {
+/**
+ * Begins a search. A machine that cannot be built is one that was asked for wrongly.
+ * @throws CheckError when `begin` cannot build it
+ */
+export function refusingSizes<T>(begin: () => T): T {
   try {
     return begin();
   } catch (error) {
@@ -253,14 +301,18 @@ function refusingSizes<T>(begin: () => T): T {
 }
 
 /** A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names. */
-function reductionsOf({ reduce, liveness, bounds }: FullCheckOptions): readonly FullReduction[] {
+export function reductionsOf({ reduce, liveness, bounds }: FullCheckOptions): readonly FullReduction[] {
   if (!reduce) return [];
   // Stores that are held back name actors and tables as they are.
   if ((bounds.memory ?? 'sc') !== 'sc') return FULL_REDUCTIONS.filter((each) => each !== 'walkers' && each !== 'tables');
   return liveness ? FULL_REDUCTIONS.filter((each) => each !== 'walkers') : FULL_REDUCTIONS;
 }
 
-function fullScenario(name: string): FullScenario {
+/**
+ * The scenario of that name.
+ * @throws CheckError when there is none
+ */
+export function fullScenario(name: string): FullScenario {
   const found = FULL_SCENARIOS.find((scenario) => scenario.name === name);
   if (found !== undefined) return found;
   throw new CheckError(
@@ -269,9 +321,12 @@ function fullScenario(name: string): FullScenario {
 }
 
 /** Why a scenario's machine refuses a policy; undefined where it does not. */
-export function refusal({ atEl2 }: FullScenario, { capabilities }: ReclaimPolicy): string | undefined {
-  if (atEl2 !== true || capabilities.usableAtEl2) return undefined;
-  return capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+export function refusal({ atEl2, leavesUncounted }: FullScenario, { capabilities, visitors }: ReclaimPolicy): string | undefined {
+  if (atEl2 === true && !capabilities.usableAtEl2)
+    return capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+  if (leavesUncounted === true && visitors !== undefined)
+    return 'its walks count every leaf, so no count says that the host alone has pages below a table';
+  return undefined;
 }
 
 function checkPolicy(scenario: FullScenario, policy: ReclaimPolicy): void {

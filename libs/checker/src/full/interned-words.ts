@@ -30,6 +30,11 @@ export class InternedWords {
     return id;
   }
 
+  /** A number of the words of piece `n` alone: the same wherever those words are kept, whatever number they have there. */
+  hashOf(n: number): number {
+    return this.hashes[n]!;
+  }
+
   /** Writes all pieces, in order of their numbers. */
   save(into: StateWords): void {
     into.put(this.pieces.length);

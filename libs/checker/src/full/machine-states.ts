@@ -46,6 +46,8 @@ export class MachineStates {
   private readonly walkers = new InternedWords();
   private readonly tlbs = new InternedWords();
   private readonly pages = new InternedWords();
+  /** Where the pieces are kept that the numbers of a row name: one store for each number. */
+  readonly stores: readonly InternedWords[];
 
   /** @param form gives states their names; absent = they keep those that they have */
   constructor(subject: Subject, stale: StaleLinks, form?: CanonicalForm) {
@@ -56,6 +58,7 @@ export class MachineStates {
     this.tlbsAt = this.walkersAt + world.actors;
     this.pagesAt = this.tlbsAt + world.vcpus;
     this.words = this.pagesAt + FRAMES_MAX;
+    this.stores = Array.from({ length: this.words }, (_, part) => this.storeOf(part));
     this.present = new Uint32Array(this.words);
     for (const stage2 of world.stage2s) stage2?.tlb.changed.fill(1);
     world.pages.changes.watch(world.pages.used);
@@ -150,12 +153,13 @@ export class MachineStates {
   /** The present state in words: equal exactly for equal states, also of two searches. */
   describe(): string {
     const { present } = this;
-    const storeOf = (part: number): InternedWords => {
-      if (part < this.walkersAt) return part === 0 ? this.shared : this.links;
-      if (part < this.tlbsAt) return this.walkers;
-      return part < this.pagesAt ? this.tlbs : this.pages;
-    };
-    return Array.from(present, (number, part) => storeOf(part).pieces[number]!.join(' ')).join('|');
+    return Array.from(present, (number, part) => this.stores[part]!.pieces[number]!.join(' ')).join('|');
+  }
+
+  private storeOf(part: number): InternedWords {
+    if (part < this.walkersAt) return part === 0 ? this.shared : this.links;
+    if (part < this.tlbsAt) return this.walkers;
+    return part < this.pagesAt ? this.tlbs : this.pages;
   }
 
   /** Whether the actor, who was kept waiting, is not any more. */

@@ -19,9 +19,11 @@ const READS_ANEW = new Set<number>([PC.walkBegin, PC.walkEnter, PC.walkRead, PC.
 export class StaleLinks {
   /** Frame + 1, and FREED, by actor and level; 0 = none. */
   private readonly path: Int32Array;
+  private readonly frames: Int32Array;
 
   constructor(actors: number) {
     this.path = new Int32Array(actors * LEVELS);
+    this.frames = new Int32Array(actors * LEVELS);
   }
 
   /** Folds the events of one step. */
@@ -64,9 +66,11 @@ export class StaleLinks {
     this.path.fill(0, entered ? at + walker.level + 1 : at, at + LEVELS);
   }
 
-  /** The tables that actors stand in; -1 = none. */
+  /** The tables that actors stand in, until they are asked for again; -1 = none. */
   get tables(): Int32Array {
-    return this.path.map((link) => (link & ~FREED) - 1);
+    const { path, frames } = this;
+    for (let i = 0; i < path.length; i += 1) frames[i] = (path[i]! & ~FREED) - 1;
+    return frames;
   }
 
   /** Puts `rename` of each table in the place of it. */

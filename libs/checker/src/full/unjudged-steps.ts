@@ -17,6 +17,7 @@ export class UnjudgedSteps {
   private to = new Int32Array(0);
   private orders = new Uint16Array(0);
   private last = -1;
+  private first = 0;
 
   constructor(actors: number) {
     this.actors = actors;
@@ -32,6 +33,7 @@ export class UnjudgedSteps {
     this.orders[at] = order;
     this.count += 1;
     this.last = Math.max(this.last, id);
+    this.first = Math.min(this.first, id);
   }
 
   /** It is judged, if it was to be. */
@@ -45,6 +47,12 @@ export class UnjudgedSteps {
   get deepest(): number {
     while (this.left[this.last] === 0) this.last -= 1;
     return this.last;
+  }
+
+  /** The state found first from which there is one. */
+  get earliest(): number {
+    while (this.left[this.first] === 0) this.first += 1;
+    return this.first;
   }
 
   /** Takes one from state `id`: whose it is; undefined when there is none. */

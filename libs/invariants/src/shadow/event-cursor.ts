@@ -110,3 +110,6 @@ export class EventCursor {
     return (this.newHi >>> 0) * TWO_32 + (this.newLo >>> 0);
   }
 }
+
+/** Looks at the event under the cursor: a rule, which never changes the world, or the world, which evolves by it. */
+export type Handler = (e: EventCursor) => void;

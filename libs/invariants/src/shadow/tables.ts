@@ -241,7 +241,7 @@ export class Tables {
       return reused;
     }
     const p = this.placeCount;
-    if (p === this.frameOf.length) this.growPlaces(Math.max(64, 2 * p));
+    if (p === this.frameOf.length) this.growPlaces(Math.max(8, 2 * p));
     this.descriptors.push(new Int32Array(2 * this.entries));
     this.placeCount += 1;
     return p;
@@ -250,7 +250,7 @@ export class Tables {
   private growFrames(frame: number): void {
     const had = this.places.length;
     if (frame < had) return;
-    const size = Math.max(1024, 2 * had, frame + 1);
+    const size = Math.max(16, 2 * had, frame + 1);
     const places = new Int32Array(size).fill(NONE);
     places.set(this.places);
     this.places = places;

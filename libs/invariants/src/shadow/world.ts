@@ -3,10 +3,10 @@ import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
 import { K, LOCK } from '@s2lab/events';
 import { Actors } from './actors.ts';
 import { DirtyLogs } from './dirty-log.ts';
-import type { Handler } from '../rule.ts';
-import type { EventCursor } from './event-cursor.ts';
+import type { EventCursor, Handler } from './event-cursor.ts';
 import { LockedSlots } from './locked-slots.ts';
 import { FRAME_LIMIT, Tables } from './tables.ts';
+import type { TranslatedWorld } from './tlb.ts';
 import { TlbShadow } from './tlb.ts';
 
 /** Bits of what an actor has open besides walks, in `openOperations`. */
@@ -33,7 +33,7 @@ export const CLOSING: readonly number[] = [K.walkEnded, K.faultHandled, K.guestA
 /**
  * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only its `evolvers` change it.
  */
-export class World {
+export class World implements TranslatedWorld {
   readonly vcpus: number;
   readonly pageShift: number;
   readonly pageBytes: number;
