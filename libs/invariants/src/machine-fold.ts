@@ -12,6 +12,9 @@ import { eventWords } from './event-words.ts';
 
 const KIND_CODES = 256;
 
+/** Rows folded at a time: so few that what folds them is called often and soon compiled, also in a short log. */
+const STRIDE = 512;
+
 /** No rule looks at a kind. */
 const NONE: Handler[] = [];
 
@@ -83,20 +86,24 @@ export class MachineFold {
     const world = this.world;
     if (this.blind || world === undefined) return;
     this.cursor.open(rows);
-    const stop = rows.kind.indexOf(K.machineStopped);
-    const stopsEarly = stop >= 0 && stop < rows.length - 1;
-    if (!this.stopped && !stopsEarly && world.actors.advance(rows, from)) {
-      this.lastTables.see(world.actors.count);
-      for (let i = from; i < rows.length; i++) this.foldRow(world, i, firstSeq + i);
-    } else this.foldDisordered(world, from, firstSeq);
+    const end = this.stopped ? from : endOfLife(rows);
+    for (let at = from; at < end; at += STRIDE) this.foldStride(world, at, Math.min(at + STRIDE, end), firstSeq);
+    this.foldDisordered(world, end, rows.length, firstSeq);
   }
 
-  /** Folds rows `from` on, among which are some that go back in time or follow machine-stopped. */
-  private foldDisordered(world: World, from: number, firstSeq: number): void {
+  /** Folds rows `from` to `to` - 1, of which only the last may be machine-stopped. */
+  private foldStride(world: World, from: number, to: number, firstSeq: number): void {
+    const ordered = world.actors.advance(this.cursor.rows, from, to);
+    this.lastTables.see(world.actors.count);
+    for (let i = from; i < ordered; i++) this.foldRow(world, i, firstSeq + i);
+    this.foldDisordered(world, ordered, to, firstSeq);
+  }
+
+  /** Folds rows `from` to `to` - 1, which may go back in time or follow machine-stopped. */
+  private foldDisordered(world: World, from: number, to: number, firstSeq: number): void {
     const { cursor } = this;
-    const { rows } = cursor;
     const { actors } = world;
-    for (let i = from; i < rows.length; i++) {
+    for (let i = from; i < to; i++) {
       cursor.load(i, firstSeq + i);
       actors.see(cursor.actor);
       this.lastTables.see(actors.count);
@@ -255,4 +262,10 @@ export class MachineFold {
     this.violations += 1;
     this.ledger.counts.set(rule, (this.ledger.counts.get(rule) ?? 0) + 1);
   }
+}
+
+/** How many rows there are up to machine-stopped, which is counted too. */
+function endOfLife({ kind, length }: EventRows): number {
+  const stop = kind.indexOf(K.machineStopped);
+  return stop < 0 || stop >= length ? length : stop + 1;
 }

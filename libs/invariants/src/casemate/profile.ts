@@ -9,8 +9,6 @@ import type { TraceDialect } from './trace-checker.ts';
 import { TraceChecker } from './trace-checker.ts';
 import { PROGRESS } from './unclean-entries.ts';
 
-const TWO_32 = 0x1_0000_0000;
-
 const STEPS: Readonly<Record<number, string>> = {
   [PROGRESS.stored]: 'no DSB has followed the store',
   [PROGRESS.visible]: 'no TLBI that covers it has followed',
@@ -19,18 +17,18 @@ const STEPS: Readonly<Record<number, string>> = {
   [PROGRESS.issued]: 'the last TLBI is not completed by a DSB',
 };
 
-/** The kinds that the profile judges, each as it stands before the event. */
-const JUDGED = [
-  K.memoryInitialised,
-  K.memoryFreed,
-  K.memoryWritten,
-  K.memoryFilled,
-  K.registerWritten,
-  K.hintGiven,
-  K.addressLocked,
-  K.addressUnlocked,
-  K.invalidationIssued,
-  K.dsbCompleted,
+/** How the profile judges each kind of event, as it stands before the event; one function a kind, so that only those of a trace are compiled. */
+const JUDGES: readonly (readonly [kind: number, judge: (checker: TraceChecker, e: EventCursor) => Finding | undefined])[] = [
+  [K.memoryInitialised, (checker, e) => checker.initialise(e.oldLo, e.oldHi, e.pa)],
+  [K.memoryFreed, (checker, e) => checker.free(e.oldLo, e.oldHi, e.pa)],
+  [K.memoryWritten, (checker, e) => checker.write(e.actor, e.seq, e.oldLo, e.oldHi, e.newLo, e.newHi, e.arg)],
+  [K.memoryFilled, (checker, e) => checker.fill(e.actor, e.seq, e.oldLo, e.oldHi, e.ipa, e.newLo, e.newHi)],
+  [K.registerWritten, (checker, e) => checker.writeRegister(e.actor, e.arg, e.newLo, e.newHi)],
+  [K.hintGiven, (checker, e) => checker.hint(e.actor, e.arg, e.oldLo, e.oldHi, e.newLo, e.newHi)],
+  [K.addressLocked, (checker, e) => checker.lock(e.actor, e.seq, e.oldLo, e.oldHi, e.arg === 1)],
+  [K.addressUnlocked, (checker, e) => checker.unlock(e.actor, e.oldLo, e.oldHi)],
+  [K.invalidationIssued, (checker, e) => checker.invalidate(e.actor, e.arg, e.newLo, e.newHi)],
+  [K.dsbCompleted, (checker, e) => checker.barrier(e.actor, e.arg)],
 ];
 
 /** casemate's rules as a rule of the verifier: one finding a machine, for what follows it cannot be judged. */
@@ -46,13 +44,13 @@ function casemateRule(id: string, name: string, dialect: TraceDialect): Rule {
     attach(site) {
       const checker = site.keep(() => new TraceChecker(dialect));
       const judging = site.keep(() => ({ ended: false }));
-      site.on.before(JUDGED, (e) => {
-        if (judging.ended) return;
-        const finding = judge(checker, e);
-        if (finding === undefined) return;
-        judging.ended = true;
-        site.report(e, () => explanation(site, checker, finding, e));
-      });
+      for (const [kind, judge] of JUDGES)
+        site.on.before([kind], (e) => {
+          const finding = judging.ended ? undefined : judge(checker, e);
+          if (finding === undefined) return;
+          judging.ended = true;
+          tell(site, checker, finding, e);
+        });
     },
   };
 }
@@ -64,36 +62,8 @@ export const CASEMATE_PROFILES: Readonly<Record<string, Rule>> = {
   'casemate-3.0.2': casemateRule('casemate', 'rules of casemate 3.0.2 to the letter', { accessFlagExcuses: true, vmidCompared: false }),
 };
 
-function judge(checker: TraceChecker, e: EventCursor): Finding | undefined {
-  const { actor, seq, oldLo, oldHi, newLo, newHi } = e;
-  switch (e.kind) {
-    case K.memoryWritten:
-      return checker.write(actor, seq, oldLo, oldHi, newLo, newHi, e.arg);
-    case K.dsbCompleted:
-      return checker.barrier(actor, e.arg);
-    case K.invalidationIssued:
-      return checker.invalidate(actor, e.arg, newLo, newHi);
-    case K.addressLocked:
-      return checker.lock(actor, seq, oldLo, oldHi, e.arg === 1);
-    case K.addressUnlocked:
-      return checker.unlock(actor, oldLo, oldHi);
-    case K.memoryInitialised:
-      return checker.initialise(oldLo, oldHi, unsigned(newLo, newHi));
-    case K.memoryFreed:
-      return checker.free(oldLo, oldHi, unsigned(newLo, newHi));
-    case K.memoryFilled:
-      return checker.fill(actor, seq, oldLo, oldHi, e.ipa, newLo, newHi);
-    case K.registerWritten:
-      return checker.writeRegister(actor, e.arg, newLo, newHi);
-    case K.hintGiven:
-      return checker.hint(actor, e.arg, oldLo, oldHi, newLo, newHi);
-    default:
-      return undefined;
-  }
-}
-
-function unsigned(lo: number, hi: number): number {
-  return (hi >>> 0) * TWO_32 + (lo >>> 0);
+function tell(site: RuleSite, checker: TraceChecker, finding: Finding, e: EventCursor): void {
+  site.report(e, () => explanation(site, checker, finding, e));
 }
 
 function explanation({ world }: RuleSite, checker: TraceChecker, finding: Finding, e: EventCursor): Explanation {

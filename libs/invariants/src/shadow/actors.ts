@@ -47,25 +47,17 @@ export class Actors {
     this.grow(Math.max(8, 2 * this.capacity, actor + 1));
   }
 
-  /** Takes over the times of rows `from` on. Returns false, and leaves all as it was, if one is before the last one of its actor. */
-  advance(rows: EventRows, from: number): boolean {
-    const { actor: actors, at: times, length } = rows;
-    let highest = 0;
-    for (let i = from; i < length; i++) if (actors[i]! > highest) highest = actors[i]!;
-    this.see(highest);
-    const { lastAt } = this;
-    if (BEFORE.times.length < this.capacity) BEFORE.times = new Float64Array(this.capacity);
-    BEFORE.times.set(lastAt);
-    for (let i = from; i < length; i++) {
+  /** Takes over the times of rows `from` to `to` - 1. Returns the first row whose time is before the last one of its actor, or `to`. */
+  advance(rows: EventRows, from: number, to: number): number {
+    const { actor: actors, at: times } = rows;
+    for (let i = from; i < to; i++) {
       const actor = actors[i]!;
+      if (actor >= this.count) this.see(actor);
       const at = times[2 * i + 1]! * TWO_32 + times[2 * i]!;
-      if (at < lastAt[actor]!) {
-        lastAt.set(BEFORE.times.subarray(0, this.capacity));
-        return false;
-      }
-      lastAt[actor] = at;
+      if (at < this.lastAt[actor]!) return i;
+      this.lastAt[actor] = at;
     }
-    return true;
+    return to;
   }
 
   /** LOCK_MODE in which `actor` holds the lock of `stage2`, 0 = not at all. */
@@ -167,6 +159,3 @@ export class Actors {
     this.pathSeq = grown(this.pathSeq, new Float64Array(size * LEVELS));
   }
 }
-
-/** Where `advance` keeps the times meanwhile: one for all, since it is never interrupted. */
-const BEFORE = { times: new Float64Array(0) };
