@@ -50,7 +50,7 @@ export default defineConfig({
     eqeqeq: 'error',
     'no-var': 'error',
     'prefer-const': 'error',
-    'import/no-cycle': 'error',
+    'import/no-cycle': ['error', { ignoreTypes: false }],
     'typescript/consistent-type-imports': 'error',
     'typescript/no-explicit-any': 'error',
     // What node:test's own functions return is awaited by its runner.

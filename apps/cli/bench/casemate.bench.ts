@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDamage } from '@s2lab/events';
-import { Verifier } from '@s2lab/invariants';
+import { UNREAD_COLUMNS, Verifier } from '@s2lab/invariants';
 import { importCasemate } from '@s2lab/recordings';
 import { FileSink, FileSource } from '@s2lab/transport-file';
 
@@ -108,7 +108,7 @@ function collapseTrace(): string {
 async function verify(log: string): Promise<void> {
   const before = process.cpuUsage();
   const verifier = new Verifier({ profile: 'casemate' });
-  const source = await FileSource.open(log);
+  const source = await FileSource.open(log, { without: UNREAD_COLUMNS });
   for await (const item of source.frames()) if (!isDamage(item)) verifier.fold(item);
   await source.close();
   const verdict = verifier.finish();

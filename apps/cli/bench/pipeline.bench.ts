@@ -8,7 +8,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDamage } from '@s2lab/events';
 import { assembleFleet } from '@s2lab/fleet';
-import { Verifier } from '@s2lab/invariants';
+import { UNREAD_COLUMNS, Verifier } from '@s2lab/invariants';
 import { builtinScenarios } from '@s2lab/scenarios';
 import { FileSink, FileSource } from '@s2lab/transport-file';
 
@@ -52,7 +52,7 @@ async function verify(logs: readonly string[]): Promise<number> {
   let judged = 0;
   for (const path of logs) {
     const verifier = new Verifier();
-    const source = await FileSource.open(path);
+    const source = await FileSource.open(path, { without: UNREAD_COLUMNS });
     for await (const item of source.frames()) {
       if (isDamage(item)) throw new Error(item.because);
       verifier.fold(item);

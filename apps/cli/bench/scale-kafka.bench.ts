@@ -1,10 +1,10 @@
 /*
  * Two verifier services of one consumer group on two cores against one, on a real broker: events a second of wall time, from the moment the
- * services go on with a full topic to the last verdict. Each is warmed up before with events of other machines and stopped (SIGSTOP) while
- * the topic is filled, so that neither start, group membership nor the producer is measured. The most of three rounds each. The broker needs
- * some of the two cores as well; and on a machine that is busy with other work the figure says nothing: the note tells the load before, and
- * a second figure how much more processor time an event took when two judged at once. Needs what `npm run provision` finds: a JRE and
- * Kafka's jars.
+ * services go on with a full topic to the last verdict. Each is warmed up before with events of other machines, until its code is compiled
+ * (docs/adr/0063), and stopped (SIGSTOP) while the topic is filled, so that neither start, group membership nor the producer is measured. The
+ * most of three rounds each. The broker needs some of the two cores as well; and on a machine that is busy with other work the figure says
+ * nothing: the note tells the load before, and a second figure how much more processor time an event took when two judged at once. Needs
+ * what `npm run provision` finds: a JRE and Kafka's jars.
  */
 import { cpus, loadavg } from 'node:os';
 import { muteKafkaWarnings } from '@s2lab/metrics';
@@ -15,9 +15,9 @@ import { writeMigrations } from './migrations.ts';
 
 const ROUNDS = 3;
 const PARTITIONS = 2;
-/** Machines of the warm-up and of the measured part, 1.3 million events each. */
-const WARM_UP = 2;
-const MACHINES = 8;
+/** Machines of the warm-up and of the measured part, 1.3 million events each. After half of the warm-up, all code must be compiled. */
+const WARM_UP = 8;
+const MACHINES = 12;
 
 interface VerdictSoFar {
   readonly events: number;

@@ -1,4 +1,4 @@
-import type { EventSource } from '@s2lab/events';
+import type { ColumnName, EventSource } from '@s2lab/events';
 import { UsageError } from './usage-error.ts';
 
 /** A topic on a broker, from `kafka://host:port/topic`. */
@@ -14,14 +14,14 @@ export function topicAddress(text: string): TopicAddress {
   return { brokers: match[1]!.split(','), topic: match[2]! };
 }
 
-/** Opens a log for reading: a file, or all that a topic holds now. @throws UsageError, LogFileError */
-export async function openLog(text: string): Promise<EventSource> {
+/** Opens a log for reading, `without` the columns that are not looked at: a file, or all that a topic holds now. @throws UsageError, LogFileError */
+export async function openLog(text: string, without: readonly ColumnName[] = []): Promise<EventSource> {
   if (text.includes('://')) {
     const { brokers, topic } = topicAddress(text);
     const [{ KafkaSource }, { muteKafkaWarnings }] = await Promise.all([import('@s2lab/transport-kafka'), import('@s2lab/metrics')]);
     muteKafkaWarnings();
-    return KafkaSource.open({ brokers, topic, clientId: 's2lab', until: 'end' });
+    return KafkaSource.open({ brokers, topic, clientId: 's2lab', until: 'end', without });
   }
   const { FileSource } = await import('@s2lab/transport-file');
-  return FileSource.open(text);
+  return FileSource.open(text, { without });
 }

@@ -148,9 +148,9 @@ export class PartitionJudges {
     return sum;
   }
 
-  /** Next offset of each partition whose next offset is known. */
-  positions(): ReadonlyMap<number, string> {
-    return new Map([...this.partitions].filter(([, { next }]) => next >= 0n).map(([partition, { next }]) => [partition, String(next)]));
+  /** Next offset of each partition; -1 = nothing was read of it yet, and it will be read from its beginning. */
+  positions(): ReadonlyMap<number, bigint> {
+    return new Map([...this.partitions].map(([partition, { next }]) => [partition, next]));
   }
 
   /** How all machines of the partitions stand. */

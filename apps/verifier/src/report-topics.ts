@@ -63,12 +63,12 @@ export class ReportTopics {
     await this.producer.send({ topic: DEAD_LETTERS_TOPIC, acks: -1, messages: [{ key: where, value: bytes, headers }] });
   }
 
-  /** Messages of `topic` at or after `positions`, in the partitions of `positions`. */
-  async messagesAfter(topic: string, positions: ReadonlyMap<number, string>): Promise<number> {
+  /** Messages that `topic` holds at or after `positions`, in the partitions of `positions`; those before its beginning are gone. */
+  async messagesAfter(topic: string, positions: ReadonlyMap<number, bigint>): Promise<number> {
     const offsets = await this.admin.fetchTopicOffsets(topic);
-    return offsets.reduce((sum, { partition, high }) => {
+    return offsets.reduce((sum, { partition, low, high }) => {
       const next = positions.get(partition);
-      return next === undefined ? sum : sum + Math.max(0, Number(high) - Number(next));
+      return next === undefined ? sum : sum + Math.max(0, Number(high) - Math.max(Number(low), Number(next)));
     }, 0);
   }
 

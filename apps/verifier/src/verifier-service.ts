@@ -1,6 +1,7 @@
 import type { Damage, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
+import { UNREAD_COLUMNS } from '@s2lab/invariants';
 import type { ServiceHttp } from '@s2lab/metrics';
 import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
 import type { PlacedItem } from '@s2lab/transport-kafka';
@@ -124,6 +125,7 @@ class Service {
           groupId,
           until: 'closed',
           patienceMs: 2_000,
+          without: UNREAD_COLUMNS,
           onAssigned: (partitions) => void this.inTurn(() => this.assign(partitions, signal)),
         });
       } catch (error) {

@@ -99,5 +99,6 @@ export function slotOf(shape: Geometry, address: number, level: number): number 
 
 /** Which of the concatenated root pages `address` starts in (kernel: kvm_pgd_page_idx). */
 export function rootPageOf(shape: Geometry, address: number): number {
-  return Math.floor((address % shape.ipaBytes) / 2 ** spanShift(shape, shape.startLevel - 1));
+  // A power of two of root pages: the low bits of the quotient are the remainder by them, and no remainder of doubles is needed.
+  return Math.floor(address / (spanBytes(shape, shape.startLevel) * shape.entries)) & (shape.rootPages - 1);
 }

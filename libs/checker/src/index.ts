@@ -1,7 +1,8 @@
 export type { FullCheckOptions, FullReport } from './full/full-check.ts';
 export { FullCheck, refusal, sampling } from './full/full-check.ts';
 export { formatFullReport } from './full/full-report-text.ts';
-export type { FullBounds, FullScenario } from './full/full-scenarios.ts';
+export type { FullBounds } from './full/full-bounds.ts';
+export type { FullScenario } from './full/full-scenarios.ts';
 export { FULL_SCENARIOS } from './full/full-scenarios.ts';
 export type { FullCounterexample } from './full/full-counterexample.ts';
 export type { FullOrder, FullReduction, FullSearchOptions } from './full/full-search.ts';

@@ -1,6 +1,6 @@
+import type { MEMORY } from '@s2lab/events';
 import type { CostSet } from './costs.ts';
 import { DEFAULT_COSTS } from './costs.ts';
-import type { MemoryModel } from './store-buffers.ts';
 import type { MemoryRegion } from './hyp-memory.ts';
 
 /** Memory of a pKVM machine as its hypervisor finds it. */
@@ -38,6 +38,12 @@ export const TEARDOWN_ORDERS = ['after', 'before'] as const;
 
 /** A teardown order by name. */
 export type TeardownOrder = (typeof TEARDOWN_ORDERS)[number];
+
+/**
+ * A memory model by name: `sc` is sequential consistency, `tso` total store order, `pso` partial store order with releases.
+ * @source P. Sewell et al., "x86-TSO", CACM 53(7), 2010; The SPARC Architecture Manual, Version 9, appendix D (TSO, PSO)
+ */
+export type MemoryModel = keyof typeof MEMORY;
 
 /** Everything that shapes one machine; equal configuration, policy and workload give equal events. */
 export interface MachineConfig {

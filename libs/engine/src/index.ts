@@ -17,7 +17,6 @@ export * from './prng.ts';
 export * from './stage2.ts';
 export * from './state-words.ts';
 export * from './step.ts';
-export type { MemoryModel } from './store-buffers.ts';
 export * from './swapped-actors.ts';
 export * from './table-names.ts';
 export * from './table-pages.ts';

@@ -8,7 +8,7 @@ import { Hypervisor } from './hypervisor.ts';
 import type { Lock } from './lock.ts';
 import type { Backing } from './memslots.ts';
 import { PC } from './pc.ts';
-import type { ReclaimPolicy } from './policy.ts';
+import type { PolicyMachine, ReclaimPolicy } from './policy.ts';
 import { Prng } from './prng.ts';
 import type { Stage2 } from './stage2.ts';
 import type { StateWords } from './state-words.ts';
@@ -31,7 +31,7 @@ export const EVENTS_PER_STEP = 4;
  * One simulated machine: the shared world, its actors' registers, the policy and the workload that drives it. `step` (step.ts)
  * decides; `commit` is the only way to an effect: it records the event and lets the world evolve by it.
  */
-export class Machine {
+export class Machine implements PolicyMachine {
   readonly config: MachineConfig;
   /** Policy of the guests' stage-2s. */
   readonly policy: ReclaimPolicy;

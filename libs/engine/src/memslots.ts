@@ -1,4 +1,4 @@
-import { powerOfTwo } from '@s2lab/arch';
+import { alignDown, powerOfTwo } from '@s2lab/arch';
 import type { StateWords } from './state-words.ts';
 import { TrackedArray } from './tracked-array.ts';
 
@@ -93,8 +93,8 @@ export class Backing {
    */
   fitsBlock(memslot: Memslot, address: number, shift: number): boolean {
     const size = powerOfTwo(shift);
-    if (memslot.ipa % size !== this.hva % size) return false;
-    const block = address - (address % size);
+    const block = alignDown(address, size);
+    if (memslot.ipa - alignDown(memslot.ipa, size) !== this.hva - alignDown(this.hva, size)) return false;
     return block >= memslot.ipa && block + size <= memslot.ipa + memslot.bytes;
   }
 
@@ -111,7 +111,7 @@ export class Backing {
     const size = powerOfTwo(shift);
     const from = this.hva + Math.max(0, address - memslot.ipa);
     const to = this.hva + Math.min(memslot.bytes, address + bytes - memslot.ipa);
-    for (let page = from - (from % size); page < to; page += size) if (page < from || page + size > to) this.split.add(page);
+    for (let page = alignDown(from, size); page < to; page += size) if (page < from || page + size > to) this.split.add(page);
   }
 
   /** Marks [address, address + bytes) as touched. Returns how many of its pages were not before: those the host must zero. */

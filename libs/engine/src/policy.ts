@@ -1,5 +1,7 @@
-import type { Machine } from './machine.ts';
+import type { MachineConfig } from './config.ts';
+import type { Stage2 } from './stage2.ts';
 import type { Walker } from './walker.ts';
+import type { World } from './world.ts';
 
 /**
  * What a policy's hook did: it is done, it needs another step, the walk must start anew, the actor must wait until somebody wakes it, or
@@ -17,9 +19,53 @@ export interface PolicyCapabilities {
   readonly collapsesInParallel: boolean;
 }
 
+/** What a policy may touch of the machine: it reads the world, and each effect is one of these calls. */
+export interface PolicyMachine {
+  readonly config: MachineConfig;
+  readonly world: World;
+  readonly reclaimActor: number;
+  /** The stage-2 that the walker stands on: sections, retired queue, grace periods. */
+  stage2(walker: Walker): Stage2;
+  /** Words that belong to the policy, for that stage-2. */
+  policyWords(walker: Walker): Int32Array;
+  /** Records one event; the arguments are its columns. */
+  commit(
+    walker: Walker,
+    kind: number,
+    level: number,
+    slot: number,
+    table: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+    ipa: number,
+    arg: number,
+    aux: number,
+  ): void;
+  /** Records an event that carries only arguments and an address. */
+  note(walker: Walker, kind: number, ipa: number, arg: number, aux: number): void;
+  /** Stores one of the policy's words, told by an event of `kind`; others may see it late. */
+  storeWord(walker: Walker, index: number, value: number, kind: number, level: number, table: number, arg: number): void;
+  /** Everything that the walker has stored is seen by all before it goes on. */
+  fence(walker: Walker): void;
+  /** Reads again the link by which the walker came to its table; returns whether it still leads there. */
+  linkStands(walker: Walker): boolean;
+  /** Counts the walker among those who hold `table`. Returns how many there are. */
+  getHolder(walker: Walker, table: number): number;
+  /** A walker, or (link = 1) the link that led to `table`, lets go of it. Returns how many still hold it. */
+  putHolder(walker: Walker, table: number, link: 0 | 1): number;
+  /** `table` goes back to its allocator. */
+  freeTable(walker: Walker, table: number, level: number): void;
+  /** Adds virtual time to the present step, ns. */
+  spend(ns: number): void;
+  /** Makes `actor` runnable from the present time on, if it waits. */
+  wake(actor: number): void;
+}
+
 /**
  * When may an unlinked table be freed? The one question in which the designs differ; everything else is the one walker.
- * Each hook makes at most one shared-memory access a call, through `machine.commit`, so that the scheduler can interleave between calls.
+ * Each hook makes at most one shared-memory access a call, through `PolicyMachine`, so that the scheduler can interleave between calls.
  * State of a policy lives, for each stage-2 apart, in `machine.policyWords(walker)` and in `machine.stage2(walker)` (sections, retired queue,
  * grace periods); the reclaim worker stands on the stage-2 it is asked about.
  */
@@ -43,17 +89,17 @@ export interface ReclaimPolicy {
   /** Whether enter and exit do anything. */
   readonly guardsWalks: boolean;
   /** A shared walk begins. */
-  enter(machine: Machine, walker: Walker): number;
+  enter(machine: PolicyMachine, walker: Walker): number;
   /** A shared walk ends. */
-  exit(machine: Machine, walker: Walker): number;
+  exit(machine: PolicyMachine, walker: Walker): number;
   /** Whether descend and ascend do anything. */
   readonly tracksTables: boolean;
   /** A shared walk is about to read in `table`, whose link it has just read; a hook that says `restart` holds nothing on `table`. */
-  descend(machine: Machine, walker: Walker, table: number): number;
+  descend(machine: PolicyMachine, walker: Walker, table: number): number;
   /** A shared walk leaves `table`. */
-  ascend(machine: Machine, walker: Walker, table: number): number;
+  ascend(machine: PolicyMachine, walker: Walker, table: number): number;
   /** The sub-tree under `table` was unlinked and flushed. HOOK.done: `defersFrees` says what becomes of it; HOOK.held: its last holder frees it. */
-  unlinked(machine: Machine, walker: Walker, table: number): number;
+  unlinked(machine: PolicyMachine, walker: Walker, table: number): number;
   /** A page goes back to the allocator when its last holder lets go, be it a walker that came by an old link (`machine.releaseTable`). */
   readonly countsHolders: boolean;
   /** Whether the teardown runs beside other walkers: it locks every descriptor by compare-and-exchange, and spins on those that others lock. */
@@ -61,11 +107,11 @@ export interface ReclaimPolicy {
   /** Whether an unlinked sub-tree is retired, to be freed by the reclaim worker; otherwise who unlinked it frees it at once. */
   readonly defersFrees: boolean;
   /** The reclaim worker asks whether the oldest retired sub-tree may be torn down now (HOOK.done), after more steps or a wait. */
-  mayReclaim(machine: Machine, worker: Walker): number;
+  mayReclaim(machine: PolicyMachine, worker: Walker): number;
   /**
    * Whether the next call of `mayReclaim` may as well be made at once, whatever others do meanwhile: it reads nothing that they may still change
    * and changes nothing that they read, or it only begins to wait for what will wake the worker. Absent = never.
    * @param mayWalk whether an actor may still begin or be in a shared walk
    */
-  asksInPrivate?(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean;
+  asksInPrivate?(machine: PolicyMachine, worker: Walker, mayWalk: (actor: number) => boolean): boolean;
 }

@@ -1,14 +1,8 @@
 import { LAST_LEVEL } from '@s2lab/arch';
-import type { MEMORY } from '@s2lab/events';
 import { K } from '@s2lab/events';
+import type { MemoryModel } from './config.ts';
 import type { StateWords } from './state-words.ts';
 import type { World } from './world.ts';
-
-/**
- * A memory model by name: `sc` is sequential consistency, `tso` total store order, `pso` partial store order with releases.
- * @source P. Sewell et al., "x86-TSO", CACM 53(7), 2010; The SPARC Architecture Manual, Version 9, appendix D (TSO, PSO)
- */
-export type MemoryModel = keyof typeof MEMORY;
 
 /** An observer that is no actor: a hardware walker, which does not see what its own core holds back. */
 export const HARDWARE = -1;

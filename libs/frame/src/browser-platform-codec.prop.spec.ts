@@ -21,12 +21,12 @@ test('a browser unpacks what Node packed, and its checksums are the same, in pie
 test('a browser decodes frames as Node does, and takes changed bytes for damage', () => {
   for (const frame of interleavedFrames(2, 2, 200)) {
     const bytes = encodeFrame(frame);
-    const decoded = decodeFrame(bytes, 'test', browser);
+    const decoded = decodeFrame(bytes, 'test', { codec: browser });
     assert.ok(!isDamage(decoded));
     assertSameStream([decoded], [frame]);
     const changed = Uint8Array.from(bytes);
     changed[changed.length - 20]! ^= 4;
-    assert.ok(isDamage(decodeFrame(changed, 'test', browser)));
+    assert.ok(isDamage(decodeFrame(changed, 'test', { codec: browser })));
   }
 });
 

@@ -4,7 +4,7 @@ import { CompressionType } from 'apache-arrow/fb/compression-type';
 import { Message } from 'apache-arrow/fb/message';
 import { MessageHeader } from 'apache-arrow/fb/message-header';
 import { RecordBatch } from 'apache-arrow/fb/record-batch';
-import type { Damage, EventRows, Frame } from '@s2lab/events';
+import type { ColumnName, Damage, EventRows, Frame } from '@s2lab/events';
 import { kindName, SCHEMA_VERSION } from '@s2lab/events';
 import { ARROW_COLUMNS, BYTES_OF, VERSION_KEY } from './arrow-schema.ts';
 import type { FrameCodec } from './frame-codec.ts';
@@ -23,6 +23,13 @@ import { platformCodec } from '#platform-codec';
 const METADATA_ENTRIES_MAX = 64;
 
 const VIEWS = { u64: Uint32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array, i8: Int8Array } as const;
+
+/** How a frame is to be decoded. */
+export interface DecodeOptions {
+  /** Columns that the reader does not look at: they are not unpacked and hold zeros. */
+  readonly without?: readonly ColumnName[];
+  readonly codec?: FrameCodec;
+}
 
 /** Why bytes are not a frame; becomes a Damage at the edge of this file. */
 class Unreadable extends Error {
@@ -118,13 +125,23 @@ function decodeColumn(batch: RecordBatch, index: number, body: Uint8Array, size:
 /** Memory of the columns that were unpacked, by rows: what `releaseFrame` may give back. */
 const unpackedColumns = new WeakMap<EventRows, readonly Uint8Array[]>();
 
-function decodeRows(batch: RecordBatch, rows: number, body: Uint8Array, codec: FrameCodec): EventRows {
+let zeros = new Uint8Array(0);
+
+/** `size` zeros, which nobody may write to. */
+function zeroBytes(size: number): Uint8Array {
+  if (zeros.byteLength < size) zeros = new Uint8Array(size);
+  return zeros.subarray(0, size);
+}
+
+function decodeRows(batch: RecordBatch, rows: number, body: Uint8Array, { codec = platformCodec, without = [] }: DecodeOptions): EventRows {
   const columns: Record<string, unknown> = { length: rows };
   const unpacked: Uint8Array[] = [];
   ARROW_COLUMNS.forEach(({ name, type }, index) => {
     if (name === 'first_seq' || name === 'machine') return; // The frame's own, known from the metadata.
-    const bytes = decodeColumn(batch, index, body, rows * BYTES_OF[type], codec);
-    if (bytes.buffer !== body.buffer) unpacked.push(bytes);
+    const size = rows * BYTES_OF[type];
+    const leftOut = (without as readonly string[]).includes(name);
+    const bytes = leftOut ? zeroBytes(size) : decodeColumn(batch, index, body, size, codec);
+    if (!leftOut && bytes.buffer !== body.buffer) unpacked.push(bytes);
     const View = VIEWS[type];
     // Not slice(): that of a Buffer does not copy.
     const aligned = bytes.byteOffset % View.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
@@ -148,8 +165,8 @@ function requireKnownKinds(rows: EventRows, firstSeq: number): void {
   }
 }
 
-function decode(bytes: Uint8Array, codec: FrameCodec): Frame {
-  const metadataBytes = requireWhole(bytes, codec);
+function decode(bytes: Uint8Array, options: DecodeOptions): Frame {
+  const metadataBytes = requireWhole(bytes, options.codec ?? platformCodec);
   const message = Message.getRootAsMessage(new ByteBuffer(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + metadataBytes)));
   const metadata = readMetadata(message);
   const version = textOf(metadata, VERSION_KEY);
@@ -182,7 +199,7 @@ function decode(bytes: Uint8Array, codec: FrameCodec): Frame {
     machineKind: textOf(metadata, 'machine_kind'),
     workload: textOf(metadata, 'workload'),
   };
-  const rows = decodeRows(batch, count, body, codec);
+  const rows = decodeRows(batch, count, body, options);
   requireKnownKinds(rows, firstSeq);
   return { origin, firstSeq, rows };
 }
@@ -192,9 +209,9 @@ function decode(bytes: Uint8Array, codec: FrameCodec): Frame {
  * more than MAX_FRAME_ROWS × ROW_BYTES is allocated. Columns that were stored as they are stay views on `bytes`.
  * @param where what to say as `where` of damage: the byte or partition offset
  */
-export function decodeFrame(bytes: Uint8Array, where: string, codec: FrameCodec = platformCodec): Frame | Damage {
+export function decodeFrame(bytes: Uint8Array, where: string, options: DecodeOptions = {}): Frame | Damage {
   try {
-    return decode(bytes, codec);
+    return decode(bytes, options);
   } catch (problem) {
     if (problem instanceof Unreadable) return { damage: problem.damage, where, because: problem.message };
     // Offsets inside a flatbuffer with a forged checksum can lead anywhere in it, and the accessors then throw what they like.

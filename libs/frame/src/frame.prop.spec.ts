@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isDamage, SCHEMA_VERSION } from '@s2lab/events';
+import { copyRows, isDamage, SCHEMA_VERSION, sliceRows } from '@s2lab/events';
 import { anyFrame, assertSameFrame, randomRows } from '@s2lab/testkit';
 import type { FrameCodec } from './index.ts';
 import {
@@ -103,7 +103,7 @@ test('bytes made to mislead, with a right checksum, end in damage and never in a
       const forged = message.slice();
       for (const [at, value] of changes) forged[Math.max(8, at)] = value;
       asked = 0;
-      decodeFrame(reseal(forged), 'forged', watching);
+      decodeFrame(reseal(forged), 'forged', { codec: watching });
       assert.ok(asked <= MAX_FRAME_ROWS * ROW_BYTES);
     }),
     { numRuns: 3000 },
@@ -167,6 +167,21 @@ test('a frame that the format cannot hold is refused by the encoder', () => {
   assert.throws(() => encodeFrame({ origin: { ...origin, machine: -1 }, firstSeq: 0, rows }), RangeError);
   assert.throws(() => encodeFrame({ origin: { ...origin, run: 'x'.repeat(70_000) }, firstSeq: 0, rows }), /metadata/);
   assert.throws(() => encodeFrame({ origin, firstSeq: 0, rows: randomRows(1, MAX_FRAME_ROWS + 1) }), /rows/);
+});
+
+test('columns that the reader leaves out hold zeros, and all others what was written', () => {
+  const frame = { origin, firstSeq: 0, rows: randomRows(11, 5000) };
+  for (const [rows, without] of [
+    [frame.rows, ['walk']],
+    [sliceRows(frame.rows, 0, 10), ['ipa', 'level']],
+    [frame.rows, ['at']],
+  ] as const) {
+    const blank = copyRows(rows);
+    for (const name of without) blank[name].fill(0);
+    const decoded = decodeFrame(encodeFrame({ ...frame, rows }), 'here', { without });
+    assertSameFrame(decoded, { ...frame, rows: blank });
+    if (!isDamage(decoded)) releaseFrame(decoded);
+  }
 });
 
 test('a released frame has given its memory back; a frame that was never encoded keeps its own, and so does what was stored as it is', () => {

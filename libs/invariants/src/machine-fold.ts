@@ -1,19 +1,24 @@
 import type { EventRows, FrameOrigin } from '@s2lab/events';
-import { isTable } from '@s2lab/arch';
 import { K, MEMORY } from '@s2lab/events';
-import type { Explanation, Handler, Registrar, Rule } from './rule.ts';
+import type { Explanation, Registrar, Rule } from './rule.ts';
+import type { Handler } from './shadow/event-cursor.ts';
 import { EventCursor } from './shadow/event-cursor.ts';
-import { CLOSING, EVOLVERS, World } from './shadow/world.ts';
+import { LastTables } from './shadow/last-tables.ts';
+import { CLOSING, World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
 import type { Violation } from './verdict.ts';
 import { showCommand } from './verdict.ts';
 import { eventWords } from './event-words.ts';
 
 const KIND_CODES = 256;
-const TWO_32 = 0x1_0000_0000;
 
-/** By kind: 1 = one of CLOSING. */
-const closing = Uint8Array.from({ length: KIND_CODES }, (_, kind) => (CLOSING.includes(kind) ? 1 : 0));
+/** No rule looks at a kind. */
+const NONE: Handler[] = [];
+
+/** Puts `handler` behind the others of `kind`; kinds without any share one list. */
+function add(handlers: Handler[][], kind: number, handler: Handler): void {
+  handlers[kind] = [...handlers[kind]!, handler];
+}
 
 /** Where violations of all machines are collected: exact counts, and the first ones with their proofs. */
 export interface Ledger {
@@ -52,10 +57,11 @@ export class MachineFold {
   private readonly cursor = new EventCursor();
   private readonly rules: readonly Rule[];
   private readonly ledger: Ledger;
-  private readonly before: Handler[][] = [];
-  private readonly after: Handler[][] = [];
+  /** By kind: what its events are shown to, in this order: rules while the world is as it was, the world, rules. */
+  private readonly steps: Handler[][] = new Array<Handler[]>(KIND_CODES).fill(NONE);
   /** By kind: 1 = no rule looks at it and the world keeps nothing of it. */
   private readonly quiet = new Uint8Array(KIND_CODES);
+  private readonly lastTables = new LastTables();
   private readonly atIdle: Handler[] = [];
   private readonly atDisorder: Handler[] = [];
   private readonly atDisagreement: Handler[] = [];
@@ -67,10 +73,6 @@ export class MachineFold {
     this.origin = origin;
     this.rules = rules;
     this.ledger = ledger;
-    for (let kind = 0; kind < KIND_CODES; kind++) {
-      this.before.push([]);
-      this.after.push([]);
-    }
   }
 
   /** Folds consecutive events, the first of which is number `firstSeq`. */
@@ -80,71 +82,44 @@ export class MachineFold {
     this.events += rows.length;
     const world = this.world;
     if (this.blind || world === undefined) return;
-    const { cursor, quiet } = this;
+    this.cursor.open(rows);
+    const stop = rows.kind.indexOf(K.machineStopped);
+    const stopsEarly = stop >= 0 && stop < rows.length - 1;
+    if (!this.stopped && !stopsEarly && world.actors.advance(rows, from)) {
+      this.lastTables.see(world.actors.count);
+      for (let i = from; i < rows.length; i++) this.foldRow(world, i, firstSeq + i);
+    } else this.foldDisordered(world, from, firstSeq);
+  }
+
+  /** Folds rows `from` on, among which are some that go back in time or follow machine-stopped. */
+  private foldDisordered(world: World, from: number, firstSeq: number): void {
+    const { cursor } = this;
+    const { rows } = cursor;
     const { actors } = world;
-    const { kind: kinds, actor: actorColumn, at: times } = rows;
-    const length = rows.length;
-    cursor.open(rows);
-    for (let i = from; i < length; i++) {
-      const kind = kinds[i]!;
-      const actor = actorColumn[i]!;
-      if (actor >= actors.count) actors.see(actor);
-      const at = times[2 * i + 1]! * TWO_32 + times[2 * i]!;
-      const ordered = at >= actors.lastAt[actor]! && !this.stopped;
-      if (!ordered || quiet[kind] === 0) cursor.load(i, firstSeq + i);
-      if (!ordered) this.call(this.atDisorder);
-      actors.lastAt[actor] = at;
-      if (quiet[kind] === 1) continue;
-      if (kind !== K.descriptorRead) this.foldRow(world, kind);
-      else if (this.foldRead(world) && ordered) i = this.skipReads(world, i);
-      if (kind === K.machineStopped) this.stopped = true;
+    for (let i = from; i < rows.length; i++) {
+      cursor.load(i, firstSeq + i);
+      actors.see(cursor.actor);
+      this.lastTables.see(actors.count);
+      if (this.stopped || cursor.at < actors.lastAt[cursor.actor]!) this.call(this.atDisorder);
+      actors.lastAt[cursor.actor] = cursor.at;
+      this.foldRow(world, i, firstSeq + i);
     }
   }
 
-  /** Folds the event under the cursor. */
-  private foldRow(world: World, kind: number): void {
-    const { cursor } = this;
+  /** Folds row `i`, the event number `seq`. */
+  private foldRow(world: World, i: number, seq: number): void {
+    const { cursor, lastTables } = this;
+    const kind = cursor.rows.kind[i]!;
+    if (this.quiet[kind] === 1) return;
+    const isRead = kind === K.descriptorRead;
+    if (isRead && lastTables.readsOn(world, cursor.rows, i, seq)) return;
+    cursor.load(i, seq);
+    const { violations } = this;
     if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor) && !world.mayDiffer(cursor))
       this.call(this.atDisagreement);
-    this.call(this.before[kind]!);
-    const evolve = EVOLVERS[kind];
-    if (evolve !== undefined) evolve(world, cursor);
-    this.call(this.after[kind]!);
-    if (closing[kind] === 1 && world.actors.idle(cursor.actor)) this.call(this.atIdle);
-  }
-
-  /** Folds the descriptor read under the cursor. Returns whether no rule had anything to say and it leads to no other table. */
-  private foldRead(world: World): boolean {
-    const { cursor, violations } = this;
-    this.foldRow(world, K.descriptorRead);
-    return violations === this.violations && !world.leadsOn(cursor);
-  }
-
-  /**
-   * Goes over the reads after row `i` that say nothing new: of the same walker in the same table, each finding what the shadow has there, a
-   * descriptor that leads to no table. Walks over ranges are such runs. What a rule may look at of a read is the same for all of them
-   * (`Registrar.reads`), so none has anything to say. Returns the last row of the run.
-   */
-  private skipReads(world: World, i: number): number {
-    const { rows, actor, table, stage2, place } = this.cursor;
-    const { kind, actor: actorColumn, table: tableColumn, stage2: stage2Column, slot, old, at } = rows;
-    const { tables } = world;
-    const words = tables.descriptors[place]!;
-    const level = tables.level[place]!;
-    const { lastAt } = world.actors;
-    let last = lastAt[actor]!;
-    let next = i + 1;
-    for (; next < rows.length; next++) {
-      if (kind[next] !== K.descriptorRead || actorColumn[next] !== actor || tableColumn[next] !== table) break;
-      const j = 2 * slot[next]!;
-      const lo = old[2 * next]! | 0;
-      if (words[j] !== lo || words[j + 1] !== (old[2 * next + 1]! | 0) || isTable(lo, level) || stage2Column[next] !== stage2) break;
-      const now = at[2 * next + 1]! * TWO_32 + at[2 * next]!;
-      if (now < last) break;
-      last = now;
-    }
-    lastAt[actor] = last;
-    return next - 1;
+    this.call(this.steps[kind]!);
+    if (isRead && violations === this.violations && cursor.place >= 0) lastTables.remember(world, cursor);
+    else lastTables.forget(cursor.actor);
   }
 
   private call(handlers: readonly Handler[]): void {
@@ -204,16 +179,18 @@ export class MachineFold {
 
   private attachRules(world: World): void {
     this.world = world;
+    const { steps } = this;
+    const after = new Array<Handler[]>(KIND_CODES).fill(NONE);
     const on: Registrar = {
       before: (kinds, handler) => {
         if (kinds.includes(K.descriptorRead)) throw new TypeError('a rule sees descriptor-read by Registrar.reads only');
-        for (const kind of kinds) this.before[kind]!.push(handler);
+        for (const kind of kinds) add(steps, kind, handler);
       },
       reads: (handler) => {
-        this.before[K.descriptorRead]!.push(handler);
+        add(steps, K.descriptorRead, handler);
       },
       after: (kinds, handler) => {
-        for (const kind of kinds) this.after[kind]!.push(handler);
+        for (const kind of kinds) add(after, kind, handler);
       },
       disorder: (handler) => {
         this.atDisorder.push(handler);
@@ -241,11 +218,22 @@ export class MachineFold {
         },
       });
     }
+    const evolvers = world.evolvers();
     for (let kind = 0; kind < KIND_CODES; kind++) {
+      const evolver = evolvers[kind];
+      if (evolver !== undefined) add(steps, kind, evolver);
+      for (const handler of after[kind]!) add(steps, kind, handler);
+      if (CLOSING.includes(kind))
+        add(steps, kind, (e) => {
+          if (world.actors.idle(e.actor)) this.call(this.atIdle);
+        });
       const aimed = kind >= K.descriptorRead && kind <= K.referenceRead;
-      const seen = aimed || this.before[kind]!.length > 0 || this.after[kind]!.length > 0 || EVOLVERS[kind] !== undefined;
-      this.quiet[kind] = seen || kind === K.machineStopped ? 0 : 1;
+      this.quiet[kind] = aimed || steps[kind]!.length > 0 ? 0 : 1;
     }
+    add(steps, K.machineStopped, () => {
+      this.stopped = true;
+    });
+    this.quiet[K.machineStopped] = 0;
   }
 
   /** Tells a violation at the event under the cursor. */

@@ -1,10 +1,7 @@
 import type { FrameOrigin } from '@s2lab/events';
-import type { EventCursor } from './shadow/event-cursor.ts';
+import type { EventCursor, Handler } from './shadow/event-cursor.ts';
 import type { World } from './shadow/world.ts';
 import type { WitnessLine } from './verdict.ts';
-
-/** Looks at one event. It may keep state of its own; it never changes the world. */
-export type Handler = (e: EventCursor) => void;
 
 /** What a rule may look at of a descriptor read: who walks, and where. */
 export type ReadEvent = Pick<EventCursor, 'seq' | 'actor' | 'stage2' | 'table' | 'place'>;
@@ -23,8 +20,9 @@ export interface Registrar {
   /** Sees events of `kinds` (codes, all but descriptor-read) while the world is still as it was before them. */
   before(kinds: readonly number[], handler: Handler): void;
   /**
-   * Sees descriptor reads of walkers. They are nearly half of all events, and most of them walk along a table; so the handler keeps no state,
-   * and sees one read for all that follow it by the same walker in the same table without leading to another one.
+   * Sees descriptor reads of walkers. They are nearly half of all events, and most of them follow one of the same walker in the same table; so the
+   * handler keeps no state, and what it has to say follows from what the walker did itself and from which tables there are and how they hang. It
+   * sees one read for all that follow it in the table while neither changes.
    */
   reads(handler: (e: ReadEvent) => void): void;
   /** Sees events of `kinds` when the world has folded them in. */

@@ -1,9 +1,9 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Frame } from '@s2lab/events';
-import { K } from '@s2lab/events';
+import { copyRows, K } from '@s2lab/events';
 import { framesOf, lifeOfAStage2, trace } from '@s2lab/testkit';
-import { formatVerdict, needsBreak, RULES, Verifier } from './index.ts';
+import { formatVerdict, needsBreak, RULES, UNREAD_COLUMNS, Verifier } from './index.ts';
 import { MachineFold } from './machine-fold.ts';
 import type { Rule } from './rule.ts';
 
@@ -88,6 +88,15 @@ test('the verdict does not depend on where frames are cut', () => {
   for (const rows of [1, 2, 3, 17]) assert.deepEqual(judge(frames.frames(rows)).finish(), whole);
 });
 
+test('columns that are said to be unread have no part in the verdict', () => {
+  for (const frames of [lifeOfAStage2().frames(64), manyViolations(5)]) {
+    const altered = frames.map((frame) => ({ ...frame, rows: copyRows(frame.rows) }));
+    for (const { rows } of altered)
+      for (const name of UNREAD_COLUMNS) for (let i = 0; i < rows[name].length; i++) rows[name][i] = 77 * i + 5;
+    assert.deepEqual(judge(altered).finish(), judge(frames).finish());
+  }
+});
+
 test('a report names the invariant, the event, the reason and every event of the proof in words', () => {
   const report = formatVerdict(
     judge(
@@ -131,6 +140,25 @@ test('a walker that read an empty slot and then, beside it, the link to a table 
   t.map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).reuse(2).map(0, 0x4000_0000, 0x8000_0000);
   const { counts } = judge(t.as(2).read(2, 0).endWalk().stop().frames(4096), { rules: ['I1'] }).finish();
   assert.deepEqual(counts, { I1: 1 });
+});
+
+test('walkers that read in turn are each caught at the first read after their table was made anew, and only then', () => {
+  const t = trace().map(0, 0x4000_0000, 0x8000_0000);
+  for (const walker of [2, 3]) t.as(walker).beginWalk('leaf', 0x4000_0000, 0x1000).read(0, 1).read(1, 0).read(2, 0);
+  for (const slot of [5, 6, 7]) t.as(2).read(2, slot).as(3).read(2, slot);
+  t.map(0, 0x4000_0000, 0x8000_0000, 2).reclaim(2).reuse(2).map(0, 0x4000_0000, 0x8000_0000);
+  const from = t.events.length;
+  const { violations } = judge(t.as(2).read(2, 5).as(3).read(2, 5).stop().frames(4096), { rules: ['I1'] }).finish();
+  assert.deepEqual(
+    violations.map(({ seq }) => seq),
+    [from, from + 1],
+  );
+});
+
+test('a walker that leaves its read-side section is caught at its next read in the table that it read all along', () => {
+  const t = trace().map(0, 0x4000_0000, 0x8000_0000);
+  t.as(2).beginWalk('leaf', 0x4000_0000, 0x1000, 0, true).enter().read(0, 1).read(0, 2).leave();
+  assert.deepEqual(judge(t.read(0, 3).stop().frames(4096), { rules: ['I9'] }).finish().counts, { I9: 1 });
 });
 
 test('a rule that asks for each single descriptor read is refused: it gets one for a run of them', () => {

@@ -12,9 +12,9 @@ import type {
   StateGraph,
 } from '@s2lab/checker';
 import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, Livelocks, Sampling, sampling, shrink } from '@s2lab/checker';
-import type { ReclaimPolicy } from '@s2lab/engine';
+import type { Machine, ReclaimPolicy } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
-import { K, kindName } from '@s2lab/events';
+import { K, kindName, UNLINK_CAUSE } from '@s2lab/events';
 import { Verifier } from '@s2lab/invariants';
 import { policyByName } from '@s2lab/policies';
 import { MachineView } from '@s2lab/timeline';
@@ -49,6 +49,7 @@ const COMPARED: readonly (readonly [scenario: string, policies: readonly string[
   ['collapse-protect', ['hyp-lock', 'rwlock'], { ...GUESTS, walkers: 0 }],
   ['two-collapses', ['rcu', 'rwlock', 'refs-naive', 'refs', 'eager', 'v6.1'], TWINS],
   ['reclaim-fault', ['rwlock', 'hyp-lock', 'refs'], SMALL],
+  ['reclaim-fault-lazy', ['rwlock', 'hyp-lock', 'epoch'], SMALL],
 ];
 
 for (const [scenario, policies, bounds] of COMPARED) {
@@ -275,6 +276,38 @@ test('pKVM: taking pages back against faults of the host holds, brings blocks ba
   const view = new MachineView();
   view.fold(found.frame.rows, 0);
   assert.equal(view.nextSeq, found.frame.rows.length);
+});
+
+/** Nothing is flushed. */
+function lacksFlushes(machine: Machine): void {
+  const commit = machine.commit.bind(machine);
+  machine.commit = (walker, kind, ...columns) => {
+    if (kind !== K.tlbiIssued) commit(walker, kind, ...columns);
+  };
+}
+
+test('pKVM, lazily: the table that the last page of a guest leaves is dropped, and nothing but the lock and the flush keeps others out of it', () => {
+  const rwlock = policyByName('rwlock');
+  const name = 'reclaim-fault-lazy';
+  assert.equal(searched(name, rwlock, GUESTS).ended, 'complete');
+  for (const except of [[], ['I9']]) {
+    const found = searched(name, { ...rwlock, faultLock: 0 }, SMALL, { except }).counterexample()!;
+    assert.equal(found.invariant, except.length === 0 ? 'I9' : 'I1');
+  }
+  const setting = FULL_SCENARIOS.find((each) => each.name === name)!.build(GUESTS);
+  const options = { order: 'bfs', reduce: FULL_REDUCTIONS, maxBytes: 2 ** 29 } as const;
+  const unflushed = new FullSearch({ ...setting, prepare: lacksFlushes }, rwlock, name, options);
+  while (unflushed.advance(1000));
+  const { invariant, frame } = unflushed.counterexample()!;
+  assert.equal(invariant, 'I2');
+  const dropped = Array.from(frame.rows.kind.subarray(0, frame.rows.length), (kind, i) => kind === K.tableUnlinked && frame.rows.aux[i]);
+  assert.ok(dropped.includes(UNLINK_CAUSE.idle));
+});
+
+test('a policy that counts every leaf is refused where the leaves of the host are not counted', () => {
+  const of = { scenario: 'reclaim-fault-lazy', policy: policyByName('v6.1'), bounds: SMALL, order: 'bfs', reduce: true } as const;
+  const limits = { maxBytes: 2 ** 29, maxStates: 1, maxPreemptions: 1, except: [], liveness: false };
+  assert.throws(() => new FullCheck({ ...of, ...limits }), /policy 'v6.1' is refused in reclaim-fault-lazy, .*count every leaf/);
 });
 
 test('a policy that needs RCU is refused by name on a pKVM machine, searched or sampled', () => {

@@ -148,7 +148,7 @@ test('a hook that waits blocks its walker until somebody wakes it, and the walk 
     },
     exit(machine, walker) {
       const outcome = rcu.exit(machine, walker);
-      for (const { actor } of machine.walkers) machine.wake(actor);
+      for (let actor = 0; actor < machine.world.actors; actor += 1) machine.wake(actor);
       return outcome;
     },
   };

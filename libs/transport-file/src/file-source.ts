@@ -1,9 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Damage, EventSource, Frame } from '@s2lab/events';
-import type { LogHeader } from '@s2lab/frame';
+import type { DecodeOptions, LogHeader } from '@s2lab/frame';
 import { LogFileError, readLogHeader, reasonOf } from '@s2lab/frame';
 import { fileBytes, openLogFile } from './file-bytes.ts';
 import { scanLog } from './scan-log.ts';
+
+/** How a log file is to be read. */
+export type FileSourceOptions = Pick<DecodeOptions, 'without'>;
 
 /**
  * Reads the frames of a log file in the order in which they were written, with memory for one frame and a window of some MiB. It needs
@@ -12,17 +15,19 @@ import { scanLog } from './scan-log.ts';
 export class FileSource implements EventSource {
   private readonly file: FileHandle;
   private readonly header: LogHeader;
+  private readonly options: FileSourceOptions;
 
-  private constructor(file: FileHandle, header: LogHeader) {
+  private constructor(file: FileHandle, header: LogHeader, options: FileSourceOptions) {
     this.file = file;
     this.header = header;
+    this.options = options;
   }
 
   /** @throws LogFileError when there is no such file, it is no event log, or one of another schema version. */
-  static async open(path: string): Promise<FileSource> {
+  static async open(path: string, options: FileSourceOptions = {}): Promise<FileSource> {
     const file = await openLogFile(path, 'r');
     try {
-      return new FileSource(file, await readLogHeader(fileBytes(file), path));
+      return new FileSource(file, await readLogHeader(fileBytes(file), path), options);
     } catch (cause) {
       await file.close();
       throw cause instanceof LogFileError ? cause : new LogFileError(`log ${path}: cannot be read (${reasonOf(cause)})`, { cause });
@@ -45,7 +50,7 @@ export class FileSource implements EventSource {
   }
 
   async *frames(): AsyncGenerator<Frame | Damage, void> {
-    for await (const { item } of scanLog(this.file, this.header)) yield item;
+    for await (const { item } of scanLog(this.file, this.header, this.options)) yield item;
   }
 
   async close(): Promise<void> {

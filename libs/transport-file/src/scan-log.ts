@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Damage, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
-import type { BatchPlace, LogHeader } from '@s2lab/frame';
+import type { BatchPlace, DecodeOptions, LogHeader } from '@s2lab/frame';
 import { decodeFrame, PREFIX_BYTES, readBodyBytes, readPrefix, releaseFrame } from '@s2lab/frame';
 import { ForwardReader } from './forward-reader.ts';
 
@@ -15,7 +15,7 @@ export interface ScannedItem {
  * Reads a log forward, message by message, through a bounded window. After damage it goes on where the next message must begin, if one
  * begins there; otherwise the damage reaches to the end of the log, and it is the last item.
  */
-export async function* scanLog(file: FileHandle, header: LogHeader): AsyncGenerator<ScannedItem, void> {
+export async function* scanLog(file: FileHandle, header: LogHeader, options: DecodeOptions = {}): AsyncGenerator<ScannedItem, void> {
   const { path, size, content, endMark } = header;
   const end = endMark ?? size;
   /** Damage from `offset` to the end: cut off when the log was never closed, else something changed it afterwards. */
@@ -48,7 +48,7 @@ export async function* scanLog(file: FileHandle, header: LogHeader): AsyncGenera
     const bytes = metadataBytes + bodyBytes;
     if (left < bytes || (await reader.require(bytes)) < bytes)
       return yield lost(offset, `a frame of ${bytes} bytes is cut off after ${left}`);
-    const item = decodeFrame(reader.peek(bytes), `${path}, byte ${offset}`);
+    const item = decodeFrame(reader.peek(bytes), `${path}, byte ${offset}`, options);
     if (isDamage(item) && item.damage === 'corrupt' && left > bytes) {
       const next = await reader.require(bytes + PREFIX_BYTES);
       const follows = next === bytes + PREFIX_BYTES ? readPrefix(reader.peek(next), bytes) : undefined;

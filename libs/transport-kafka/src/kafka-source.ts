@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import type { Damage, EventSource, Frame } from '@s2lab/events';
+import type { ColumnName, Damage, EventSource, Frame } from '@s2lab/events';
 import { isDamage } from '@s2lab/events';
 import { decodeFrame, releaseFrame } from '@s2lab/frame';
 import { HandOver } from './hand-over.ts';
@@ -20,6 +20,8 @@ export interface KafkaSourceOptions extends KafkaConnection {
   readonly until: 'end' | 'closed';
   /** How long `open` waits for broker and topic, milliseconds; by default 10 s, Infinity = for ever. */
   readonly patienceMs?: number;
+  /** Columns that the reader does not look at: they are not unpacked and hold zeros. */
+  readonly without?: readonly ColumnName[];
   /** Told the partitions that this reader has, whenever the group has shared them out anew. */
   readonly onAssigned?: (partitions: readonly number[]) => void;
 }
@@ -191,7 +193,7 @@ export class KafkaSource implements EventSource {
     for (const { offset, value } of batch.messages) {
       if (!isRunning() || isStale() || this.closing !== undefined) return;
       const where = `topic ${this.options.topic}, partition ${batch.partition}, offset ${offset}`;
-      const handed = this.handOver.put({ item: read(value, where), partition: batch.partition, offset, value });
+      const handed = this.handOver.put({ item: read(value, where, this.options.without), partition: batch.partition, offset, value });
       // A reader that folds for long must not be thought dead: the group would give its partitions to another.
       while (!(await Promise.race([handed, delay(HEARTBEAT_MS, false, { ref: false })]))) await heartbeat();
       resolveOffset(offset);
@@ -200,9 +202,9 @@ export class KafkaSource implements EventSource {
   }
 }
 
-function read(value: Buffer | null, where: string): Frame | Damage {
+function read(value: Buffer | null, where: string, without: readonly ColumnName[] = []): Frame | Damage {
   if (value === null) return { damage: 'corrupt', where, because: 'the message is empty' };
-  const item = decodeFrame(value, where);
+  const item = decodeFrame(value, where, { without });
   // A message is never half there: what looks cut off is no frame.
   return isDamage(item) && item.damage === 'torn' ? { ...item, damage: 'corrupt' } : item;
 }

@@ -47,7 +47,7 @@ interface Options {
 
 const SMALL = 'S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L';
 const FULL =
-  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault (docs/CHECKER.md)';
+  'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault, reclaim-fault-lazy (docs/CHECKER.md)';
 
 /** `check`: every schedule of a scenario, on the full engine under a policy or in a small model, or the shortest counterexample. */
 export function addCheck(program: Command): void {

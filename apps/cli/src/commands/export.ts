@@ -100,7 +100,7 @@ async function writerFor(options: ExportOptions, log: string): Promise<FrameWrit
     case 'casemate':
       return casemateWriter(options);
     case 'parquet':
-      return (await import('../export/parquet-file.ts')).createParquet(options.output!, options.force === true);
+      return (await import('../export/parquet-file.ts')).ParquetWriter.create(options.output!, options.force === true);
     default: {
       const never: never = options.format;
       throw new TypeError(`format ${String(never)}`);

@@ -61,7 +61,8 @@ async function verify(log: string, options: VerifyOptions): Promise<void> {
 
 /** The verdict on a log or topic that is read once, from its beginning. */
 async function streamed(log: string, { json, profile, maxViolations }: VerifyOptions, stop: AbortSignal): Promise<Verdict> {
-  const [{ Verifier }, source] = await Promise.all([import('@s2lab/invariants'), openLog(log)]);
+  const { UNREAD_COLUMNS, Verifier } = await import('@s2lab/invariants');
+  const source = await openLog(log, UNREAD_COLUMNS);
   const verifier = new Verifier(profile === undefined ? { log, maxViolations } : { log, profile, maxViolations });
   const progress = new Progress(json === true);
   try {

@@ -1,118 +1,121 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { Writable } from 'node:stream';
-import type { Data } from 'apache-arrow';
-import {
-  Field,
-  Int8,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table as ArrowTable,
-  Uint16,
-  Uint32,
-  Uint64,
-  Uint8,
-  makeData,
-  tableToIPC,
-} from 'apache-arrow';
-import { Compression, EnabledStatistics, Table, WriterPropertiesBuilder, transformParquetStream } from 'parquet-wasm';
-import type { ColumnType, Frame } from '@s2lab/events';
-import { COLUMNS, KINDS, SCHEMA_VERSION } from '@s2lab/events';
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { ByteWriter } from 'hyparquet-writer';
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
+import type { Frame } from '@s2lab/events';
+import { COLUMNS, KINDS, SCHEMA_VERSION, sliceRows } from '@s2lab/events';
 import { UsageError } from '../usage-error.ts';
+import type { FileMetaData } from './parquet-column.ts';
+import { PAGE_ROWS, ParquetColumn } from './parquet-column.ts';
 
-/** Rows of a row group: what a reader skips by its statistics, and what is held in memory while it is written. */
-const ROW_GROUP_ROWS = 1 << 20;
+/** Rows of a row group: what a reader skips by its statistics, and what is held in memory, packed, until it is written. */
+const ROW_GROUP_ROWS = 16 * PAGE_ROWS;
 
-const TYPES = { u64: new Uint64(), u32: new Uint32(), u16: new Uint16(), u8: new Uint8(), i8: new Int8() } as const;
-
-/** Columns before those of an event. */
-const PLACE_COLUMNS = [
-  { name: 'machine', type: 'u32' },
-  { name: 'seq', type: 'u64' },
-] as const;
-
-/** Where frames go that become one Parquet file. */
-export interface ParquetWriter {
-  write(frame: Frame): Promise<void>;
-  close(): Promise<void>;
-}
+/** First and last bytes of a Parquet file. @source parquet-format, README.md ("File format") */
+const MAGIC = Buffer.from('PAR1');
 
 /**
- * A new Parquet file of events: machine, seq, then the columns of an event; kinds by code, their names in the file's metadata.
- * @throws the operating system's error when the file exists (unless `overwrite`) or cannot be made
+ * Writes frames as one Parquet file of events: machine, seq, then the columns of an event; kinds by code, their names in the file's metadata.
+ * Only `machine` and `seq` have statistics: they are what is searched by.
  */
-export async function createParquet(path: string, overwrite: boolean): Promise<ParquetWriter> {
-  const file = createWriteStream(path, { flags: overwrite ? 'w' : 'wx' });
-  await once(file, 'open');
-  const kinds = JSON.stringify(Object.fromEntries(Object.entries(KINDS).map(([name, { code }]) => [code, name])));
-  const properties = new WriterPropertiesBuilder()
-    .setCompression(Compression.ZSTD)
-    // Dictionaries of columns that hardly repeat make the file larger and take half of the time; statistics are for what is searched by.
-    .setDictionaryEnabled(false)
-    .setStatisticsEnabled(EnabledStatistics.None)
-    .setColumnStatisticsEnabled('machine', EnabledStatistics.Chunk)
-    .setColumnStatisticsEnabled('seq', EnabledStatistics.Chunk)
-    .setMaxRowGroupSize(ROW_GROUP_ROWS)
-    .setKeyValueMetadata(
-      new Map([
-        ['schema_version', String(SCHEMA_VERSION)],
-        ['kinds', kinds],
-      ]),
-    )
-    .build();
-  const batches = new TransformStream<Frame, unknown>(
-    {
-      transform: (frame, out) => {
-        for (const batch of Table.fromIPCStream(tableToIPC(tableOf(frame), 'stream')).recordBatches()) out.enqueue(batch);
-      },
-    },
-    { highWaterMark: 1 },
-    { highWaterMark: 1 },
-  );
-  const input = batches.writable.getWriter();
-  let done: Promise<void> | undefined;
-  return {
-    write: async (frame) => {
-      if (done === undefined) {
-        // Only now: the library learns the schema from the first batch, and cannot do without one.
-        done = transformParquetStream(batches.readable, properties).then((bytes) => bytes.pipeTo(Writable.toWeb(file)));
-        done.catch((error: unknown) => input.abort(error)); // a full disk ends the next write, and is told by it
-      }
-      await input.ready;
-      await input.write(frame);
-    },
-    close: async () => {
-      if (done === undefined) {
-        file.destroy();
-        throw new UsageError(`export: no event of the log lies in the range; ${path} was not made`);
-      }
-      await input.close();
-      await done;
-    },
-  };
-}
+export class ParquetWriter {
+  private readonly file: FileHandle;
+  private readonly path: string;
+  private readonly machine = new ParquetColumn('machine', 'u32');
+  private readonly seq = new ParquetColumn('seq', 'u64');
+  private readonly events = COLUMNS.map(({ name, type }) => ({ name, column: new ParquetColumn(name, type) }));
+  private readonly columns = [this.machine, this.seq, ...this.events.map(({ column }) => column)];
+  private readonly groups: FileMetaData['row_groups'] = [];
+  private offset = MAGIC.byteLength;
+  private pageRows = 0;
+  private groupRows = 0;
+  private rowCount = 0;
 
-/** One frame as an Arrow table; u64 columns are views on the frame's memory where its alignment allows. */
-function tableOf({ origin, firstSeq, rows }: Frame): ArrowTable {
-  const { length } = rows;
-  const seq = new Uint32Array(2 * length);
-  for (let i = 0; i < length; i += 1) {
-    seq[2 * i] = firstSeq + i;
-    seq[2 * i + 1] = (firstSeq + i) / 2 ** 32;
+  private constructor(file: FileHandle, path: string) {
+    this.file = file;
+    this.path = path;
   }
-  const columns: { readonly name: string; readonly type: ColumnType; readonly values: ArrayBufferView }[] = [
-    { ...PLACE_COLUMNS[0], values: new Uint32Array(length).fill(origin.machine) },
-    { ...PLACE_COLUMNS[1], values: wideValues(seq) },
-    ...COLUMNS.map(({ name, type }) => ({ name, type, values: type === 'u64' ? wideValues(rows[name] as Uint32Array) : rows[name] })),
-  ];
-  const schema = new Schema(columns.map(({ name, type }) => new Field(name, TYPES[type], false)));
-  const children = columns.map(({ type, values }) => makeData({ type: TYPES[type], length, nullCount: 0, data: values } as never) as Data);
-  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children });
-  return new ArrowTable(schema, new RecordBatch(schema, data));
-}
 
-function wideValues(halves: Uint32Array): BigUint64Array {
-  const aligned = halves.byteOffset % 8 === 0 ? halves : halves.slice();
-  return new BigUint64Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
+  /** @throws the operating system's error when the file exists (unless `overwrite`) or cannot be made */
+  static async create(path: string, overwrite: boolean): Promise<ParquetWriter> {
+    const file = await open(path, overwrite ? 'w' : 'wx');
+    await file.writeFile(MAGIC);
+    return new ParquetWriter(file, path);
+  }
+
+  /** Takes the rows of a frame, whose memory is free again when this returns. */
+  async write(frame: Frame): Promise<void> {
+    const { length } = frame.rows;
+    for (let from = 0, to = 0; from < length; from = to) {
+      to = Math.min(length, from + PAGE_ROWS - this.pageRows);
+      this.copy(frame, from, to);
+      if (this.pageRows === PAGE_ROWS) this.endPage();
+      if (this.groupRows === ROW_GROUP_ROWS) await this.endGroup();
+    }
+  }
+
+  /** Writes what is left and the end of the file. @throws UsageError when there was no event */
+  async close(): Promise<void> {
+    if (this.pageRows > 0) this.endPage();
+    if (this.groupRows > 0) await this.endGroup();
+    if (this.rowCount > 0) await this.file.writeFile(this.end());
+    await this.file.close();
+    if (this.rowCount === 0) throw new UsageError(`export: no event of the log lies in the range; ${this.path} was not made`);
+  }
+
+  private copy({ origin, firstSeq, rows }: Frame, from: number, to: number): void {
+    const [begin, end] = [this.pageRows, this.pageRows + to - from];
+    this.machine.rows(begin, end).fill(origin.machine);
+    const seq = this.seq.rows(begin, end);
+    for (let i = 0; i < seq.length; i += 2) {
+      const value = firstSeq + from + i / 2;
+      seq[i] = value;
+      seq[i + 1] = value / 2 ** 32;
+    }
+    const part = sliceRows(rows, from, to);
+    for (const { name, column } of this.events) column.rows(begin, end).set(part[name]);
+    this.machine.tellRange(origin.machine, origin.machine);
+    this.seq.tellRange(firstSeq + from, firstSeq + to - 1);
+    this.pageRows = end;
+  }
+
+  private endPage(): void {
+    for (const column of this.columns) column.endPage(this.pageRows);
+    this.groupRows += this.pageRows;
+    this.pageRows = 0;
+  }
+
+  private async endGroup(): Promise<void> {
+    const columns = [];
+    let rawBytes = 0n;
+    for (const column of this.columns) {
+      const { bytes, chunk } = column.endChunk(this.groupRows, this.offset);
+      await this.file.writeFile(bytes);
+      this.offset += bytes.byteLength;
+      rawBytes += chunk.meta_data!.total_uncompressed_size;
+      columns.push(chunk);
+    }
+    this.groups.push({ columns, total_byte_size: rawBytes, num_rows: BigInt(this.groupRows) });
+    this.rowCount += this.groupRows;
+    this.groupRows = 0;
+  }
+
+  private end(): Uint8Array {
+    const end = new ByteWriter();
+    const kinds = Object.fromEntries(Object.entries(KINDS).map(([name, { code }]) => [code, name]));
+    writeMetadata(end, {
+      version: 1,
+      created_by: 's2lab',
+      schema: [{ name: 'events', num_children: this.columns.length }, ...this.columns.map((column) => column.schemaElement())],
+      num_rows: BigInt(this.rowCount),
+      row_groups: this.groups,
+      key_value_metadata: [
+        { key: 'schema_version', value: String(SCHEMA_VERSION) },
+        { key: 'kinds', value: JSON.stringify(kinds) },
+      ],
+      metadata_length: 0, // known of a file that was read
+    });
+    end.appendBytes(MAGIC);
+    return end.getBytes();
+  }
 }

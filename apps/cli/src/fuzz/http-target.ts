@@ -4,7 +4,7 @@ import { LiveFeed, startExplorer } from '@s2lab/explorer';
 import { labApi, loadScenario, MetricsSink, RunKeeper } from '@s2lab/fleet';
 import { EventMetrics, LabMetrics, serveHttp } from '@s2lab/metrics';
 import { mutateText } from './mutation.ts';
-import type { FuzzTarget } from './targets.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
 
 /** A server that does not answer for so long hangs; the machine may be busy with other things. */
 const PATIENCE_MS = 60_000;

@@ -3,7 +3,8 @@ import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import { BitStateSearch } from './bit-state-search.ts';
-import type { FullBounds, FullScenario } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
+import type { FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
 import type { FullOrder, FullReduction } from './full-search.ts';
@@ -320,9 +321,12 @@ export function fullScenario(name: string): FullScenario {
 }
 
 /** Why a scenario's machine refuses a policy; undefined where it does not. */
-export function refusal({ atEl2 }: FullScenario, { capabilities }: ReclaimPolicy): string | undefined {
-  if (atEl2 !== true || capabilities.usableAtEl2) return undefined;
-  return capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+export function refusal({ atEl2, leavesUncounted }: FullScenario, { capabilities, visitors }: ReclaimPolicy): string | undefined {
+  if (atEl2 === true && !capabilities.usableAtEl2)
+    return capabilities.needsRcu ? 'it needs RCU, and there is none at EL2' : 'it is not usable at EL2';
+  if (leavesUncounted === true && visitors !== undefined)
+    return 'its walks count every leaf, so no count says that the host alone has pages below a table';
+  return undefined;
 }
 
 function checkPolicy(scenario: FullScenario, policy: ReclaimPolicy): void {

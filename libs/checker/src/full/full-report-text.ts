@@ -1,5 +1,5 @@
 import type { FullReport } from './full-check.ts';
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 
 /** Memory models in words, after the other bounds. */
 const MEMORY_TEXT = { sc: '', tso: ', total store order', pso: ', partial store order' } as const;

@@ -1,26 +1,11 @@
 import { PROT } from '@s2lab/arch';
-import type { MachineConfig, MemoryModel } from '@s2lab/engine';
+import type { MachineConfig } from '@s2lab/engine';
 import { COMMAND, COMMAND_FLAG } from '@s2lab/engine';
 import { ACCESS, WALK_FLAG } from '@s2lab/events';
+import type { FullBounds } from './full-bounds.ts';
 import { reclaimAgainstFaults } from './pkvm-scenario.ts';
 import type { Request } from './script.ts';
 import type { Setting } from './subject.ts';
-
-/** How large the machine of a scenario is. */
-export interface FullBounds {
-  /** vCPUs that fault on pages that are not mapped. */
-  readonly walkers: number;
-  /** vCPUs whose fault may replace a table by a block. */
-  readonly collapsers: number;
-  /** Blocks, so tables, that they work on. */
-  readonly entries: number;
-  /** Descriptors in a table: 2, 4 or 8. */
-  readonly slots: number;
-  /** Whether guests access memory through TLBs and hardware walks; else each fault is the walk of its handler alone. */
-  readonly hardware: boolean;
-  /** How stores become visible to other cores; absent = at once. */
-  readonly memory?: MemoryModel;
-}
 
 /** A question to the engine: what happens at once. */
 export interface FullScenario {
@@ -28,6 +13,8 @@ export interface FullScenario {
   readonly description: string;
   /** The hypervisor at EL2 walks the tables: policies that need the kernel are refused. */
   readonly atEl2?: boolean;
+  /** What is the host's alone is not counted: policies whose walks count every leaf are refused. */
+  readonly leavesUncounted?: boolean;
   build(bounds: FullBounds): Setting;
 }
 
@@ -167,6 +154,13 @@ export const FULL_SCENARIOS: readonly FullScenario[] = [
     description:
       'pKVM: the host takes back the pages of a guest and its blocks are put together again, while it faults on their other pages',
     atEl2: true,
-    build: reclaimAgainstFaults,
+    build: (bounds) => reclaimAgainstFaults('eager', bounds),
+  },
+  {
+    name: 'reclaim-fault-lazy',
+    description: 'pKVM, blocks come back lazily: with the last page of a guest the table is dropped, and the next fault maps the block',
+    atEl2: true,
+    leavesUncounted: true,
+    build: (bounds) => reclaimAgainstFaults('lazy', bounds),
   },
 ];

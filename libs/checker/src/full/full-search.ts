@@ -1,7 +1,7 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import { kindName } from '@s2lab/events';
-import { StateStore } from '@s2lab/small-models';
+import type { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
@@ -10,6 +10,8 @@ import { advance, chosen, goOn, settle } from './choices.ts';
 import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { MachineStates } from './machine-states.ts';
+import { SearchTree } from './search-tree.ts';
+import type { Way } from './search-tree.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
@@ -46,23 +48,12 @@ export interface FullSearchOptions {
   readonly maxStates?: number;
 }
 
-/** Added to an actor in a saved search: the state it led to has been expanded. */
-const EXPANDED = 1 << 24;
-/** In `via`, an order of actors comes above the actor. */
-const ORDER_SHIFT = 8;
 /** Steps that may wait for a path that judges them, whatever the number of states. */
 const UNJUDGED_LEAST = 200;
 /** Steps that one path judges at most. */
 const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
-
-/** A way to a state. */
-interface Way {
-  readonly schedule: number[];
-  /** Of each actor as it stands in the state, who it is on the way. */
-  readonly who: readonly number[];
-}
 
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
 export class FullSearch {
@@ -76,6 +67,7 @@ export class FullSearch {
   private readonly subject: Subject;
   private readonly states: MachineStates;
   private readonly stale: StaleLinks;
+  private readonly tree: SearchTree;
   private readonly store: StateStore;
   private readonly judge: Judge;
   private readonly seen = new InternedWords();
@@ -83,8 +75,6 @@ export class FullSearch {
   private readonly options: FullSearchOptions;
   /** Choices there may be in a state: steps of actors, and stores that become visible. */
   private readonly choices: number;
-  /** The choice by which each state was reached, of an actor as it stood in the state before, and the number of the order in which actors stand since. */
-  private via = new Uint32Array(1 << 12);
   private readonly form: CanonicalForm;
   private readonly reduces: boolean;
   private readonly judgesOnce: boolean;
@@ -124,7 +114,8 @@ export class FullSearch {
     this.order = this.states.firstOrder;
     this.judge = new Judge(other, workload, options.except ?? [], (actor) => (reduce ? advance(other, actor, true) : goOn(other, actor)));
     this.row = new Uint32Array(this.states.words + 1);
-    this.store = new StateStore(this.row.length, options.maxBytes);
+    this.tree = new SearchTree(this.row.length, options.maxBytes, this.form.orders, this.order);
+    this.store = this.tree.store;
     this.add(0, 0, NOBODY, 0);
   }
 
@@ -134,7 +125,7 @@ export class FullSearch {
 
   /** Bytes that the stored states take: rows, pieces, and what has been judged. */
   get bytes(): number {
-    return this.store.bytes + this.states.bytes + this.seen.bytes + this.via.byteLength;
+    return this.tree.bytes + this.states.bytes + this.seen.bytes;
   }
 
   /** Expands at most `states` states. Returns whether there is more to do. */
@@ -192,7 +183,7 @@ export class FullSearch {
 
   /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
   private isBrokenSomewhere(): boolean {
-    const { unjudged, form } = this;
+    const { unjudged, tree } = this;
     while (unjudged.count > 0) {
       let id = unjudged.deepest;
       const { schedule, who: first } = this.way(id);
@@ -202,8 +193,7 @@ export class FullSearch {
         const step = unjudged.take(id);
         if (step === undefined) break;
         schedule.push(chosen(who, step.actor));
-        const before = who;
-        who = form.orders[step.order]!.map((actor) => before[actor]!);
+        who = tree.stands(who, step.order);
         id = step.to;
       }
       this.states.load(this.store.data, id * this.store.words);
@@ -216,17 +206,11 @@ export class FullSearch {
   save(): Int32Array | undefined {
     this.isBrokenSomewhere();
     if (this.ended === 'counterexample') return undefined;
-    const { store } = this;
     const into = new StateWords();
     this.states.save(into);
     this.form.save(into);
     this.seen.save(into);
-    into.put(store.size);
-    into.putAll(store.data, 0, store.size * store.words);
-    for (let id = 0; id < store.size; id += 1) {
-      into.put(store.parent(id));
-      into.put(this.via[id]! + (store.isExpanded(id) ? EXPANDED : 0));
-    }
+    this.tree.save(into);
     for (const list of [this.stack, this.turn, this.later, this.finalStates]) {
       into.put(list.length);
       for (const id of list) into.put(id);
@@ -245,20 +229,7 @@ export class FullSearch {
     this.states.restore(from);
     this.form.restore(from);
     this.seen.load(from, this.key);
-    const { store, row } = this;
-    const size = from.get();
-    const rows = new Uint32Array(size * store.words);
-    from.getAll(rows);
-    for (let id = 0; id < size; id += 1) {
-      if (!store.reserve(1)) throw new RangeError('the saved search takes more memory than it may');
-      row.set(rows.subarray(id * store.words, (id + 1) * store.words));
-      const parent = from.get();
-      const via = from.get();
-      const added = store.add(row, 0, store.warm(row, 0), parent);
-      if (added !== id && added !== ~id) throw new Error('the states of a saved search are not those of this one');
-      this.noteVia(id, via & ~EXPANDED);
-      if ((via & EXPANDED) !== 0) store.setExpanded(id);
-    }
+    this.tree.restore(from);
     const lists = [this.stack, this.turn, this.later, this.finalStates];
     for (const list of lists) {
       list.length = 0;
@@ -268,15 +239,6 @@ export class FullSearch {
     this.transitions = from.getWide();
     this.judged = from.getWide();
     this.preemptionsSeen = from.getWide();
-  }
-
-  private noteVia(id: number, actor: number): void {
-    if (id >= this.via.length) {
-      const longer = new Uint32Array(2 * this.via.length);
-      longer.set(this.via);
-      this.via = longer;
-    }
-    this.via[id] = actor;
   }
 
   /** The graph of the states, once all have been seen. */
@@ -393,17 +355,16 @@ export class FullSearch {
 
   /** Stores the present state, reached from `parent` by `actor`; `turn` has it now, by `preempted` preemptions more than there. */
   private add(parent: number, actor: number, turn: number, preempted: 0 | 1): number {
-    const { store, states, row } = this;
+    const { store, states, row, tree } = this;
     const bounds = this.options.order === 'preemptions';
     row.set(states.present);
     row[states.words] = bounds ? turn : NOBODY;
-    const id = store.add(row, 0, store.warm(row, 0), parent);
+    const id = tree.add(row, parent, actor, this.order);
     if (id < 0) {
       // It waits for its turn after a preemption, and now there is a way without.
       if (bounds && preempted === 0 && !store.isExpanded(~id)) this.turn.push(~id);
       return ~id;
     }
-    this.noteVia(id, actor + (this.order << ORDER_SHIFT));
     if (bounds) (preempted === 0 ? this.turn : this.later).push(id);
     else if (this.options.order === 'dfs') this.stack.push(id);
     return id;
@@ -429,8 +390,7 @@ export class FullSearch {
   private isBroken(id: number, actor: number): boolean {
     const { schedule, who } = this.way(id);
     schedule.push(chosen(who, actor));
-    const now = this.form.orders[this.order]!.map((before) => who[before]!);
-    return this.isViolated(schedule, false, now);
+    return this.isViolated(schedule, false, this.tree.stands(who, this.order));
   }
 
   /** Whether the event that is looked for has just been made. */
@@ -460,19 +420,10 @@ export class FullSearch {
     return true;
   }
 
-  /** Who makes each choice on the way to a state, and of each actor as it stands there, who it is. */
+  /** The way to a state; whoever asks for it has it judged. */
   private way(id: number): Way {
-    const ids: number[] = [];
-    for (let at = id; at !== 0; at = this.store.parent(at)) ids.push(at);
-    let who: readonly number[] = this.form.orders[this.states.firstOrder]!;
-    const schedule: number[] = [];
-    for (const at of ids.reverse()) {
-      const via = this.via[at]!;
-      // Whoever asks for the way has it judged.
-      this.unjudged.remove(this.store.parent(at), via & (2 ** ORDER_SHIFT - 1));
-      schedule.push(chosen(who, via & (2 ** ORDER_SHIFT - 1)));
-      who = this.form.orders[via >> ORDER_SHIFT]!.map((before) => who[before]!);
-    }
-    return { schedule, who };
+    const way = this.tree.way(id);
+    for (const at of way.ids) this.unjudged.remove(this.store.parent(at), this.tree.choice(at));
+    return way;
   }
 }

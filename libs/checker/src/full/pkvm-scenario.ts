@@ -1,6 +1,7 @@
 import { ACCESS } from '@s2lab/events';
+import type { CoalesceMode } from '@s2lab/engine';
 import { COMMAND } from '@s2lab/engine';
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 import type { Request } from './script.ts';
 import type { Setting } from './subject.ts';
 
@@ -14,11 +15,11 @@ const POOL_PAGES = 64;
 
 /**
  * A machine under pKVM: the first page of each block belongs to a guest, so that the host's block is broken up. Collapsers are cores on which
- * the host takes those pages back; with the last one of a block the block is mapped again. Walkers are cores on which the host writes other pages
- * of the block, which it has not mapped yet. The guest is destroyed at the end. The hypervisor's own pages lie above what the host can
- * address, so that the tables need not tell them apart page by page.
+ * the host takes those pages back; how the block then comes back `coalesce` says: it is mapped with its last page, or its table is dropped and the
+ * next fault maps it. Walkers are cores on which the host writes other pages of the block, which it has not mapped yet. The guest is destroyed
+ * at the end. The hypervisor's own pages lie above what the host can address, so that the tables need not tell them apart page by page.
  */
-export function reclaimAgainstFaults(bounds: FullBounds): Setting {
+export function reclaimAgainstFaults(coalesce: CoalesceMode, bounds: FullBounds): Setting {
   const { walkers, collapsers, entries, slots, hardware } = bounds;
   const indexBits = Math.log2(slots);
   const tablesAt = entries * slots * PAGE;
@@ -40,7 +41,7 @@ export function reclaimAgainstFaults(bounds: FullBounds): Setting {
   return {
     config: {
       kind: 'pkvm',
-      pkvm: { regions: [{ base: 0, bytes: 2 ** ipaBits, nomap: false }], carvedPages: 0, poolPages: POOL_PAGES, coalesce: 'eager' },
+      pkvm: { regions: [{ base: 0, bytes: 2 ** ipaBits, nomap: false }], carvedPages: 0, poolPages: POOL_PAGES, coalesce },
       ipaBits,
       indexBits,
       tlbEntries: 2,

@@ -1,6 +1,6 @@
 import type { FullReport } from './full-check.ts';
 import { boundsText, plural } from './full-report-text.ts';
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 import type { Draw, Sampling, SamplingOptions } from './sampling.ts';
 
 /** What schedules drawn at random have shown. They never show that a scenario is safe. */

@@ -1,4 +1,4 @@
-import type { FullBounds } from './full-scenarios.ts';
+import type { FullBounds } from './full-bounds.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullReport } from './full-check.ts';
 import { boundsText, plural } from './full-report-text.ts';

@@ -1,5 +1,5 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
-import type { FullBounds } from '../full/full-scenarios.ts';
+import type { FullBounds } from '../full/full-bounds.ts';
 import { fullScenario, settingOf } from '../full/full-check.ts';
 import type { ShareOptions, SharePlace } from './search-share.ts';
 import { SearchShare } from './search-share.ts';

@@ -136,7 +136,7 @@ export class Holders {
   }
 
   set(frame: number, count: number): void {
-    if (frame >= this.counts.length) this.counts = grown(this.counts, new Int32Array(Math.max(1024, 2 * frame)));
+    if (frame >= this.counts.length) this.counts = grown(this.counts, new Int32Array(Math.max(16, 2 * frame)));
     this.counts[frame] = count;
   }
 }

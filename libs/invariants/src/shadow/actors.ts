@@ -1,4 +1,7 @@
+import type { EventRows } from '@s2lab/events';
 import { grown } from './tables.ts';
+
+const TWO_32 = 0x1_0000_0000;
 
 /** Walks an actor may have open at once: a split walk builds a sub-tree with a walk of its own. */
 const NESTING = 4;
@@ -22,7 +25,6 @@ export class Actors {
   /** Operations, faults and reclaims the actor has open. */
   openOperations = new Uint8Array(0);
   openWalks = new Uint8Array(0);
-  walkId = new Uint32Array(0);
   walkOp = new Uint8Array(0);
   walkFlags = new Uint32Array(0);
   walkIpa = new Float64Array(0);
@@ -43,6 +45,27 @@ export class Actors {
     this.count = actor + 1;
     if (actor < this.capacity) return;
     this.grow(Math.max(8, 2 * this.capacity, actor + 1));
+  }
+
+  /** Takes over the times of rows `from` on. Returns false, and leaves all as it was, if one is before the last one of its actor. */
+  advance(rows: EventRows, from: number): boolean {
+    const { actor: actors, at: times, length } = rows;
+    let highest = 0;
+    for (let i = from; i < length; i++) if (actors[i]! > highest) highest = actors[i]!;
+    this.see(highest);
+    const { lastAt } = this;
+    if (BEFORE.times.length < this.capacity) BEFORE.times = new Float64Array(this.capacity);
+    BEFORE.times.set(lastAt);
+    for (let i = from; i < length; i++) {
+      const actor = actors[i]!;
+      const at = times[2 * i + 1]! * TWO_32 + times[2 * i]!;
+      if (at < lastAt[actor]!) {
+        lastAt.set(BEFORE.times.subarray(0, this.capacity));
+        return false;
+      }
+      lastAt[actor] = at;
+    }
+    return true;
   }
 
   /** LOCK_MODE in which `actor` holds the lock of `stage2`, 0 = not at all. */
@@ -67,7 +90,7 @@ export class Actors {
   }
 
   /** Opens a walk. Deeper nesting than four replaces the innermost. */
-  beginWalk(actor: number, walk: number, op: number, flags: number, ipa: number, bytes: number, pa: number, seq: number): void {
+  beginWalk(actor: number, op: number, flags: number, ipa: number, bytes: number, pa: number, seq: number): void {
     const open = this.openWalks[actor]!;
     if (open === 0) {
       this.walking += 1;
@@ -76,7 +99,6 @@ export class Actors {
     }
     if (open < NESTING) this.openWalks[actor] = open + 1;
     const at = this.top(actor);
-    this.walkId[at] = walk;
     this.walkOp[at] = op;
     this.walkFlags[at] = flags;
     this.walkIpa[at] = ipa;
@@ -133,7 +155,6 @@ export class Actors {
     this.openOperations = grown(this.openOperations, new Uint8Array(size));
     this.openWalks = grown(this.openWalks, new Uint8Array(size));
     const walks = size * NESTING;
-    this.walkId = grown(this.walkId, new Uint32Array(walks));
     this.walkOp = grown(this.walkOp, new Uint8Array(walks));
     this.walkFlags = grown(this.walkFlags, new Uint32Array(walks));
     this.walkIpa = grown(this.walkIpa, new Float64Array(walks));
@@ -146,3 +167,6 @@ export class Actors {
     this.pathSeq = grown(this.pathSeq, new Float64Array(size * LEVELS));
   }
 }
+
+/** Where `advance` keeps the times meanwhile: one for all, since it is never interrupted. */
+const BEFORE = { times: new Float64Array(0) };

@@ -1,7 +1,10 @@
-import type { EventRows } from '@s2lab/events';
+import type { ColumnName, EventRows } from '@s2lab/events';
 import { EventColumns } from '@s2lab/events';
 
 const TWO_32 = 0x1_0000_0000;
+
+/** Columns that the cursor does not show, so that no rule looks at them: who reads frames for a `Verifier` need not unpack them. */
+export const UNREAD_COLUMNS: readonly ColumnName[] = ['walk'];
 
 /**
  * The event under the fold, as plain numbers: what nearly every event uses is loaded once, the rest is read from its column when a rule asks.
@@ -27,7 +30,6 @@ export class EventCursor {
   private ipas = this.rows.ipa;
   private kinds = this.rows.kind;
   private actors = this.rows.actor;
-  private walks = this.rows.walk;
   private stage2s = this.rows.stage2;
   private levels = this.rows.level;
   private slots = this.rows.slot;
@@ -44,7 +46,6 @@ export class EventCursor {
     this.ipas = rows.ipa;
     this.kinds = rows.kind;
     this.actors = rows.actor;
-    this.walks = rows.walk;
     this.stage2s = rows.stage2;
     this.levels = rows.level;
     this.slots = rows.slot;
@@ -67,10 +68,6 @@ export class EventCursor {
     this.table = this.tables[i]!;
     this.oldLo = this.olds[j]! | 0;
     this.oldHi = this.olds[j + 1]! | 0;
-  }
-
-  get walk(): number {
-    return this.walks[this.row]!;
   }
 
   get stage2(): number {
@@ -113,3 +110,6 @@ export class EventCursor {
     return (this.newHi >>> 0) * TWO_32 + (this.newLo >>> 0);
   }
 }
+
+/** Looks at the event under the cursor: a rule, which never changes the world, or the world, which evolves by it. */
+export type Handler = (e: EventCursor) => void;

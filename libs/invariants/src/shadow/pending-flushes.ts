@@ -23,25 +23,25 @@ export const FLUSH = {
  */
 export class PendingFlushes {
   count = 0;
-  from = new Float64Array(32);
-  to = new Float64Array(32);
+  from = new Float64Array(8);
+  to = new Float64Array(8);
   /** Bytes of one of the descriptors of the record. */
-  span = new Float64Array(32);
-  level = new Int8Array(32);
+  span = new Float64Array(8);
+  level = new Int8Array(8);
   /** 1: a table with valid descriptors was unlinked, so the whole range must be invalidated. */
-  whole = new Uint8Array(32);
+  whole = new Uint8Array(8);
   /** 1: it was a table descriptor; a TLBI by address needs an unknown level. */
-  table = new Uint8Array(32);
-  stage2 = new Uint16Array(32);
-  actor = new Uint16Array(32);
-  issuer = new Uint16Array(32);
-  stage = new Uint8Array(32);
+  table = new Uint8Array(8);
+  stage2 = new Uint16Array(8);
+  actor = new Uint16Array(8);
+  issuer = new Uint16Array(8);
+  stage = new Uint8Array(8);
   /** A second actor that flushes all of the range meanwhile, such as one that unlinks the table; and its stage, 0 = none. */
-  private otherIssuer = new Uint16Array(32);
-  private otherStage = new Uint8Array(32);
-  since = new Float64Array(32);
-  oldLo = new Int32Array(32);
-  oldHi = new Int32Array(32);
+  private otherIssuer = new Uint16Array(8);
+  private otherStage = new Uint8Array(8);
+  since = new Float64Array(8);
+  oldLo = new Int32Array(8);
+  oldHi = new Int32Array(8);
 
   /** A valid descriptor of [from, from+span) was overwritten. */
   add(

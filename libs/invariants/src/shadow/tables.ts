@@ -51,6 +51,8 @@ export class Tables {
   allocatedAt = new Float64Array(0);
   linkedAt = new Float64Array(0);
   unlinkedAt = new Float64Array(0);
+  /** Another number whenever a table comes or goes, hangs elsewhere, or its level becomes known. */
+  changes = 0;
   private placeCount = 0;
   private readonly freePlaces: number[] = [];
   live = 0;
@@ -86,6 +88,7 @@ export class Tables {
     const had = this.places[frame]!;
     if (had !== NONE) return had;
     const p = this.takePlace();
+    this.change();
     this.places[frame] = p;
     this.state[frame] = TABLE_STATE.live;
     this.generation[frame]! += 1;
@@ -119,6 +122,7 @@ export class Tables {
       const parent = this.parentPlace(p);
       if (parent !== NONE) this.children[parent]! -= 1;
     }
+    this.change();
     this.places[frame] = NONE;
     this.state[frame] = TABLE_STATE.freed;
     this.freedAt[frame] = seq;
@@ -160,6 +164,7 @@ export class Tables {
   /** Hangs the table at place `child` below `slot` of the table at place `parent`. */
   link(child: number, parent: number, slot: number, spanBytes: number, seq: number): void {
     if (this.linked[child] === 1) this.unlink(child, seq);
+    this.change();
     this.linked[child] = 1;
     this.everLinked[child] = 1;
     this.parentFrame[child] = this.frameOf[parent]!;
@@ -178,9 +183,20 @@ export class Tables {
     if (this.linked[child] === 0) return;
     const parent = this.parentPlace(child);
     const head = parent === NONE ? NONE : this.top(parent);
+    this.change();
     this.linked[child] = 0;
     this.unlinkedAt[child] = head !== NONE && this.unlinkedAt[head]! >= 0 ? this.unlinkedAt[head]! : seq;
     if (parent !== NONE) this.children[parent]! -= 1;
+  }
+
+  private change(): void {
+    this.changes = (this.changes + 1) & 0x7fff_ffff;
+  }
+
+  /** The level of the table at place `p` was not known until now. */
+  learnLevel(p: number, level: number): void {
+    this.change();
+    this.level[p] = level;
   }
 
   /** Writes a descriptor and keeps the counts. The caller links and unlinks. */
@@ -225,7 +241,7 @@ export class Tables {
       return reused;
     }
     const p = this.placeCount;
-    if (p === this.frameOf.length) this.growPlaces(Math.max(64, 2 * p));
+    if (p === this.frameOf.length) this.growPlaces(Math.max(8, 2 * p));
     this.descriptors.push(new Int32Array(2 * this.entries));
     this.placeCount += 1;
     return p;
@@ -234,7 +250,7 @@ export class Tables {
   private growFrames(frame: number): void {
     const had = this.places.length;
     if (frame < had) return;
-    const size = Math.max(1024, 2 * had, frame + 1);
+    const size = Math.max(16, 2 * had, frame + 1);
     const places = new Int32Array(size).fill(NONE);
     places.set(this.places);
     this.places = places;

@@ -2,11 +2,21 @@ import { isTable, LAST_LEVEL } from '@s2lab/arch';
 import { DSB, TLBI } from '@s2lab/events';
 import { CachedEntries } from './cached-entries.ts';
 import type { EventCursor } from './event-cursor.ts';
+import type { Tables } from './tables.ts';
 import { grown } from './tables.ts';
-import type { World } from './world.ts';
 
 /** TLBIs of one actor that wait for their DSB. More are not followed: then too much counts as still allowed, never too little. */
 const PENDING_MAX = 64;
+
+/** What the shadow of TLBs asks of the world that it is a part of. */
+export interface TranslatedWorld {
+  readonly pageBytes: number;
+  readonly tables: Tables;
+  /** Bytes one descriptor at `level` covers. */
+  span(level: number): number;
+  /** Page frame a table descriptor points to, or -1 while that cannot be known. */
+  childFrame(lo: number, hi: number): number;
+}
 
 /** What one vCPU has cached of one stage-2, and where its hardware walker stands. */
 export class VcpuTlb {
@@ -36,11 +46,22 @@ export class VcpuTlb {
 /** TLBIs of one actor between their issue and their DSB. */
 export class PendingTlbis {
   count = 0;
-  readonly op = new Uint8Array(PENDING_MAX);
-  readonly stage2 = new Uint16Array(PENDING_MAX);
-  readonly from = new Float64Array(PENDING_MAX);
-  readonly last = new Float64Array(PENDING_MAX);
-  readonly seq = new Float64Array(PENDING_MAX);
+  op = new Uint8Array(8);
+  stage2 = new Uint16Array(8);
+  from = new Float64Array(8);
+  last = new Float64Array(8);
+  seq = new Float64Array(8);
+
+  /** Makes room for one more. */
+  reserve(): void {
+    if (this.count < this.op.length) return;
+    const size = 2 * this.count;
+    this.op = grown(this.op, new Uint8Array(size));
+    this.stage2 = grown(this.stage2, new Uint16Array(size));
+    this.from = grown(this.from, new Float64Array(size));
+    this.last = grown(this.last, new Float64Array(size));
+    this.seq = grown(this.seq, new Float64Array(size));
+  }
 }
 
 /**
@@ -50,14 +71,14 @@ export class PendingTlbis {
  * @source Arm ARM DDI 0487, "TLB maintenance instructions", "Completion of TLB maintenance"; Linux nvhe/tlb.c
  */
 export class TlbShadow {
-  private readonly world: World;
+  private readonly world: TranslatedWorld;
   private readonly stage2s: VcpuTlb[][] = [];
   private readonly pending: PendingTlbis[] = [];
   private pendingCount = new Uint8Array(8);
   /** 1 / span of a level: spans are powers of two, so a product is as exact as a quotient, and faster. */
   private readonly inverse: Float64Array;
 
-  constructor(world: World) {
+  constructor(world: TranslatedWorld) {
     this.world = world;
     this.inverse = Float64Array.from([0, 1, 2, 3], (level) => 1 / world.span(level));
   }
@@ -120,6 +141,7 @@ export class TlbShadow {
     const pending = (this.pending[e.actor] ??= new PendingTlbis());
     const n = pending.count;
     if (n === PENDING_MAX) return;
+    pending.reserve();
     const ipa = e.ipa;
     pending.op[n] = e.arg;
     pending.stage2[n] = e.stage2;

@@ -3,9 +3,10 @@ import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
 import { K, LOCK } from '@s2lab/events';
 import { Actors } from './actors.ts';
 import { DirtyLogs } from './dirty-log.ts';
-import type { EventCursor } from './event-cursor.ts';
+import type { EventCursor, Handler } from './event-cursor.ts';
 import { LockedSlots } from './locked-slots.ts';
 import { FRAME_LIMIT, Tables } from './tables.ts';
+import type { TranslatedWorld } from './tlb.ts';
 import { TlbShadow } from './tlb.ts';
 
 /** Bits of what an actor has open besides walks, in `openOperations`. */
@@ -26,16 +27,13 @@ export interface Stage2Shadow {
   destroyed: boolean;
 }
 
-/** Folds an event into a world. */
-type Evolver = (world: World, e: EventCursor) => void;
-
 /** Kinds of events that may leave their actor with nothing open (`Actors.idle`). */
 export const CLOSING: readonly number[] = [K.walkEnded, K.faultHandled, K.guestAborted, K.hostAborted, K.operationEnded, K.reclaimEnded];
 
 /**
- * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only `EVOLVERS` change it.
+ * Shadow of one machine: tables, actors, locked slots and stage-2s, folded from its events. Rules read it, only its `evolvers` change it.
  */
-export class World {
+export class World implements TranslatedWorld {
   readonly vcpus: number;
   readonly pageShift: number;
   readonly pageBytes: number;
@@ -138,21 +136,17 @@ export class World {
     return e.kind === K.descriptorRead || e.kind === K.hardwareDescriptorRead;
   }
 
-  /** Whether the descriptor that was read leads to another table, as far as the world can tell. */
-  leadsOn(e: EventCursor): boolean {
-    return e.place < 0 || isTable(e.oldLo, this.tables.level[e.place]!);
-  }
-
-  /** What EVOLVERS is made of. */
-  static evolvers(): Readonly<Record<number, Evolver>> {
-    const write: Evolver = (world, e) => world.write(e);
-    const allocate: Evolver = (world, e) => world.allocate(e);
-    const count: Evolver = (world, e) => world.count(e);
-    const enter: Evolver = (world, e) => world.enter(e);
-    const leave: Evolver = (world, e) => world.leave(e);
-    const endFault: Evolver = (world, e) => world.close(e.actor, OPEN.fault);
+  /** How events are folded into this world, by code of their kind. Kinds without one leave every shadow as it is. */
+  evolvers(): Readonly<Record<number, Handler>> {
+    const { actors, tlb } = this;
+    const write: Handler = (e) => this.write(e);
+    const allocate: Handler = (e) => this.allocate(e);
+    const count: Handler = (e) => this.count(e);
+    const enter: Handler = (e) => this.enter(e);
+    const leave: Handler = (e) => this.leave(e);
+    const endFault: Handler = (e) => this.close(e.actor, OPEN.fault);
     return {
-      [K.descriptorRead]: (world, e) => world.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq),
+      [K.descriptorRead]: (e) => this.reach(e.actor, e.table, e.oldLo, e.oldHi, e.seq),
       [K.descriptorStored]: write,
       [K.descriptorReleased]: write,
       [K.descriptorSwapped]: write,
@@ -161,46 +155,47 @@ export class World {
       [K.referencePut]: count,
       [K.tableAllocated]: allocate,
       [K.tableReused]: allocate,
-      [K.tableFreed]: (world, e) => world.free(e),
-      [K.tableLinked]: (world, e) => world.learn(e),
-      [K.tableRetired]: (world, e) => world.retire(e),
-      [K.hardwareDescriptorRead]: ({ tlb }, e) => tlb.read(e),
-      [K.tlbFilled]: ({ tlb }, e) => tlb.fillLeaf(e),
-      [K.walkCacheFilled]: ({ tlb }, e) => tlb.fillStep(e),
-      [K.tlbEvicted]: ({ tlb }, e) => tlb.evict(e),
-      [K.tlbiIssued]: ({ tlb }, e) => tlb.issue(e),
-      [K.dsbCompleted]: ({ tlb }, e) => tlb.complete(e),
-      [K.walkBegan]: ({ actors }, e) => actors.beginWalk(e.actor, e.walk, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq),
-      [K.walkEnded]: ({ actors }, e) => actors.endWalk(e.actor),
-      [K.faultTaken]: (world, e) => world.open(e.actor, OPEN.fault),
+      [K.tableFreed]: (e) => this.free(e),
+      [K.tableLinked]: (e) => this.learn(e),
+      [K.tableRetired]: (e) => this.retire(e),
+      [K.hardwareDescriptorRead]: (e) => tlb.read(e),
+      [K.tlbFilled]: (e) => tlb.fillLeaf(e),
+      [K.walkCacheFilled]: (e) => tlb.fillStep(e),
+      [K.tlbEvicted]: (e) => tlb.evict(e),
+      [K.tlbiIssued]: (e) => tlb.issue(e),
+      [K.dsbCompleted]: (e) => tlb.complete(e),
+      [K.walkBegan]: (e) => actors.beginWalk(e.actor, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq),
+      [K.walkEnded]: (e) => actors.endWalk(e.actor),
+      [K.faultTaken]: (e) => this.open(e.actor, OPEN.fault),
       [K.faultHandled]: endFault,
       [K.guestAborted]: endFault,
       [K.hostAborted]: endFault,
-      [K.operationBegan]: (world, e) => world.open(e.actor, OPEN.operation),
-      [K.operationEnded]: (world, e) => world.endOperation(e),
-      [K.reclaimBegan]: (world, e) => world.comeToReclaim(e),
-      [K.reclaimEnded]: (world, e) => world.close(e.actor, OPEN.reclaim),
+      [K.operationBegan]: (e) => this.open(e.actor, OPEN.operation),
+      [K.operationEnded]: (e) => this.endOperation(e),
+      [K.reclaimBegan]: (e) => this.comeToReclaim(e),
+      [K.reclaimEnded]: (e) => this.close(e.actor, OPEN.reclaim),
       [K.readSectionEntered]: enter,
       [K.epochAnnounced]: enter,
       [K.readSectionLeft]: leave,
       [K.epochWithdrawn]: leave,
-      [K.lockAcquired]: (world, e) => world.hold(e, e.aux),
-      [K.lockReleased]: (world, e) => world.hold(e, 0),
-      [K.stage2Created]: (world, e) => world.create(e),
-      [K.stage2Destroyed]: (world, e) => world.destroy(e),
-      ...World.memslotEvolvers(),
+      [K.lockAcquired]: (e) => this.hold(e, e.aux),
+      [K.lockReleased]: (e) => this.hold(e, 0),
+      [K.stage2Created]: (e) => this.create(e),
+      [K.stage2Destroyed]: (e) => this.destroy(e),
+      ...this.memslotEvolvers(),
     };
   }
 
   /** Events of memslots and their dirty logs. */
-  private static memslotEvolvers(): Readonly<Record<number, Evolver>> {
+  private memslotEvolvers(): Readonly<Record<number, Handler>> {
+    const { dirtyLogs } = this;
     return {
-      [K.memslotCreated]: ({ dirtyLogs }, e) => dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq),
-      [K.memslotDeleted]: ({ dirtyLogs }, e) => dirtyLogs.delete(e.arg),
-      [K.dirtyLogStarted]: (world, e) => world.dirtyLogs.start(e.arg, e.aux !== 0, e.seq, world.operates(e.actor) ? e.actor : -1),
-      [K.dirtyLogStopped]: ({ dirtyLogs }, e) => dirtyLogs.stop(e.arg),
-      [K.dirtyLogCleared]: (world, e) => world.dirtyLogs.clear(e.arg, e.ipa, e.bytes, e.actor, world.operates(e.actor)),
-      [K.pageDirtied]: ({ dirtyLogs }, e) => dirtyLogs.dirty(e.arg, e.ipa),
+      [K.memslotCreated]: (e) => dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq),
+      [K.memslotDeleted]: (e) => dirtyLogs.delete(e.arg),
+      [K.dirtyLogStarted]: (e) => dirtyLogs.start(e.arg, e.aux !== 0, e.seq, this.operates(e.actor) ? e.actor : -1),
+      [K.dirtyLogStopped]: (e) => dirtyLogs.stop(e.arg),
+      [K.dirtyLogCleared]: (e) => dirtyLogs.clear(e.arg, e.ipa, e.bytes, e.actor, this.operates(e.actor)),
+      [K.pageDirtied]: (e) => dirtyLogs.dirty(e.arg, e.ipa),
     };
   }
 
@@ -297,7 +292,8 @@ export class World {
     }
   }
 
-  private reach(actor: number, table: number, lo: number, hi: number, seq: number): void {
+  /** `actor` found the descriptor in `table`: if it leads to another one, that is how the actor came there. */
+  reach(actor: number, table: number, lo: number, hi: number, seq: number): void {
     if ((lo & 3) !== 3) return;
     const p = this.tables.place(table);
     if (p < 0 || !isTable(lo, this.tables.level[p]!)) return;
@@ -311,7 +307,7 @@ export class World {
     const tables = this.tables;
     const { place: p, wasLo, wasHi } = e;
     if (p < 0) return;
-    if (tables.level[p] === -1) tables.level[p] = e.level;
+    if (tables.level[p] === -1) tables.learnLevel(p, e.level);
     const level = tables.level[p]!;
     if (wasLo === e.newLo && wasHi === e.newHi) return;
     if ((wasLo | wasHi) !== 0 && isLocked(wasLo, wasHi)) {
@@ -352,8 +348,3 @@ export class World {
     this.reach(e.actor, e.arg, lo, hi, e.seq);
   }
 }
-
-const evolvers = World.evolvers();
-
-/** How events are folded in, by code of their kind: undefined for kinds of which no shadow keeps anything. */
-export const EVOLVERS: readonly (Evolver | undefined)[] = Array.from({ length: 256 }, (_, kind) => evolvers[kind]);

@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 
 /*
@@ -27,7 +27,7 @@ export const epoch: ReclaimPolicy = {
   notesGracePeriods: true,
   guardsWalks: true,
 
-  enter(machine: Machine, walker: Walker): number {
+  enter(machine: PolicyMachine, walker: Walker): number {
     const policyWords = machine.policyWords(walker);
     const stage2 = machine.stage2(walker);
     const read = readAt(machine.world.actors, walker.actor);
@@ -44,7 +44,7 @@ export const epoch: ReclaimPolicy = {
     return HOOK.done;
   },
 
-  exit(machine: Machine, walker: Walker): number {
+  exit(machine: PolicyMachine, walker: Walker): number {
     const policyWords = machine.policyWords(walker);
     machine.note(walker, K.epochWithdrawn, 0, policyWords[announcedAt(walker.actor)]! - 1, 0);
     policyWords[announcedAt(walker.actor)] = 0;
@@ -65,7 +65,7 @@ export const epoch: ReclaimPolicy = {
   defersFrees: true,
 
   /** What an actor announces matters while it may still change; one that is behind wakes the worker when it withdraws, and is looked at again. */
-  asksInPrivate(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
+  asksInPrivate(machine: PolicyMachine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
     const policyWords = machine.policyWords(worker);
     const stage2 = machine.stage2(worker);
     const { actors } = machine.world;
@@ -77,7 +77,7 @@ export const epoch: ReclaimPolicy = {
   },
 
   /** Moves the global epoch on, one announcement read a step, until the oldest sub-tree of the limbo list may be freed. */
-  mayReclaim(machine: Machine, worker: Walker): number {
+  mayReclaim(machine: PolicyMachine, worker: Walker): number {
     const policyWords = machine.policyWords(worker);
     const stage2 = machine.stage2(worker);
     const { actors } = machine.world;

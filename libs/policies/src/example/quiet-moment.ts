@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 
 /** Words of the policy: how many walkers are inside the tables, and whether the reclaim worker waits for them. */
@@ -15,12 +15,12 @@ export const quietMoment: ReclaimPolicy = {
   stateWords: () => 2,
 
   guardsWalks: true,
-  enter(machine: Machine, walker: Walker): number {
+  enter(machine: PolicyMachine, walker: Walker): number {
     machine.policyWords(walker)[INSIDE]! += 1;
     machine.note(walker, K.readSectionEntered, 0, 0, 0);
     return HOOK.done;
   },
-  exit(machine: Machine, walker: Walker): number {
+  exit(machine: PolicyMachine, walker: Walker): number {
     const words = machine.policyWords(walker);
     words[INSIDE]! -= 1;
     machine.note(walker, K.readSectionLeft, 0, 0, 0);
@@ -39,7 +39,7 @@ export const quietMoment: ReclaimPolicy = {
   countsHolders: false,
   locksTeardown: false,
   defersFrees: true,
-  mayReclaim(machine: Machine, worker: Walker): number {
+  mayReclaim(machine: PolicyMachine, worker: Walker): number {
     const words = machine.policyWords(worker);
     if (words[INSIDE] === 0) return HOOK.done;
     words[WAITS] = 1;

@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 
 /** Hazard pointers of an actor: one per level, 0…3. */
@@ -36,7 +36,7 @@ export const hazard: ReclaimPolicy = {
   exit: () => HOOK.done,
   tracksTables: true,
 
-  descend(machine: Machine, walker: Walker, table: number): number {
+  descend(machine: PolicyMachine, walker: Walker, table: number): number {
     const policyWords = machine.policyWords(walker);
     const phase = phaseAt(machine.world.actors, walker.actor);
     switch (policyWords[phase]) {
@@ -60,7 +60,7 @@ export const hazard: ReclaimPolicy = {
     }
   },
 
-  ascend(machine: Machine, walker: Walker, table: number): number {
+  ascend(machine: PolicyMachine, walker: Walker, table: number): number {
     clear(machine, walker, table);
     return HOOK.done;
   },
@@ -71,13 +71,13 @@ export const hazard: ReclaimPolicy = {
   defersFrees: true,
 
   /** Pointers of actors that walk no more do not change, nor do those of levels at which no table hangs below another. */
-  asksInPrivate(machine: Machine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
+  asksInPrivate(machine: PolicyMachine, worker: Walker, mayWalk: (actor: number) => boolean): boolean {
     const cursor = machine.policyWords(worker)[cursorAt(machine.world.actors)]!;
     return cursor % LEVELS <= machine.stage2(worker).shape.startLevel || !mayWalk(Math.floor(cursor / LEVELS));
   },
 
   /** Reads one hazard pointer a step; one that protects the sub-tree ends the scan, which starts anew once it is cleared. */
-  mayReclaim(machine: Machine, worker: Walker): number {
+  mayReclaim(machine: PolicyMachine, worker: Walker): number {
     const policyWords = machine.policyWords(worker);
     const { retired, retiredHead } = machine.stage2(worker);
     const { actors } = machine.world;
@@ -94,7 +94,7 @@ export const hazard: ReclaimPolicy = {
   },
 };
 
-function clear(machine: Machine, walker: Walker, table: number): void {
+function clear(machine: PolicyMachine, walker: Walker, table: number): void {
   const policyWords = machine.policyWords(walker);
   machine.commit(walker, K.hazardCleared, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
   policyWords[pointerAt(walker.actor, walker.level)] = 0;

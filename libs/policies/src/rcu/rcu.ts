@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 
 /**
@@ -17,12 +17,12 @@ export const rcu: ReclaimPolicy = {
   tracksTables: false,
   defersFrees: true,
 
-  enter(machine: Machine, walker: Walker): number {
+  enter(machine: PolicyMachine, walker: Walker): number {
     machine.note(walker, K.readSectionEntered, 0, 0, 0);
     return HOOK.done;
   },
 
-  exit(machine: Machine, walker: Walker): number {
+  exit(machine: PolicyMachine, walker: Walker): number {
     machine.note(walker, K.readSectionLeft, 0, 0, 0);
     const stage2 = machine.stage2(walker);
     if (stage2.gracePeriodOpen !== 0 && stage2.awaitedCount === 0) machine.wake(machine.reclaimActor);
@@ -36,13 +36,13 @@ export const rcu: ReclaimPolicy = {
   locksTeardown: false,
 
   /** Only the beginning of a grace period looks at sections; its end wakes nobody, and who leaves the last section wakes the worker. */
-  asksInPrivate(machine: Machine, worker: Walker): boolean {
+  asksInPrivate(machine: PolicyMachine, worker: Walker): boolean {
     const stage2 = machine.stage2(worker);
     return stage2.gracePeriodOpen !== 0 || stage2.gracePeriod >= stage2.retired[stage2.retiredHead + 2]!;
   },
 
   /** Begins a grace period that covers the oldest retired sub-tree, waits for the sections it found open, ends it. */
-  mayReclaim(machine: Machine, worker: Walker): number {
+  mayReclaim(machine: PolicyMachine, worker: Walker): number {
     const stage2 = machine.stage2(worker);
     const needed = stage2.retired[stage2.retiredHead + 2]!;
     if (stage2.gracePeriodOpen === 0) {

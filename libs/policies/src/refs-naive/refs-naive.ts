@@ -1,5 +1,5 @@
 import { LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { FRAME, HOOK } from '@s2lab/engine';
 
 /**
@@ -19,12 +19,12 @@ export const refsNaive: ReclaimPolicy = {
   exit: () => HOOK.done,
   tracksTables: true,
 
-  descend(machine: Machine, walker: Walker, table: number): number {
+  descend(machine: PolicyMachine, walker: Walker, table: number): number {
     machine.getHolder(walker, table);
     return HOOK.done;
   },
 
-  ascend(machine: Machine, walker: Walker, table: number): number {
+  ascend(machine: PolicyMachine, walker: Walker, table: number): number {
     if (machine.putHolder(walker, table, 0) !== 0) return HOOK.done;
     const { pages } = machine.world;
     // The last one out frees, whatever the page has become meanwhile.
@@ -33,7 +33,7 @@ export const refsNaive: ReclaimPolicy = {
     return HOOK.done;
   },
 
-  unlinked(machine: Machine, walker: Walker, table: number): number {
+  unlinked(machine: PolicyMachine, walker: Walker, table: number): number {
     return machine.putHolder(walker, table, 1) > 0 ? HOOK.held : HOOK.done;
   },
 

@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { Machine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 
 /** What the actor does next on its way into a table: take a reference, read the link again, or drop the reference. One word an actor. */
@@ -24,7 +24,7 @@ export const refs: ReclaimPolicy = {
   exit: () => HOOK.done,
   tracksTables: true,
 
-  descend(machine: Machine, walker: Walker, table: number): number {
+  descend(machine: PolicyMachine, walker: Walker, table: number): number {
     const policyWords = machine.policyWords(walker);
     const { actor } = walker;
     switch (policyWords[actor]) {
@@ -49,11 +49,11 @@ export const refs: ReclaimPolicy = {
     }
   },
 
-  ascend(machine: Machine, walker: Walker, table: number): number {
+  ascend(machine: PolicyMachine, walker: Walker, table: number): number {
     return lastOut(machine, walker, table) ? HOOK.reclaim : HOOK.done;
   },
 
-  unlinked(machine: Machine, walker: Walker, table: number): number {
+  unlinked(machine: PolicyMachine, walker: Walker, table: number): number {
     return machine.putHolder(walker, table, 1) > 0 ? HOOK.held : HOOK.done;
   },
 
@@ -64,7 +64,7 @@ export const refs: ReclaimPolicy = {
 };
 
 /** Drops the walker's reference. Returns whether it was the last one on a sub-tree that is still to be torn down. */
-function lastOut(machine: Machine, walker: Walker, table: number): boolean {
+function lastOut(machine: PolicyMachine, walker: Walker, table: number): boolean {
   if (machine.putHolder(walker, table, 0) > 0) return false;
   const { pages } = machine.world;
   if (pages.references[table]! > 0) return true;

@@ -1,0 +1,64 @@
+import type { EventRows } from '@s2lab/events';
+import type { EventCursor } from './event-cursor.ts';
+import { grown } from './tables.ts';
+import type { World } from './world.ts';
+
+const NEVER = -1;
+
+/** Numbers kept of one actor: all in one array, since each array that is looked into costs as much as the number in it. */
+const WIDTH = 4;
+/** `Tables.changes` at the read, NEVER when the actor did anything else since. */
+const MOMENT = 0;
+const TABLE = 1;
+const PLACE = 2;
+const STAGE2 = 3;
+
+/**
+ * Which table each actor read last, while neither the actor nor the tables have changed since. Walks over ranges read along a table, and
+ * what a rule may say of a read follows from the actor and the table alone (`Registrar.reads`): so once it had nothing to say of one read, it has
+ * nothing to say of those that follow.
+ */
+export class LastTables {
+  private kept = new Int32Array(0);
+
+  /** Makes room for `actors`. */
+  see(actors: number): void {
+    if (WIDTH * actors > this.kept.length) this.kept = grown(this.kept, new Int32Array(2 * WIDTH * actors).fill(NEVER));
+  }
+
+  /** No rule had anything to say of the read under the cursor, which named a slot of a live table. */
+  remember({ tables }: World, e: EventCursor): void {
+    const { kept } = this;
+    const at = WIDTH * e.actor;
+    kept[at + MOMENT] = tables.changes;
+    kept[at + TABLE] = e.table;
+    kept[at + PLACE] = e.place;
+    kept[at + STAGE2] = e.stage2;
+  }
+
+  /** The actor did something else than reading. */
+  forget(actor: number): void {
+    this.kept[WIDTH * actor + MOMENT] = NEVER;
+  }
+
+  /**
+   * Whether row `i`, a descriptor read, is one more in the table that its actor read last and finds what the shadow has there. If so, all that it
+   * can change is done: it may lead the actor to another table.
+   */
+  readsOn(world: World, rows: EventRows, i: number, seq: number): boolean {
+    const { kept } = this;
+    const { tables } = world;
+    const actor = rows.actor[i]!;
+    const at = WIDTH * actor;
+    const table = rows.table[i]!;
+    if (kept[at + TABLE] !== table || kept[at + MOMENT] !== tables.changes || kept[at + STAGE2] !== rows.stage2[i]) return false;
+    const slot = rows.slot[i]!;
+    if (slot >= tables.entries) return false;
+    const words = tables.descriptors[kept[at + PLACE]!]!;
+    const lo = rows.old[2 * i]! | 0;
+    const hi = rows.old[2 * i + 1]! | 0;
+    if (words[2 * slot] !== lo || words[2 * slot + 1] !== hi) return false;
+    if ((lo & 3) === 3) world.reach(actor, table, lo, hi, seq);
+    return true;
+  }
+}
