@@ -123,7 +123,7 @@ test('a step that cannot be made, since a rule was broken before, is told by the
     assert.deepEqual(answer(await inShares(options, 2)), answer(inOneThread(options)));
   }
   let calls = 0;
-  const defect = failing(policyByName('refs'), () => (calls += 1) > 100);
+  const defect = failing(policyByName('refs'), () => (calls += 1) > 40);
   await assert.rejects(inShares(optionsOf('two-collapses', defect, SMALL), 2), /^Error: table \d is gone$/);
 });
 
