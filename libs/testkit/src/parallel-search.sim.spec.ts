@@ -87,10 +87,17 @@ for (const [scenario, policies, bounds] of COMPARED) {
   }
 }
 
-test('a search that leaves nothing out, and one of stores seen late, have in shares the states and steps that they have in one thread', async () => {
-  const rcu = policyByName('rcu');
+test('a search that leaves nothing out judges every step by a path of its own in shares too', async () => {
+  for (const name of ['rcu', 'refs-naive']) {
+    for (const order of ['bfs', 'preemptions'] as const) {
+      const options = { ...optionsOf('two-collapses', policyByName(name), name === 'rcu' ? ALONE : SMALL), order, reduce: false };
+      assert.deepEqual((await inShares(options, 2)).report(), inOneThread(options).report());
+    }
+  }
+});
+
+test('where stores are seen late, or a rule is left out, shares find what one thread finds', async () => {
   for (const options of [
-    { ...optionsOf('two-collapses', rcu, TWINS), reduce: false },
     optionsOf('two-collapses', policyByName('hazard'), { ...SMALL, memory: 'pso' }),
     { ...optionsOf('two-collapses', policyByName('refs-naive'), SMALL), except: ['I7'] },
   ])
