@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { FullBounds, ParallelCheckOptions } from '@s2lab/checker';
 import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, ParallelCheck } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
-import { HOOK } from '@s2lab/engine';
+import { FRAME, HOOK } from '@s2lab/engine';
 import { policyByName } from '@s2lab/policies';
 import { LocalShares } from './local-shares.ts';
 
@@ -87,10 +87,17 @@ for (const [scenario, policies, bounds] of COMPARED) {
   }
 }
 
-test('a search that leaves nothing out, and one of stores seen late, have in shares the states and steps that they have in one thread', async () => {
-  const rcu = policyByName('rcu');
+test('a search that leaves nothing out judges every step by a path of its own in shares too', async () => {
+  for (const name of ['rcu', 'refs-naive']) {
+    for (const order of ['bfs', 'preemptions'] as const) {
+      const options = { ...optionsOf('two-collapses', policyByName(name), name === 'rcu' ? ALONE : SMALL), order, reduce: false };
+      assert.deepEqual((await inShares(options, 2)).report(), inOneThread(options).report());
+    }
+  }
+});
+
+test('where stores are seen late, or a rule is left out, shares find what one thread finds', async () => {
   for (const options of [
-    { ...optionsOf('two-collapses', rcu, TWINS), reduce: false },
     optionsOf('two-collapses', policyByName('hazard'), { ...SMALL, memory: 'pso' }),
     { ...optionsOf('two-collapses', policyByName('refs-naive'), SMALL), except: ['I7'] },
   ])
@@ -107,6 +114,24 @@ test('the speed of the shares changes nothing, not even how many paths judged', 
       assert.deepEqual(await second.save(), await first.save());
     }
   }
+});
+
+test('a step that cannot be made, since a rule was broken before, is told by the rule; where none was, by what it failed with', async () => {
+  const failing = (policy: ReclaimPolicy, when: (state: number) => boolean): ReclaimPolicy => ({
+    ...policy,
+    ascend(machine, walker, table) {
+      if (when(machine.world.pages.state[table]!)) throw new Error(`table ${table} is gone`);
+      return policy.ascend(machine, walker, table);
+    },
+  });
+  const broken = failing(policyByName('refs-naive'), (state) => state !== FRAME.live);
+  for (const order of ['bfs', 'preemptions'] as const) {
+    const options = { ...optionsOf('two-collapses', broken, SMALL), order };
+    assert.deepEqual(answer(await inShares(options, 2)), answer(inOneThread(options)));
+  }
+  let calls = 0;
+  const defect = failing(policyByName('refs'), () => (calls += 1) > 40);
+  await assert.rejects(inShares(optionsOf('two-collapses', defect, SMALL), 2), /^Error: table \d is gone$/);
 });
 
 test('a limit of states ends a search in shares where it ends one of one thread', async () => {

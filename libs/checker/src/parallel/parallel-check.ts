@@ -43,15 +43,16 @@ export class ParallelCheck {
       if (livelocks.found !== undefined) this.whole!.stopAtLoop(livelocks.found);
       return false;
     }
-    // Steps are judged later, many by one path: should one break a rule, the search begins again.
-    const search = (this.search ??= await this.begin(this.options.order, false));
+    // Steps are judged later, many by one path: should one break a rule, the search begins again. A plain one leaves out nothing there either.
+    const search = (this.search ??= await this.begin(this.options.order, !this.options.reduce));
     const { order, maxPreemptions } = this.options;
     if (await search.advance()) return this.first !== undefined || order === 'bfs' || search.preemptionsSeen < maxPreemptions;
     if (search.ended === 'complete' && this.options.liveness) {
       this.livelocks = await this.loops(search);
       return true;
     }
-    if (search.ended !== 'counterexample' || this.first !== undefined) return false;
+    const isShortest = order === 'bfs' && !this.options.reduce;
+    if (search.ended !== 'counterexample' || this.first !== undefined || isShortest) return false;
     // The way that was found first is seldom the shortest.
     this.first = search.counterexample();
     this.search = await this.begin('bfs', true);
@@ -87,7 +88,7 @@ export class ParallelCheck {
    * @throws CheckError when the engine has changed since, or the memory does not suffice
    */
   async restore(words: Int32Array): Promise<void> {
-    const search = (this.search ??= await this.begin(this.options.order, false));
+    const search = (this.search ??= await this.begin(this.options.order, !this.options.reduce));
     try {
       await search.restore(words);
     } catch (error) {
