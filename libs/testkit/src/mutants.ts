@@ -1,5 +1,5 @@
 import type { EventInput, Frame } from '@s2lab/events';
-import { LINK_CAUSE } from '@s2lab/events';
+import { LINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
 import type { GoodTrace, Mutant } from './mutant.ts';
 import { OWNER_GOOD_TRACES, OWNER_MUTANTS } from './owner-mutants.ts';
@@ -193,7 +193,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     invariant: 'I9',
     name: 'a shared walk outside a read section',
-    frames: () => edited((events) => events.filter((e) => e.kind !== 'read-section-entered' && e.kind !== 'read-section-left')),
+    frames: () => edited(withoutSections),
+  },
+  {
+    invariant: 'I9',
+    name: 'a walk under the read lock that is not called shared, outside a read section',
+    frames: () =>
+      edited((events) =>
+        withoutSections(events).map((e) => (e.kind === 'walk-began' ? { ...e, flags: Number(e['flags']) & ~WALK_FLAG.shared } : e)),
+      ),
   },
   {
     invariant: 'I9',
@@ -306,6 +314,11 @@ export const MUTANTS: readonly Mutant[] = [
 
 function edited(edit: (events: readonly AnyInput[]) => readonly EventInput[], of: Trace = lifeOfAStage2()): Frame[] {
   return framesOf(edit(of.events as unknown as AnyInput[]));
+}
+
+/** The events without read-side sections. */
+function withoutSections(events: readonly AnyInput[]): readonly AnyInput[] {
+  return events.filter((e) => e.kind !== 'read-section-entered' && e.kind !== 'read-section-left');
 }
 
 /** vCPU 2 comes to table 2 in a walk; both tables are freed and handed out again. Then it goes on: by the old way, or from the root. */

@@ -2,6 +2,7 @@ import { K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
 import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
+import type { World } from '../shadow/world.ts';
 import { actorName, remembered } from '../words.ts';
 
 /** `machineKind` of recordings of the page-table library alone, where the caller's locks are not recorded. */
@@ -44,7 +45,7 @@ export const locks: Rule = {
   prose:
     'A lock has one writer or any number of readers, and is released by who holds it, in the mode it was taken. Plain stores to a table that ' +
     'walkers can reach are made under the write lock; any other write under at least the read lock; never a plain store inside a shared walk or a ' +
-    'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one.',
+    'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one, and so does whoever holds the lock to read only when it swaps one.',
   source:
     'Linux mmu.c (mmu_lock: user_mem_abort() read side, kvm_unmap_gfn_range() write side); hyp/pgtable.c stage2_try_set_pte(), kvm_pgtable_walk_begin()',
   state: 'per lock: its holders and their modes; per actor: mode of the mmu lock, walk flags, read-side section',
@@ -63,12 +64,16 @@ export const locks: Rule = {
       });
     const hasHost = origin.machineKind === WITH_HOST;
     const inSections = usesSections(origin.policy);
-    const touched = (e: ReadEvent): void => {
-      if (world.actors.inSection[e.actor] === 0 && inSections[hasHost && e.stage2 === 0 ? 1 : 0]!) outsideSection(site, e);
-    };
+    const unsectioned = (e: ReadEvent): boolean => world.actors.inSection[e.actor] === 0 && inSections[hasHost && e.stage2 === 0 ? 1 : 0]!;
     if (inSections.includes(true)) {
-      on.reads(touched);
-      on.before([K.descriptorSwapped], touched);
+      on.reads((e) => {
+        if (unsectioned(e) && walksShared(world, e)) outsideSection(site, e);
+      });
+      // Whoever holds the lock to read only is not alone, whatever he calls his walk.
+      on.before([K.descriptorSwapped], (e) => {
+        if (unsectioned(e) && (walksShared(world, e) || world.actors.lockMode(e.actor, e.stage2) === LOCK_MODE.read))
+          outsideSection(site, e);
+      });
     }
   },
 };
@@ -155,15 +160,15 @@ function unlockedWrite({ world, report }: RuleSite, e: EventCursor): void {
   report(e, () => ({ because: 'a table that other walkers can reach was written by someone who holds no lock', witness: [] }));
 }
 
-function outsideSection(site: RuleSite, e: ReadEvent): void {
-  const { actors } = site.world;
+function walksShared({ actors }: World, e: ReadEvent): boolean {
   const top = actors.top(e.actor);
-  if (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0) tellOutsideSection(site, e, top);
+  return top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0;
 }
 
-function tellOutsideSection({ world, report }: RuleSite, e: ReadEvent, top: number): void {
+function outsideSection({ world, report }: RuleSite, e: ReadEvent): void {
+  const top = world.actors.top(e.actor);
   report(e, () => ({
     because: 'a shared walk touched a table outside a read-side section: the table may be reclaimed under it',
-    witness: [remembered(world.actors.walkSince[top]!, world, e.actor, 'began the shared walk')],
+    witness: top < 0 ? [] : [remembered(world.actors.walkSince[top]!, world, e.actor, 'began the shared walk')],
   }));
 }
