@@ -11,8 +11,9 @@ import { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import { MachineStates } from './machine-states.ts';
 import { SearchTree } from './search-tree.ts';
+import type { Way } from './ways.ts';
+import { Ways } from './ways.ts';
 import { SleepSets } from './sleep-sets.ts';
-import type { Way } from './search-tree.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
@@ -70,6 +71,7 @@ export class FullSearch {
   private readonly states: MachineStates;
   private readonly stale: StaleLinks;
   private readonly tree: SearchTree;
+  private readonly ways: Ways;
   private readonly store: StateStore;
   private readonly judge: Judge;
   private readonly seen = new InternedWords();
@@ -120,7 +122,8 @@ export class FullSearch {
     const sleeps = options.order === 'dfs' && options.reduce.includes('sleep-sets') && machine.buffers === undefined;
     if (sleeps && machine.hypervisor === undefined) this.sleep = new SleepSets(this.subject);
     this.row = new Uint32Array(this.states.words + 1);
-    this.tree = new SearchTree(this.row.length, options.maxBytes, this.form.orders, this.order);
+    this.ways = new Ways(this.form.orders, this.order);
+    this.tree = new SearchTree(this.row.length, options.maxBytes, this.ways);
     this.store = this.tree.store;
     this.add(0, 0, NOBODY, 0);
   }
@@ -190,7 +193,7 @@ export class FullSearch {
 
   /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
   private isBrokenSomewhere(): boolean {
-    const { unjudged, tree } = this;
+    const { unjudged, ways } = this;
     while (unjudged.count > 0) {
       let id = unjudged.deepest;
       const { schedule, who: first } = this.way(id);
@@ -200,7 +203,7 @@ export class FullSearch {
         const step = unjudged.take(id);
         if (step === undefined) break;
         schedule.push(chosen(who, step.actor));
-        who = tree.stands(who, step.order);
+        who = ways.stands(who, step.order);
         id = step.to;
       }
       this.states.load(this.store.data, id * this.store.words);
@@ -404,7 +407,7 @@ export class FullSearch {
   private isBroken(id: number, actor: number): boolean {
     const { schedule, who } = this.way(id);
     schedule.push(chosen(who, actor));
-    return this.isViolated(schedule, false, this.tree.stands(who, this.order));
+    return this.isViolated(schedule, false, this.ways.stands(who, this.order));
   }
 
   /** Whether the event that is looked for has just been made. */
@@ -436,8 +439,7 @@ export class FullSearch {
 
   /** The way to a state; whoever asks for it has it judged. */
   private way(id: number): Way {
-    const way = this.tree.way(id);
-    for (const at of way.ids) this.unjudged.remove(this.store.parent(at), this.tree.choice(at));
-    return way;
+    for (const at of this.tree.statesTo(id)) this.unjudged.remove(this.store.parent(at), this.tree.choice(at));
+    return this.tree.way(id);
   }
 }

@@ -1,39 +1,22 @@
 import type { StateWords } from '@s2lab/engine';
 import { StateStore } from '@s2lab/small-models';
-import { chosen } from './choices.ts';
-
-/** Added to a choice in a saved search: the state it led to has been expanded. */
-const EXPANDED = 1 << 24;
-/** In `via`, an order of actors comes above the choice. */
-const ORDER_SHIFT = 8;
-
-/** A way to a state. */
-export interface Way {
-  /** Numbers of the states on it, but for the first one. */
-  readonly ids: readonly number[];
-  readonly schedule: number[];
-  /** Of each actor as it stands in the state, who it is on the way. */
-  readonly who: readonly number[];
-}
+import type { Way, Ways } from './ways.ts';
+import { choiceOf, restoredVia, savedVia, statesTo, viaOf } from './ways.ts';
 
 /** The states that a search has stored, as rows of words, and by which choice each of them was come to first. */
 export class SearchTree {
   readonly store: StateStore;
-  /** Orders in which actors can come to stand, by number: of each present actor, who it was before. */
-  private readonly orders: readonly (readonly number[])[];
-  private readonly firstOrder: number;
-  /** The choice by which each state was reached, of an actor as it stood in the state before, and the number of the order in which actors stand since. */
+  private readonly ways: Ways;
+  /** The step by which each state was reached, as `viaOf` has it. */
   private via = new Uint32Array(1 << 12);
 
   /**
    * @param words of a state
    * @param maxBytes that the states may take
-   * @param firstOrder number of the order in which the actors stand in state 0
    */
-  constructor(words: number, maxBytes: number, orders: readonly (readonly number[])[], firstOrder: number) {
+  constructor(words: number, maxBytes: number, ways: Ways) {
     this.store = new StateStore(words, maxBytes);
-    this.orders = orders;
-    this.firstOrder = firstOrder;
+    this.ways = ways;
   }
 
   get bytes(): number {
@@ -46,37 +29,22 @@ export class SearchTree {
    */
   add(row: Uint32Array, parent: number, choice: number, order: number): number {
     const id = this.store.add(row, 0, this.store.warm(row, 0), parent);
-    if (id >= 0) this.noteVia(id, choice + (order << ORDER_SHIFT));
+    if (id >= 0) this.noteVia(id, viaOf(choice, order));
     return id;
   }
 
   /** The choice by which a state was reached first. */
   choice(id: number): number {
-    return this.via[id]! & (2 ** ORDER_SHIFT - 1);
+    return choiceOf(this.via[id]!);
   }
 
-  /** Number of the order in which actors stand since that choice. */
-  order(id: number): number {
-    return this.via[id]! >> ORDER_SHIFT;
+  /** Numbers of the states on the way to a state, but for the first one. */
+  statesTo(id: number): readonly number[] {
+    return statesTo(id, (at) => this.store.parent(at));
   }
 
-  /** Who makes each choice on the way to a state, and of each actor as it stands there, who it is. */
   way(id: number): Way {
-    const ids: number[] = [];
-    for (let at = id; at !== 0; at = this.store.parent(at)) ids.push(at);
-    ids.reverse();
-    let who = this.orders[this.firstOrder]!;
-    const schedule: number[] = [];
-    for (const at of ids) {
-      schedule.push(chosen(who, this.choice(at)));
-      who = this.stands(who, this.order(at));
-    }
-    return { ids, schedule, who };
-  }
-
-  /** Who each actor is on a way that has come to stand in an order, if before it was `who`. */
-  stands(who: readonly number[], order: number): readonly number[] {
-    return this.orders[order]!.map((before) => who[before]!);
+    return this.ways.along(this.statesTo(id).map((at) => this.via[at]!));
   }
 
   /** Writes all states. */
@@ -86,7 +54,7 @@ export class SearchTree {
     into.putAll(store.data, 0, store.size * store.words);
     for (let id = 0; id < store.size; id += 1) {
       into.put(store.parent(id));
-      into.put(this.via[id]! + (store.isExpanded(id) ? EXPANDED : 0));
+      into.put(savedVia(this.via[id]!, store.isExpanded(id)));
     }
   }
 
@@ -102,11 +70,11 @@ export class SearchTree {
     for (let id = 0; id < size; id += 1) {
       if (!store.reserve(1)) throw new RangeError('the saved search takes more memory than it may');
       const parent = from.get();
-      const via = from.get();
+      const { via, expanded } = restoredVia(from.get());
       const added = store.add(rows, id * store.words, store.warm(rows, id * store.words), parent);
       if (added !== id && added !== ~id) throw new Error('the states of a saved search are not those of this one');
-      this.noteVia(id, via & ~EXPANDED);
-      if ((via & EXPANDED) !== 0) store.setExpanded(id);
+      this.noteVia(id, via);
+      if (expanded) store.setExpanded(id);
     }
   }
 

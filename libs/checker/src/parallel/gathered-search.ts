@@ -2,6 +2,7 @@ import { StateWords } from '@s2lab/engine';
 import type { CanonicalForm } from '../full/canonical-form.ts';
 import { InternedWords } from '../full/interned-words.ts';
 import type { MachineStates } from '../full/machine-states.ts';
+import { restoredVia, savedVia } from '../full/ways.ts';
 import type { ShareLink } from './share-link.ts';
 import type { StateTree } from './state-tree.ts';
 import { hearKey, keyFingerprint, PieceTeller, rowFingerprint, tellKey } from './told-pieces.ts';
@@ -14,10 +15,6 @@ import type { PieceHearer } from './told-pieces.ts';
 
 /** States that cross at a time. */
 const AT_ONCE = 4096;
-/** Added to the choice by which a state was come to: it has been expanded. */
-const EXPANDED = 1 << 24;
-const CHOICE = 0xff;
-const ORDER_SHIFT = 8;
 const NONE = new Int32Array(0);
 
 /** What a search in shares knows outside of them. */
@@ -69,7 +66,7 @@ export async function gatherSearch(
   into.putAll(rows);
   for (let id = 0; id < tree.size; id += 1) {
     into.put(tree.parent(id));
-    into.put(tree.via(id) + (tree.isExpanded(id) ? EXPANDED : 0));
+    into.put(savedVia(tree.via(id), tree.isExpanded(id)));
   }
   for (const list of lists) {
     into.put(list.length);
@@ -115,10 +112,10 @@ export async function distributeSearch(
   await adopt(links, told, false);
   for (let id = 0; id < size; id += 1) {
     const parent = from.get();
-    const via = from.get();
+    const { via, expanded } = restoredVia(from.get());
     // The first state is there already.
-    if (id > 0) tree.add(owners[id]!, parent, via & CHOICE, (via & ~EXPANDED) >> ORDER_SHIFT);
-    tree.setExpanded(id, (via & EXPANDED) !== 0);
+    if (id > 0) tree.add(owners[id]!, parent, via);
+    tree.setExpanded(id, expanded);
   }
   for (const key of seen.pieces.slice(1)) {
     const owner = keyFingerprint(states, key) % links.length;

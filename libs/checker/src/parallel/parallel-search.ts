@@ -2,6 +2,7 @@ import type { ReclaimPolicy } from '@s2lab/engine';
 import { StateWords } from '@s2lab/engine';
 import type { CanonicalForm } from '../full/canonical-form.ts';
 import { chosen } from '../full/choices.ts';
+import { choiceOf, viaOf, Ways } from '../full/ways.ts';
 import { Exploration } from '../full/exploration.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import type { FullReduction } from '../full/full-search.ts';
@@ -71,6 +72,7 @@ export class ParallelSearch {
   private readonly form: CanonicalForm;
   private readonly states: MachineStates;
   private readonly tree: StateTree;
+  private readonly ways: Ways;
   private readonly unjudged: UnjudgedSteps;
   /** States at which nobody can step, to be judged: PATH.end or PATH.stuck. */
   private readonly ends: { readonly id: number; readonly kind: number }[] = [];
@@ -101,8 +103,9 @@ export class ParallelSearch {
     this.states = states;
     this.unjudged = new UnjudgedSteps(subject.choices);
     this.orders = Array.from({ length: shares }, () => this.form.orders.map((_, number) => number));
-    this.tree = new StateTree(shares, this.form.orders, this.states.firstOrder);
-    this.tree.add(rowFingerprint(this.states, this.states.present, 0) % shares, 0, 0, 0);
+    this.ways = new Ways(this.form.orders, this.states.firstOrder);
+    this.tree = new StateTree(shares, this.ways);
+    this.tree.add(rowFingerprint(this.states, this.states.present, 0) % shares, 0, 0);
     if (options.order === 'preemptions') this.turn.push(0);
     this.hearers = Array.from({ length: shares }, () => new PieceHearer(this.states));
   }
@@ -251,7 +254,7 @@ export class ParallelSearch {
     for (const { choice, owner, local, isNew, order, preempts, fresh } of round.steps(turn)) {
       this.transitions += 1;
       if (turn * CHOICES + choice === broken) return false;
-      const to = isNew ? tree.add(owner, id, choice, order) : tree.global(owner, local);
+      const to = isNew ? tree.add(owner, id, viaOf(choice, order)) : tree.global(owner, local);
       if (isNew && tree.local(to) !== local) throw new Error(`share ${owner} numbers its states otherwise`);
       if (this.options.order === 'preemptions' && (isNew || !tree.isExpanded(to))) {
         // One that was there before may wait for its turn after a preemption, and now there is a way without.
@@ -279,7 +282,7 @@ export class ParallelSearch {
         if (!fresh) continue;
         const { schedule, who } = this.tree.way(id);
         schedule.push(chosen(who, choice));
-        paths.push({ kind: PATH.step, owner, local, schedule, who: this.tree.after(who, order) });
+        paths.push({ kind: PATH.step, owner, local, schedule, who: this.ways.stands(who, order) });
         steps.push(turn * CHOICES + choice);
       }
     }
@@ -307,16 +310,16 @@ export class ParallelSearch {
 
   /** A way to the first step that is not judged, and on by others that are not. */
   private pathThroughUnjudged(): Path {
-    const { unjudged, tree } = this;
+    const { unjudged, tree, ways } = this;
     let id = unjudged.earliest;
-    const { schedule, who: first, steps } = tree.way(id);
-    for (const [before, choice] of steps) unjudged.remove(before, choice);
+    const { schedule, who: first } = tree.way(id);
+    for (const at of tree.statesTo(id)) unjudged.remove(tree.parent(at), choiceOf(tree.via(at)));
     let who = first;
     for (const most = schedule.length + PATH_MAX; schedule.length < most;) {
       const step = unjudged.take(id);
       if (step === undefined) break;
       schedule.push(chosen(who, step.actor));
-      who = tree.after(who, step.order);
+      who = ways.stands(who, step.order);
       id = step.to;
     }
     return { kind: PATH.step, owner: tree.owner(id), local: tree.local(id), schedule, who };

@@ -1,17 +1,5 @@
-import { chosen } from '../full/choices.ts';
-
-/** In `via`, an order of actors comes above the choice. */
-const ORDER_SHIFT = 8;
-const CHOICE = 2 ** ORDER_SHIFT - 1;
-
-/** A way to a state. */
-export interface Way {
-  readonly schedule: number[];
-  /** Of each actor as it stands in the state, who it is on the way. */
-  readonly who: readonly number[];
-  /** The steps on it: the state before, and the choice made there. */
-  readonly steps: readonly (readonly [id: number, choice: number])[];
-}
+import type { Way, Ways } from '../full/ways.ts';
+import { statesTo } from '../full/ways.ts';
 
 /**
  * The states of a search that lie in shares: by number, in the order in which they were found, which share has each, and from which state and by
@@ -28,19 +16,13 @@ export class StateTree {
   /** Of each share: the numbers of its states, in its own order, and how many they are. */
   private readonly globals: Uint32Array[];
   private readonly counts: number[];
-  private readonly orders: readonly (readonly number[])[];
-  private readonly firstOrder: number;
+  private readonly ways: Ways;
 
-  /**
-   * @param shares how many there are
-   * @param orders orders in which actors can come to stand (`CanonicalForm.orders`)
-   * @param firstOrder number of that in which they stand at the beginning
-   */
-  constructor(shares: number, orders: readonly (readonly number[])[], firstOrder: number) {
+  /** @param shares how many there are */
+  constructor(shares: number, ways: Ways) {
     this.globals = Array.from({ length: shares }, () => new Uint32Array(1 << 10));
     this.counts = this.globals.map(() => 0);
-    this.orders = orders;
-    this.firstOrder = firstOrder;
+    this.ways = ways;
   }
 
   get bytes(): number {
@@ -49,8 +31,8 @@ export class StateTree {
     return each + this.globals.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  /** Adds the next state of a share, reached from `parent` by a choice after which the actors stand in an order. Returns its number. */
-  add(owner: number, parent: number, choice: number, order: number): number {
+  /** Adds the next state of a share, reached from `parent` by the step `via` (`viaOf`). Returns its number. */
+  add(owner: number, parent: number, via: number): number {
     const id = this.size;
     if (id === this.parents.length) this.grow(2 * id);
     const local = this.counts[owner]!;
@@ -58,7 +40,7 @@ export class StateTree {
     this.owners[id] = owner;
     this.locals[id] = local;
     this.parents[id] = parent;
-    this.vias[id] = choice + (order << ORDER_SHIFT);
+    this.vias[id] = via;
     this.globals[owner]![local] = id;
     this.counts[owner] = local + 1;
     this.size = id + 1;
@@ -87,7 +69,7 @@ export class StateTree {
     return this.parents[id]!;
   }
 
-  /** The choice by which a state was come to, and above it the number of the order, as a saved search has them. */
+  /** The step by which a state was come to (`viaOf`). */
   via(id: number): number {
     return this.vias[id]!;
   }
@@ -100,25 +82,13 @@ export class StateTree {
     this.expanded[id] = yes ? 1 : 0;
   }
 
-  /** How actors that `who` names are named once they stand in an order. */
-  after(who: readonly number[], order: number): readonly number[] {
-    return this.orders[order]!.map((before) => who[before]!);
+  /** Numbers of the states on the way to a state, but for the first one. */
+  statesTo(id: number): readonly number[] {
+    return statesTo(id, (at) => this.parents[at]!);
   }
 
-  /** Who makes each choice on the way to a state, and of each actor as it stands there, who it is. */
   way(id: number): Way {
-    const ids: number[] = [];
-    for (let at = id; at !== 0; at = this.parents[at]!) ids.push(at);
-    let who = this.orders[this.firstOrder]!;
-    const schedule: number[] = [];
-    const steps: (readonly [number, number])[] = [];
-    for (const at of ids.reverse()) {
-      const choice = this.vias[at]! & CHOICE;
-      steps.push([this.parents[at]!, choice]);
-      schedule.push(chosen(who, choice));
-      who = this.after(who, this.vias[at]! >> ORDER_SHIFT);
-    }
-    return { schedule, who, steps };
+    return this.ways.along(this.statesTo(id).map((at) => this.vias[at]!));
   }
 
   private grow(states: number): void {
