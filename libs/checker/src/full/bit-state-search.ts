@@ -4,7 +4,7 @@ import type { CanonicalForm } from './canonical-form.ts';
 import { advance, chosen } from './choices.ts';
 import { Exploration } from './exploration.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
-import { FULL_REDUCTIONS } from './full-search.ts';
+import { FULL_REDUCTIONS } from './reductions.ts';
 import type { Judge } from './judge.ts';
 import type { MachineStates } from './machine-states.ts';
 import type { StaleLinks } from './stale-links.ts';

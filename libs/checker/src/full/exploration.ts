@@ -1,7 +1,7 @@
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { CanonicalForm } from './canonical-form.ts';
 import { advance, goOn, settle } from './choices.ts';
-import type { FullReduction } from './full-search.ts';
+import type { FullReduction } from './reductions.ts';
 import { Judge } from './judge.ts';
 import { MachineStates } from './machine-states.ts';
 import { StaleLinks } from './stale-links.ts';

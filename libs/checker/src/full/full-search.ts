@@ -6,17 +6,18 @@ import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
 import { CanonicalForm } from './canonical-form.ts';
-import { advance, chosen, goOn, settle } from './choices.ts';
-import { Judge } from './judge.ts';
+import { advance, chosen } from './choices.ts';
+import { Exploration } from './exploration.ts';
+import type { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
-import { MachineStates } from './machine-states.ts';
+import type { MachineStates } from './machine-states.ts';
+import type { FullReduction } from './reductions.ts';
 import { SearchTree } from './search-tree.ts';
 import type { Way } from './ways.ts';
 import { Ways } from './ways.ts';
 import { SleepSets } from './sleep-sets.ts';
-import { StaleLinks } from './stale-links.ts';
-import type { Setting } from './subject.ts';
-import { Subject } from './subject.ts';
+import type { StaleLinks } from './stale-links.ts';
+import type { Setting, Subject } from './subject.ts';
 import { UnjudgedSteps } from './unjudged-steps.ts';
 
 /**
@@ -25,16 +26,6 @@ import { UnjudgedSteps } from './unjudged-steps.ts';
  * @source M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007
  */
 export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
-
-/**
- * What a search need not see: `local-steps` (local-steps.ts), `judge-once` (`Judge`), `tables` and `walkers` (canonical-form.ts: states that
- * differ in the names of table pages, or of walkers with the same to do, are one), and in order `dfs` `sleep-sets` (sleep-sets.ts: steps that commute
- * with what was done before them).
- */
-export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers' | 'sleep-sets';
-
-/** All of them. */
-export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers', 'sleep-sets'];
 
 /** How to search the schedules of a machine. */
 export interface FullSearchOptions {
@@ -99,28 +90,22 @@ export class FullSearch {
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
     this.options = options;
-    this.subject = new Subject(setting, policy);
-    const { machine } = this.subject;
+    const machine = new Exploration(setting, policy, options.reduce);
+    this.subject = machine.subject;
+    this.stale = machine.stale;
+    this.form = machine.form;
+    this.states = machine.states;
+    this.reduces = machine.reduces;
+    this.judge = machine.judge(workload, options.except ?? []);
+    this.order = this.states.firstOrder;
     this.choices = this.subject.choices;
-    this.stale = new StaleLinks(machine.world.actors);
-    const reduce = options.reduce.includes('local-steps');
     this.judgesOnce = options.reduce.includes('judge-once');
     this.judgesLater = this.judgesOnce && options.order !== 'bfs' && options.find === undefined;
     this.unjudged = new UnjudgedSteps(this.choices);
-    this.reduces = reduce;
-    const other = new Subject(setting, policy);
-    for (const subject of [this.subject, other]) if (reduce) settle(subject);
-    this.subject.clearDead();
-    // Without reduction no choice depends on registers that are dead: played untouched, paths show that they are.
-    if (reduce) other.clearDead();
-    const unnamed = { tables: options.reduce.includes('tables'), walkers: options.reduce.includes('walkers') };
-    this.form = new CanonicalForm(this.subject, this.stale, unnamed);
-    this.states = new MachineStates(this.subject, this.stale, this.form);
-    this.order = this.states.firstOrder;
-    this.judge = new Judge(other, workload, options.except ?? [], (actor) => (reduce ? advance(other, actor, true) : goOn(other, actor)));
+    const { buffers, hypervisor } = this.subject.machine;
     // The fewest choices, or preemptions, may be those of a way that is left out; stores that are held back, and hypervisors, touch what no footprint tells.
-    const sleeps = options.order === 'dfs' && options.reduce.includes('sleep-sets') && machine.buffers === undefined;
-    if (sleeps && machine.hypervisor === undefined) this.sleep = new SleepSets(this.subject);
+    const sleeps = options.order === 'dfs' && options.reduce.includes('sleep-sets') && buffers === undefined && hypervisor === undefined;
+    if (sleeps) this.sleep = new SleepSets(this.subject);
     this.row = new Uint32Array(this.states.words + 1);
     this.ways = new Ways(this.form.orders, this.order);
     this.tree = new SearchTree(this.row.length, options.maxBytes, this.ways);

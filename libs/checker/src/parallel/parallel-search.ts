@@ -5,7 +5,7 @@ import { chosen } from '../full/choices.ts';
 import { choiceOf, viaOf, Ways } from '../full/ways.ts';
 import { Exploration } from '../full/exploration.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
-import type { FullReduction } from '../full/full-search.ts';
+import type { FullReduction } from '../full/reductions.ts';
 import type { MachineStates } from '../full/machine-states.ts';
 import type { Setting } from '../full/subject.ts';
 import { UnjudgedSteps } from '../full/unjudged-steps.ts';

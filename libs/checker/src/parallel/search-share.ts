@@ -5,7 +5,7 @@ import type { CanonicalForm } from '../full/canonical-form.ts';
 import { advance } from '../full/choices.ts';
 import { Exploration } from '../full/exploration.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
-import type { FullReduction } from '../full/full-search.ts';
+import type { FullReduction } from '../full/reductions.ts';
 import { InternedWords } from '../full/interned-words.ts';
 import type { Judge } from '../full/judge.ts';
 import type { MachineStates } from '../full/machine-states.ts';

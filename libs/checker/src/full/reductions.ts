@@ -1,0 +1,9 @@
+/**
+ * What a search need not see: `local-steps` (local-steps.ts), `judge-once` (`Judge`), `tables` and `walkers` (canonical-form.ts: states that
+ * differ in the names of table pages, or of walkers with the same to do, are one), and in order `dfs` `sleep-sets` (sleep-sets.ts: steps that commute
+ * with what was done before them).
+ */
+export type FullReduction = 'local-steps' | 'judge-once' | 'tables' | 'walkers' | 'sleep-sets';
+
+/** All of them. */
+export const FULL_REDUCTIONS: readonly FullReduction[] = ['local-steps', 'judge-once', 'tables', 'walkers', 'sleep-sets'];
