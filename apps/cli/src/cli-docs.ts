@@ -56,7 +56,7 @@ With --policy, on the full engine:
   bounds: { walkers: number, collapsers: number, entries: number, slots: number, hardware: boolean, memory: 'sc' | 'tso' | 'pso',
     preemptions: number | null },                       // all schedules with at most so many were seen; null: all schedules
   except: string[],                                     // rules that were not judged
-  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once')[], liveness: boolean,
+  strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once' | 'tables' | 'walkers' | 'sleep-sets')[], liveness: boolean,
   reachedStates: null, executions: null, storedStates: number, transitions: number, judgedPaths: number,
   counterexampleSteps: number | null,                   // steps of the machine
   shortest: boolean,                                    // no counterexample has fewer choices
