@@ -26,4 +26,4 @@ export type { ParallelSearchOptions } from './parallel/parallel-search.ts';
 export { ParallelSearch } from './parallel/parallel-search.ts';
 export { SearchShare } from './parallel/search-share.ts';
 export type { ShareCall, ShareHosts, ShareLink, ShareSetup } from './parallel/share-link.ts';
-export { beginShare } from './parallel/share-link.ts';
+export { beginShare, shareLink } from './parallel/share-link.ts';

@@ -247,8 +247,8 @@ export class Machine implements PolicyMachine {
     this.settle(columns, kind);
   }
 
-  /** Records an event that carries only a table page and an argument. */
-  private noteTable(walker: Walker, kind: number, level: number, table: number, arg: number, aux: number): void {
+  /** Records an event that carries only a table page and arguments. */
+  noteTable(walker: Walker, kind: number, level: number, table: number, arg: number, aux: number): void {
     const { columns } = this;
     columns.append(kind, this.at, walker.actor, walker.walkId, walker.vmid, level, 0, table, 0, 0, 0, 0, 0, arg, aux);
     this.settle(columns, kind);

@@ -34,23 +34,10 @@ export interface PolicyMachine {
   stage2(walker: Walker): Stage2;
   /** Words that belong to the policy, for that stage-2. */
   policyWords(walker: Walker): Int32Array;
-  /** Records one event; the arguments are its columns. */
-  commit(
-    walker: Walker,
-    kind: number,
-    level: number,
-    slot: number,
-    table: number,
-    oldLo: number,
-    oldHi: number,
-    newLo: number,
-    newHi: number,
-    ipa: number,
-    arg: number,
-    aux: number,
-  ): void;
   /** Records an event that carries only arguments and an address. */
   note(walker: Walker, kind: number, ipa: number, arg: number, aux: number): void;
+  /** Records an event that carries only a table page and arguments. */
+  noteTable(walker: Walker, kind: number, level: number, table: number, arg: number, aux: number): void;
   /** Stores one of the policy's words, told by an event of `kind`; others may see it late. */
   storeWord(walker: Walker, index: number, value: number, kind: number, level: number, table: number, arg: number): void;
   /** Everything that the walker has stored is seen by all before it goes on. */

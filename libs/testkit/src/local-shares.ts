@@ -1,5 +1,5 @@
-import type { SearchShare, ShareCall, ShareHosts, ShareLink, ShareSetup } from '@s2lab/checker';
-import { beginShare } from '@s2lab/checker';
+import type { SearchShare, ShareHosts, ShareLink, ShareSetup } from '@s2lab/checker';
+import { beginShare, shareLink } from '@s2lab/checker';
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { Prng } from '@s2lab/engine';
 
@@ -21,21 +21,10 @@ export class LocalShares implements ShareHosts {
   }
 
   private linkTo(share: SearchShare): ShareLink {
-    const asks = <Call extends ShareCall>(call: Call): ShareLink[Call] => {
-      const answer = (share[call] as (...asked: readonly unknown[]) => unknown).bind(share);
-      return (async (...asked: readonly unknown[]) => {
-        for (let left = this.random.below(5); left > 0; left -= 1) await new Promise(setImmediate);
-        // What is sent is gone: a copy arrives.
-        return structuredClone(answer(...structuredClone(asked)));
-      }) as ShareLink[Call];
-    };
-    return {
-      expand: asks('expand'),
-      settle: asks('settle'),
-      judge: asks('judge'),
-      tellStates: asks('tellStates'),
-      tellKeys: asks('tellKeys'),
-      adopt: asks('adopt'),
-    };
+    return shareLink(async (call, asked) => {
+      for (let left = this.random.below(5); left > 0; left -= 1) await new Promise(setImmediate);
+      // What is sent is gone: a copy arrives.
+      return structuredClone((share[call] as (...asked: readonly unknown[]) => unknown).apply(share, structuredClone(asked) as unknown[]));
+    });
   }
 }

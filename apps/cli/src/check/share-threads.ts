@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { ShareCall, ShareHosts, ShareLink, ShareSetup } from '@s2lab/checker';
+import type { ShareHosts, ShareLink, ShareSetup } from '@s2lab/checker';
+import { shareLink } from '@s2lab/checker';
 import type { ShareQuestion, ShareThreadData } from './share-thread.ts';
 import { buffersOf } from './share-thread.ts';
 
@@ -50,7 +51,7 @@ export class ShareThreads implements ShareHosts {
     return Promise.all(
       this.threads.map(async (thread) => {
         await thread.ask({ call: 'begin', asked: [setup] });
-        return linkTo(thread);
+        return shareLink((call, asked) => thread.ask({ call, asked }));
       }),
     );
   }
@@ -59,17 +60,4 @@ export class ShareThreads implements ShareHosts {
   async end(): Promise<void> {
     await Promise.all(this.threads.map((thread) => thread.end()));
   }
-}
-
-function linkTo(thread: ShareThread): ShareLink {
-  const asks = <Call extends ShareCall>(call: Call): ShareLink[Call] =>
-    ((...asked: readonly unknown[]) => thread.ask({ call, asked })) as ShareLink[Call];
-  return {
-    expand: asks('expand'),
-    settle: asks('settle'),
-    judge: asks('judge'),
-    tellStates: asks('tellStates'),
-    tellKeys: asks('tellKeys'),
-    adopt: asks('adopt'),
-  };
 }

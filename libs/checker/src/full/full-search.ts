@@ -90,13 +90,13 @@ export class FullSearch {
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
     this.options = options;
-    const machine = new Exploration(setting, policy, options.reduce);
-    this.subject = machine.subject;
-    this.stale = machine.stale;
-    this.form = machine.form;
-    this.states = machine.states;
-    this.reduces = machine.reduces;
-    this.judge = machine.judge(workload, options.except ?? []);
+    const exploration = new Exploration(setting, policy, options.reduce);
+    this.subject = exploration.subject;
+    this.stale = exploration.stale;
+    this.form = exploration.form;
+    this.states = exploration.states;
+    this.reduces = exploration.reduces;
+    this.judge = exploration.judge(workload, options.except ?? []);
     this.order = this.states.firstOrder;
     this.choices = this.subject.choices;
     this.judgesOnce = options.reduce.includes('judge-once');

@@ -12,6 +12,20 @@ export type ShareLink = {
   readonly [Call in ShareCall]: (...asked: Parameters<SearchShare[Call]>) => Promise<ReturnType<SearchShare[Call]>>;
 };
 
+/** The link to a share that is reached by `ask`, whatever way that goes. */
+export function shareLink(ask: (call: ShareCall, asked: readonly unknown[]) => Promise<unknown>): ShareLink {
+  const asks = <Call extends ShareCall>(call: Call): ShareLink[Call] =>
+    ((...asked: readonly unknown[]) => ask(call, asked)) as ShareLink[Call];
+  return {
+    expand: asks('expand'),
+    settle: asks('settle'),
+    judge: asks('judge'),
+    tellStates: asks('tellStates'),
+    tellKeys: asks('tellKeys'),
+    adopt: asks('adopt'),
+  };
+}
+
 /** Where shares are: each begins with a search and is dropped with the next one. All of them have the same policy. */
 export interface ShareHosts {
   readonly count: number;

@@ -90,7 +90,7 @@ export const hazard: ReclaimPolicy = {
     const cursor = policyWords[at]!;
     const table = retired[retiredHead]!;
     const found = policyWords[cursor] === table + 1;
-    machine.commit(worker, K.hazardScanned, cursor % LEVELS, 0, table, 0, 0, 0, 0, 0, Math.floor(cursor / LEVELS), found ? 1 : 0);
+    machine.noteTable(worker, K.hazardScanned, cursor % LEVELS, table, Math.floor(cursor / LEVELS), found ? 1 : 0);
     const last = cursor + 1 === actors * LEVELS;
     policyWords[at] = found || last ? 0 : cursor + 1;
     if (!found) return last ? HOOK.done : HOOK.again;
@@ -101,7 +101,7 @@ export const hazard: ReclaimPolicy = {
 
 function clear(machine: PolicyMachine, walker: Walker, table: number): void {
   const policyWords = machine.policyWords(walker);
-  machine.commit(walker, K.hazardCleared, walker.level, 0, table, 0, 0, 0, 0, 0, 0, 0);
+  machine.noteTable(walker, K.hazardCleared, walker.level, table, 0, 0);
   policyWords[pointerAt(walker.actor, walker.level)] = 0;
   const awaited = cursorAt(machine.world.actors) + 1;
   if (policyWords[awaited] !== table + 1) return;

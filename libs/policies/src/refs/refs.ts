@@ -30,7 +30,7 @@ export const refs: ReclaimPolicy = {
     switch (policyWords[actor]) {
       case PHASE.take:
         if (machine.world.pages.holders[table] === 0) {
-          machine.commit(walker, K.walkerReferenceRefused, 0, 0, table, 0, 0, 0, 0, 0, 0, 0);
+          machine.noteTable(walker, K.walkerReferenceRefused, 0, table, 0, 0);
           return HOOK.restart;
         }
         machine.getHolder(walker, table);
