@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, test } from 'node:test';
+import { after, beforeEach, test } from 'node:test';
 import { EventMetrics } from '@s2lab/metrics';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { fastify } from 'fastify';
@@ -47,6 +47,12 @@ async function ask(method: 'GET' | 'PATCH', url: string, body?: unknown, headers
   return { status: answer.statusCode, body: answer.json() };
 }
 
+// Each test begins with a demonstration at full speed, wherever the one before ended: with a lab that stands still some would wait for ever.
+beforeEach(async () => {
+  const { status } = await ask('PATCH', '/api/control', { scenario: 'demo', policy: null, faults: null, speed: 0, paused: false });
+  assert.equal(status, 200);
+});
+
 test('policy, workload, faults, speed and pause are changed, and the answer says which run obeys', async () => {
   const before = (await ask('GET', '/api/control')).body;
   const faults = [{ kind: 'preempted-walkers', durationNs: 1000, level: 3, oneIn: 50 }];
@@ -63,7 +69,6 @@ test('policy, workload, faults, speed and pause are changed, and the answer says
   assert.equal((await ask('GET', '/api/state')).body['paused'], true);
   const history = (await ask('GET', '/api/control/history')).body['controls'] as { change: unknown }[];
   assert.deepEqual(history.at(-1)?.change, { paused: true });
-  assert.equal((await ask('PATCH', '/api/control', { scenario: 'demo', policy: null, faults: null, speed: 0, paused: false })).status, 200);
 });
 
 test('what is not understood or does not exist is refused with one line that says where, and changes nothing', async () => {
@@ -138,7 +143,6 @@ test('everything that may be chosen is listed, and each preset of a fault is acc
   assert.ok(policies.some(({ name }) => name === 'rcu') && scenarios.some(({ name }) => name === 'demo') && faults.length > 0);
   const answer = await ask('PATCH', '/api/control', { faults: faults.map(({ preset }) => preset) });
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
-  assert.equal((await ask('PATCH', '/api/control', { faults: null })).status, 200);
 });
 
 test('docs/api/fleet.openapi.json is a valid OpenAPI document and the one that the schemas give: else run this file with UPDATE_DOCS=1', async () => {
