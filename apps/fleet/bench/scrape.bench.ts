@@ -51,9 +51,9 @@ async function pause(ms: number): Promise<void> {
   });
 }
 
-/** Series of one scrape, histograms’ parts each for itself. */
+/** The lab’s series of one scrape, histograms’ parts each for itself. Those of Node follow from which collections of garbage there were. */
 function seriesOf(text: string): number {
-  return text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+  return text.split('\n').filter((line) => line.startsWith('s2lab_')).length;
 }
 
 function report(name: string, value: number, unit: string, target?: number): void {
