@@ -24,8 +24,8 @@ export interface StateFields {
 
 /**
  * A concurrent program that a search explores. `state` is the current state, one number from 0 to 255 a field; a search writes any reachable
- * state into it and asks. A step is one atomic access to shared memory with its local branch and its assertion; it changes shared fields
- * and fields of the process that makes it, nothing else.
+ * state into it and asks. A step is one atomic access to shared memory with its local branch and its assertion. What a process can do, and what
+ * its step does, depends on shared fields and its own fields, and changes such, nothing else: a search asks once for all states that agree in these.
  */
 export interface Model {
   readonly fields: StateFields;

@@ -2,6 +2,7 @@ import type { Model } from './model.ts';
 import { Packing } from './packing.ts';
 import { PersistentSets } from './persistent-set.ts';
 import { StateStore } from './state-store.ts';
+import { FAILS, STEPS, StepTable, WAITS } from './step-table.ts';
 import { Symmetry } from './symmetry.ts';
 
 /** How to search the states of a model. */
@@ -41,11 +42,12 @@ export class StateSearch {
   private readonly symmetry: Symmetry;
   private readonly persistent: PersistentSets;
   private readonly store: StateStore;
-  private readonly start: Uint8Array;
-  private readonly saved: Uint8Array;
-  /** Packed states that steps lead to, with their hashes and the states they come from. With partial order row `p` is the step of process `p`. */
+  private readonly steps: StepTable;
+  /** The first state, packed as the model has it. */
+  private readonly start: Uint32Array;
+  private readonly processes: number;
+  /** Packed states that steps lead to, with the states they come from. With partial order row `p` is the step of process `p`. */
   private readonly next: Uint32Array;
-  private readonly hashes: Int32Array;
   private readonly parents: Uint32Array;
   /** Rows that wait to be stored. */
   private waiting = 0;
@@ -63,15 +65,15 @@ export class StateSearch {
     this.options = options;
     this.packing = new Packing(model);
     this.symmetry = new Symmetry(model, this.packing);
-    this.persistent = new PersistentSets(model);
+    this.steps = new StepTable(model, this.packing);
+    this.processes = model.fields.processes.length;
+    this.persistent = new PersistentSets(this.steps, this.processes);
     this.store = new StateStore(this.packing.words, options.maxBytes);
-    this.start = model.state.slice();
-    this.saved = model.state.slice();
-    const rows = BATCH + model.fields.processes.length;
+    const rows = BATCH + this.processes;
     this.next = new Uint32Array(this.packing.words * rows);
-    this.hashes = new Int32Array(rows);
     this.parents = new Uint32Array(rows);
     this.packing.pack(this.next);
+    this.start = this.next.slice(0, this.packing.words);
     this.waiting = 1;
     this.insertWaiting();
     this.transitions = 0;
@@ -97,7 +99,7 @@ export class StateSearch {
       if (this.head === this.store.size || order === 'dfs') this.insertWaiting();
       const id = order === 'bfs' ? this.head : this.stack.pop();
       if (id === undefined || id === this.store.size) this.ended = 'complete';
-      else if (!this.store.reserve(this.waiting + this.model.fields.processes.length)) this.ended = 'memory';
+      else if (!this.store.reserve(this.waiting + this.processes)) this.ended = 'memory';
       else {
         this.head += 1;
         this.expand(id);
@@ -123,7 +125,7 @@ export class StateSearch {
 
   /** Makes one step from the last state on the way, of the last process that has not made its own; or goes back. */
   private goDeeper(): void {
-    const { model, packing, store, saved, next, stack, left } = this;
+    const { steps, store, stack, left } = this;
     const id = stack.at(-1);
     if (id === undefined) {
       this.ended = 'complete';
@@ -133,7 +135,7 @@ export class StateSearch {
       this.ended = 'memory';
       return;
     }
-    packing.unpack(store.data, id * packing.words);
+    steps.stepAll(store.data, id * store.words, this.next, 0, true);
     if (left.length < stack.length) left.push(this.able(id));
     const processes = left.at(-1)!;
     if (processes === 0) {
@@ -143,121 +145,79 @@ export class StateSearch {
     }
     const p = 31 - Math.clz32(processes);
     left[left.length - 1] = processes & ~(1 << p);
-    saved.set(model.state);
-    const held = model.step(p);
-    packing.packStep(p, store.data, id * packing.words, saved, next, 0);
-    if (!held) {
-      this.stop('assertion', id);
-      return;
-    }
-    this.parents[0] = id;
-    this.waiting = 1;
-    this.insertWaiting();
+    if (steps.outcome(p) === FAILS) this.stop('assertion', id);
+    else this.insertChosen(1 << p, id);
   }
 
-  /** Processes that can step in the model's state, number `id`; where none can, all are at their ends, or that is a deadlock. */
+  /** Processes that can step in state `id`, which `steps` looked at; where none can, all are at their ends, or that is a deadlock. */
   private able(id: number): number {
-    const { model } = this;
+    const { steps } = this;
     let able = 0;
-    let ends = true;
-    for (let p = 0; p < model.fields.processes.length; p += 1) {
-      if (model.enabled(p)) able |= 1 << p;
-      else ends &&= model.done(p);
-    }
-    if (able === 0 && ends) this.finalStates.push(id);
-    else if (able === 0) this.stop('deadlock', id);
+    for (let p = 0; p < this.processes; p += 1) if (steps.outcome(p) & (STEPS | FAILS)) able |= 1 << p;
+    if (able === 0) this.noteEnd(id);
     return able;
   }
 
   private expand(id: number): void {
-    const { model, packing, store, saved, next, persistent } = this;
-    const { words } = packing;
-    const from = id * words;
-    const count = model.fields.processes.length;
+    const { steps, store, next, parents, waiting } = this;
+    const { words } = store;
     const reduce = this.options.partialOrder;
-    packing.unpack(store.data, from);
-    saved.set(model.state);
-    const { waiting } = this;
-    let enabled = 0;
-    let ends = true;
-    for (let p = 0; p < count; p += 1) {
-      model.reads = 0;
-      model.writes = 0;
-      if (model.enabled(p)) {
-        enabled |= 1 << p;
-        const held = model.step(p);
-        const row = reduce ? p : this.waiting;
-        packing.packStep(p, store.data, from, saved, next, row * words);
-        if (!held) {
-          this.waiting = waiting;
-          return this.stop('assertion', id);
-        }
-        if (!reduce) {
-          this.parents[row] = id;
-          this.waiting += 1;
-        }
-      } else ends &&= model.done(p);
-      if (reduce) {
-        persistent.nextReads[p] = model.reads;
-        persistent.nextWrites[p] = model.writes;
-      }
-    }
+    const rows = steps.stepAll(store.data, id * words, next, waiting * words, reduce);
+    if (steps.outcomes & FAILS) return this.stop('assertion', id);
     if (reduce) store.setExpanded(id);
-    if (enabled === 0) {
-      if (!ends) return this.stop('deadlock', id);
-      this.finalStates.push(id);
-      return;
-    }
+    if (rows === 0) return this.noteEnd(id);
     if (!reduce) {
+      this.waiting += rows;
+      for (let row = waiting; row < this.waiting; row += 1) parents[row] = id;
       if (this.waiting >= BATCH) this.insertWaiting();
       return;
     }
-    const chosen = persistent.choose(enabled);
+    const { enabled } = steps;
+    const chosen = this.persistent.choose(enabled);
     // A step left out must not be left out for ever: one chosen step must lead to a state whose own steps are still to be taken.
     if (!this.insertChosen(chosen, id) && chosen !== enabled) this.insertChosen(enabled & ~chosen, id);
   }
 
-  /** Stores what the steps of `processes` lead to. Returns whether one of those states is not expanded yet. */
+  /** Nobody can step in state `id`, which `steps` looked at: all are at their ends, or it is a deadlock. */
+  private noteEnd(id: number): void {
+    if (this.steps.outcomes & WAITS) this.stop('deadlock', id);
+    else this.finalStates.push(id);
+  }
+
+  /** Stores what the steps of `processes` lead to, which is in their rows. Returns whether one of those states is not expanded yet. */
   private insertChosen(processes: number, parent: number): boolean {
-    const { next, hashes, store } = this;
-    const { words } = this.packing;
-    for (let left = processes; left !== 0; left &= left - 1) {
-      const p = 31 - Math.clz32(left & -left);
-      if (this.options.symmetry) this.symmetry.canonicalise(next, p * words);
-      hashes[p] = store.warm(next, p * words);
-    }
+    const { next, store } = this;
+    const { words } = store;
+    const before = store.size;
     let open = false;
     for (let left = processes; left !== 0; left &= left - 1) {
       const p = 31 - Math.clz32(left & -left);
-      const id = store.add(next, p * words, hashes[p]!, parent);
+      if (this.options.symmetry) this.symmetry.canonicalise(next, p * words);
+      const id = store.add(next, p * words, parent);
       this.transitions += 1;
-      if (id >= 0) {
-        this.noteNew(id, p * words);
-        open = true;
-      } else if (!open) open = !store.isExpanded(~id);
+      open ||= id >= 0 || !store.isExpanded(~id);
     }
+    this.noteNew(before);
     return open;
   }
 
-  /** Stores what waits in the first rows. So many at once, that their cache misses overlap; in order, so that nothing else changes. */
+  /** Stores what waits in the first rows. */
   private insertWaiting(): void {
-    const { next, hashes, parents, store, waiting } = this;
-    const { words } = this.packing;
-    for (let row = 0; row < waiting; row += 1) {
-      if (this.options.symmetry) this.symmetry.canonicalise(next, row * words);
-      hashes[row] = store.warm(next, row * words);
-    }
-    for (let row = 0; row < waiting; row += 1) {
-      const id = store.add(next, row * words, hashes[row]!, parents[row]!);
-      if (id >= 0) this.noteNew(id, row * words);
-    }
+    const { next, parents, store, waiting } = this;
+    const before = store.size;
+    if (this.options.symmetry) for (let row = 0; row < waiting; row += 1) this.symmetry.canonicalise(next, row * store.words);
+    store.addAll(next, waiting, parents);
+    this.noteNew(before);
     this.transitions += waiting;
     this.waiting = 0;
   }
 
-  private noteNew(id: number, at: number): void {
-    this.reachedStates += this.options.symmetry ? this.symmetry.orbit(this.next, at) : 1;
-    if (this.options.order === 'dfs') this.stack.push(id);
+  /** States from number `from` on are new. */
+  private noteNew(from: number): void {
+    const { store, options } = this;
+    if (!options.symmetry) this.reachedStates += store.size - from;
+    else for (let id = from; id < store.size; id += 1) this.reachedStates += this.symmetry.orbit(store.data, id * store.words);
+    if (options.order === 'dfs') for (let id = from; id < store.size; id += 1) this.stack.push(id);
   }
 
   private stop(kind: 'assertion' | 'deadlock', state: number): void {
@@ -268,32 +228,26 @@ export class StateSearch {
 
   /** Which processes step, from the true start, through states that the stored ones of `path` stand for. */
   private concreteSchedule(path: readonly number[]): number[] {
-    const { model, packing, next } = this;
-    const { words } = packing;
-    const before = new Uint32Array(words);
+    const { steps, store, next, processes } = this;
+    const { words } = store;
+    const now = this.start.slice();
     const schedule: number[] = [];
-    model.state.set(this.start);
-    const take = (wanted: (process: number, held: boolean) => boolean): void => {
-      packing.pack(before);
-      this.saved.set(model.state);
-      for (let p = 0; p < model.fields.processes.length; p += 1) {
-        if (!model.enabled(p)) continue;
-        model.writes = 0;
-        const held = model.step(p);
-        const after = model.state.slice();
-        packing.packStep(p, before, 0, this.saved, next, 0);
-        if (this.options.symmetry) this.symmetry.canonicalise(next, 0);
-        if (!wanted(p, held)) continue;
+    const take = (outcome: number, wanted: (row: Uint32Array) => boolean): void => {
+      steps.stepAll(now, 0, next, 0, true);
+      for (let p = 0; p < processes; p += 1) {
+        if (steps.outcome(p) !== outcome) continue;
+        const row = next.subarray(p * words, (p + 1) * words);
+        const after = row.slice();
+        if (this.options.symmetry) this.symmetry.canonicalise(row, 0);
+        if (!wanted(row)) continue;
         schedule.push(p);
-        model.state.set(after);
+        now.set(after);
         return;
       }
       throw new Error('a stored state is not reached from its parent');
     };
-    for (const id of path) {
-      take((_, held) => held && this.store.data.subarray(id * words, (id + 1) * words).every((word, w) => word === next[w]));
-    }
-    if (this.defect!.kind === 'assertion') take((_, held) => !held);
+    for (const id of path) take(STEPS, (row) => row.every((word, w) => word === store.data[id * words + w]));
+    if (this.defect!.kind === 'assertion') take(FAILS, () => true);
     return schedule;
   }
 }

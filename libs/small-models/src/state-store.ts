@@ -2,12 +2,14 @@ const EMPTY = 0;
 const EXPANDED = 0x8000_0000;
 const PARENT = 0x7fff_ffff;
 /** Part of the hash table that may be taken. */
-const LOAD_MAX = 0.6;
+const LOAD_MAX = 0.5;
+/** States that are looked up together. */
+const BATCH = 64;
 
 /**
  * Set of packed states, exact: every word of every state is kept and compared. States are numbered in the order in which they were added and
  * lie one after the other in an arena; each remembers the state that it was reached from. An open-addressing table finds them: its
- * slots hold the words as well as the number, so that a state met again, which most are, costs one cache miss and not two.
+ * slots hold the hash as well as the number, so that only a state that is met again is looked up in the arena.
  */
 export class StateStore {
   /** How many states there are. */
@@ -17,22 +19,21 @@ export class StateStore {
   readonly words: number;
   private readonly maxBytes: number;
   private parents: Uint32Array;
-  /** Each slot: state number + 1, or EMPTY, then the words. */
-  private slots: Uint32Array;
-  private readonly slotWords: number;
+  /** Each slot: EMPTY, or the number of a state + 1 in as many bits as number the slots, and in the bits above those of the state's hash. */
+  private slots: Int32Array;
   private slotCount = 1 << 11;
   private slotLimit: number;
-  /** What `warm` read, so that its reading is not optimised away. */
-  private warmed = 0;
+  private readonly hashes = new Int32Array(BATCH);
+  /** What was read ahead, so that reading is not optimised away. */
+  private readAhead = 0;
 
   /** `maxBytes`: what arena and table may take together. */
   constructor(words: number, maxBytes: number) {
     this.words = words;
     this.maxBytes = maxBytes;
-    this.slotWords = words + 1;
     this.data = new Uint32Array(words << 10);
     this.parents = new Uint32Array(1 << 10);
-    this.slots = new Uint32Array(this.slotCount * this.slotWords);
+    this.slots = new Int32Array(this.slotCount);
     this.slotLimit = Math.floor(this.slotCount * LOAD_MAX);
   }
 
@@ -57,38 +58,47 @@ export class StateStore {
   }
 
   /**
-   * Hash of the state at `from[at…]`, for `add`; touches its slot already. Called for several states before they are added, it lets their cache
-   * misses overlap.
+   * Adds the state at `from[at…]`, reached from state `parent`; `reserve` has made room.
+   * @returns its number when it is new, else the bitwise complement of the number that it has
    */
-  warm(from: Uint32Array, at: number): number {
-    const h = hash(from, at, this.words);
-    this.warmed ^= this.slots[(h & (this.slotCount - 1)) * this.slotWords]!;
-    return h;
+  add(from: Uint32Array, at: number, parent: number): number {
+    return this.place(from, at, this.hash(from, at), parent);
   }
 
   /**
-   * Adds the state at `from[at…]`, whose hash `warm` gave, reached from state `parent`; `reserve` has made room.
-   * @returns its number when it is new, else the bitwise complement of the number that it has
+   * Adds the first `count` states of `rows`, in order; row `n` was reached from `parents[n]`. Their slots are read ahead, in a loop of nothing but
+   * loads, so that cache misses overlap.
    */
-  add(from: Uint32Array, at: number, h: number, parent: number): number {
-    const { words, slots, slotWords } = this;
+  addAll(rows: Uint32Array, count: number, parents: Uint32Array): void {
+    const { words, slots, hashes } = this;
+    const last = this.slotCount - 1;
+    for (let row = 0; row < count; row += BATCH) {
+      const batch = Math.min(BATCH, count - row);
+      for (let n = 0; n < batch; n += 1) hashes[n] = this.hash(rows, (row + n) * words);
+      let readAhead = 0;
+      for (let n = 0; n < batch; n += 1) readAhead ^= slots[hashes[n]! & last]!;
+      this.readAhead ^= readAhead;
+      for (let n = 0; n < batch; n += 1) this.place(rows, (row + n) * words, hashes[n]!, parents[row + n]!);
+    }
+  }
+
+  private place(from: Uint32Array, at: number, h: number, parent: number): number {
+    const { words, slots, data } = this;
     const last = this.slotCount - 1;
     let slot = h & last;
-    let base = slot * slotWords;
-    for (let found = slots[base]!; found !== EMPTY; found = slots[base]!) {
-      let w = 0;
-      while (w < words && slots[base + 1 + w] === from[at + w]) w += 1;
-      if (w === words) return ~(found - 1);
+    for (let found = slots[slot]!; found !== EMPTY; found = slots[slot]!) {
+      if (((found ^ h) & ~last) === 0) {
+        const known = ((found & last) - 1) * words;
+        let w = 0;
+        while (w < words && data[known + w] === from[at + w]) w += 1;
+        if (w === words) return ~((found & last) - 1);
+      }
       slot = (slot + 1) & last;
-      base = slot * slotWords;
     }
     const id = this.size;
-    for (let w = 0; w < words; w += 1) {
-      slots[base + 1 + w] = from[at + w]!;
-      this.data[id * words + w] = from[at + w]!;
-    }
+    for (let w = 0; w < words; w += 1) data[id * words + w] = from[at + w]!;
     this.parents[id] = parent;
-    slots[base] = id + 1;
+    slots[slot] = (h & ~last) | (id + 1);
     this.size = id + 1;
     return id;
   }
@@ -107,40 +117,41 @@ export class StateStore {
     return this.parents[id]! >= EXPANDED;
   }
 
-  /** Doubles the table, slot by slot: a state moves to the same slot or to the one half the new table further, so both are written in order. */
+  /** Each word is multiplied and rotated in, then all is mixed: states that differ in a bit land far apart. */
+  private hash(from: Uint32Array, at: number): number {
+    let h = 0x9747_b28c;
+    for (let w = 0; w < this.words; w += 1) {
+      let k = Math.imul(from[at + w]!, 0xcc9e_2d51);
+      k = (k << 15) | (k >>> 17);
+      h ^= Math.imul(k, 0x1b87_3593);
+      h = (h << 13) | (h >>> 19);
+      h = (Math.imul(h, 5) + 0xe654_6b64) | 0;
+    }
+    h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35);
+    return h ^ (h >>> 16);
+  }
+
+  /** Doubles the table. */
   private rehash(): void {
-    const { slotWords, slots: old } = this;
+    const { data, words, size } = this;
     this.slotCount *= 2;
-    const slots = new Uint32Array(this.slotCount * slotWords);
+    const slots = new Int32Array(this.slotCount);
     const last = this.slotCount - 1;
-    for (let from = 0; from < old.length; from += slotWords) {
-      if (old[from] === EMPTY) continue;
-      let to = (hash(old, from + 1, this.words) & last) * slotWords;
-      while (slots[to] !== EMPTY) to = to === last * slotWords ? 0 : to + slotWords;
-      for (let w = 0; w < slotWords; w += 1) slots[to + w] = old[from + w]!;
+    for (let id = 0; id < size; id += 1) {
+      const h = this.hash(data, id * words);
+      let slot = h & last;
+      while (slots[slot] !== EMPTY) slot = (slot + 1) & last;
+      slots[slot] = (h & ~last) | (id + 1);
     }
     this.slots = slots;
     this.slotLimit = Math.floor(this.slotCount * LOAD_MAX);
   }
 }
 
-function enlarged(from: Uint32Array, length: number): Uint32Array {
-  const to = new Uint32Array(length);
+/** A copy of `from`, `length` words long, whose rest is 0. */
+export function enlarged<T extends Uint32Array | Int32Array>(from: T, length: number): T {
+  const to = new (from.constructor as new (length: number) => T)(length);
   to.set(from);
   return to;
-}
-
-/** Multiply and rotate each word in, then mix: states that differ in a bit land far apart. */
-function hash(from: Uint32Array, at: number, words: number): number {
-  let h = 0x9747_b28c;
-  for (let w = 0; w < words; w += 1) {
-    let k = Math.imul(from[at + w]!, 0xcc9e_2d51);
-    k = (k << 15) | (k >>> 17);
-    h ^= Math.imul(k, 0x1b87_3593);
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe654_6b64) | 0;
-  }
-  h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35);
-  return h ^ (h >>> 16);
 }

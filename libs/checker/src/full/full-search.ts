@@ -272,7 +272,7 @@ export class FullSearch {
     const { store, states, row } = this;
     row.set(states.present);
     row[states.words] = this.options.order === 'preemptions' ? turn : NOBODY;
-    const id = store.add(row, 0, store.warm(row, 0), 0);
+    const id = store.add(row, 0, 0);
     if (id >= 0) throw new Error('a step leads to a state that the search has not seen');
     return ~id;
   }

@@ -28,7 +28,7 @@ export class SearchTree {
    * @returns its number when it is new, else the bitwise complement of the number that it has
    */
   add(row: Uint32Array, parent: number, choice: number, order: number): number {
-    const id = this.store.add(row, 0, this.store.warm(row, 0), parent);
+    const id = this.store.add(row, 0, parent);
     if (id >= 0) this.noteVia(id, viaOf(choice, order));
     return id;
   }
@@ -71,7 +71,7 @@ export class SearchTree {
       if (!store.reserve(1)) throw new RangeError('the saved search takes more memory than it may');
       const parent = from.get();
       const { via, expanded } = restoredVia(from.get());
-      const added = store.add(rows, id * store.words, store.warm(rows, id * store.words), parent);
+      const added = store.add(rows, id * store.words, parent);
       if (added !== id && added !== ~id) throw new Error('the states of a saved search are not those of this one');
       this.noteVia(id, via);
       if (expanded) store.setExpanded(id);

@@ -126,7 +126,7 @@ export class SearchShare {
     const { present } = this.states;
     if (rowFingerprint(this.states, present, 0) % place.count !== place.index) return;
     this.row.set(present);
-    this.store.add(this.row, 0, this.store.warm(this.row, 0), 0);
+    this.store.add(this.row, 0, 0);
   }
 
   private get bytes(): number {
@@ -225,7 +225,7 @@ export class SearchShare {
     const from = this.incoming[partner]!;
     for (let part = 0; part < states.words; part += 1) row[part] = this.hearers[partner]!.hear(part, from);
     row[states.words] = from.get();
-    return store.add(row, 0, store.warm(row, 0), 0);
+    return store.add(row, 0, 0);
   }
 
   /** Decides, of what all shares have told this one, in the order of steps, which states are new and which steps are to be judged. */
