@@ -115,8 +115,28 @@ export function copyLiveRegisters(walker: Walker, epoch: number, sequence: numbe
     clearFault(walker, next, returnsAlone, r);
     if (BEFORE_WALK.has(next)) clearWalks(r, a);
     else if (AFTER_WALK.has(next)) clearFinishedWalk(r, a);
-    else clearDeadInWalk(walker, r, a);
+    else {
+      clearDeadInWalk(walker, r, a);
+      if (isBetweenWalks(walker, next)) clearPlace(r, a);
+    }
   }
+}
+
+/** Whether a host operation has no walk under way: it waits for the lock, flushes what it has walked, or ends. */
+function isBetweenWalks({ flushReturn }: Walker, next: number): boolean {
+  const at = next >> 5 === GROUP.flush ? flushReturn : next;
+  return at >> 5 === GROUP.host || at >> 5 === GROUP.hostSplit;
+}
+
+/** Where the walk was, what it read and was to make: each walk finds those anew. */
+function clearPlace(r: Int32Array, a: Float64Array): void {
+  clear(r, PLACE);
+  clear(r, VISIT);
+  clear(r, OLD);
+  clear(r, NEW);
+  for (let i = 0; i < MAPPED_WIDE.length; i += 1) a[MAPPED_WIDE[i]!] = 0;
+  r.fill(0, STACK, STACK + 4 * LEVELS);
+  a.fill(0, VISIT_ADDRESS, VISIT_ADDRESS + LEVELS);
 }
 
 function clearFinishedWalk(r: Int32Array, a: Float64Array): void {

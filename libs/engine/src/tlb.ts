@@ -80,6 +80,11 @@ export class Tlb {
     return (this.tag[e]! - 1) * this.shape.spans[this.level[e]!]!;
   }
 
+  /** Whether entry `e` translates `ipa`. */
+  covers(e: number, ipa: number): boolean {
+    return this.tag[e] === this.blockOf(ipa, this.level[e]!) + 1;
+  }
+
   /** Where the step at `level` for `ipa` would be cached on `vcpu`. */
   walkPlace(vcpu: number, ipa: number, level: number): number {
     return vcpu * this.walkEntries + ((this.blockOf(ipa, level) * 4 + level) & (this.walkEntries - 1));

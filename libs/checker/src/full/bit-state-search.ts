@@ -93,12 +93,12 @@ export class BitStateSearch {
 
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, { bytes, except, maxStates }: BitStateOptions) {
-    const machine = new Exploration(setting, policy, FULL_REDUCTIONS);
+    const machine = new Exploration(setting, policy, FULL_REDUCTIONS, except);
     this.subject = machine.subject;
     this.stale = machine.stale;
     this.form = machine.form;
     this.states = machine.states;
-    this.judge = machine.judge(workload, except);
+    this.judge = machine.judge(workload);
     this.met = new MetBits(bytes);
     this.judgedSteps = new MetBits(bytes);
     this.maxStates = maxStates;

@@ -1,5 +1,6 @@
 import { swapActors, TableNames } from '@s2lab/engine';
 import type { StateWords, Walker } from '@s2lab/engine';
+import type { SpentState } from './spent-state.ts';
 import type { StaleLinks } from './stale-links.ts';
 import type { Subject } from './subject.ts';
 
@@ -7,12 +8,14 @@ import type { Subject } from './subject.ts';
 const UNORDERED = new Set([11, 12, 14, 26, 33, 34, 35, 36, 37]);
 const STACK = 50;
 
-/** Which of the names in a state are left out. */
-export interface Unnamed {
-  /** Frames of table pages. */
+/** What of a state is left out. */
+export interface LeftOut {
+  /** Names of the frames of table pages. */
   readonly tables: boolean;
-  /** vCPUs that have the same to do. */
+  /** Names of vCPUs that have the same to do. */
   readonly walkers: boolean;
+  /** What nobody goes by any more. */
+  readonly spent: SpentState | undefined;
 }
 
 /**
@@ -26,21 +29,23 @@ export class CanonicalForm {
   private readonly subject: Subject;
   private readonly stale: StaleLinks;
   private readonly names: TableNames | undefined;
+  private readonly spent: SpentState | undefined;
   /** Neighbouring vCPUs that may be exchanged: the first of each two. */
   private readonly alike: readonly number[];
   private readonly order: number[];
   private readonly numbers = new Map<string, number>();
 
-  constructor(subject: Subject, stale: StaleLinks, unnamed: Unnamed) {
+  constructor(subject: Subject, stale: StaleLinks, { tables, walkers, spent }: LeftOut) {
     this.subject = subject;
     this.stale = stale;
+    this.spent = spent;
     const { machine, script } = subject;
     const { vcpus, actors } = machine.world;
     // Hypervisors, and stores that are held back, name actors and tables as they are; a recovery in place leaves the link of a table in an invalid descriptor.
     const named = machine.hypervisor !== undefined || machine.buffers !== undefined;
-    this.names = unnamed.tables && !named && machine.config.collapse !== 'in-place' ? new TableNames(machine) : undefined;
+    this.names = tables && !named && machine.config.collapse !== 'in-place' ? new TableNames(machine) : undefined;
     const { policy } = machine;
-    const toldApart = named || !unnamed.walkers || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
+    const toldApart = named || !walkers || (policy.stateWords(actors) > 0 && policy.swapActors === undefined);
     this.alike = toldApart ? [] : Array.from({ length: vcpus - 1 }, (_, a) => a).filter((a) => script.isAlike(a, a + 1));
     this.order = Array.from({ length: actors }, (_, actor) => actor);
     this.orders = [[...this.order]];
@@ -50,6 +55,7 @@ export class CanonicalForm {
   /** Gives the present state its names. Returns the number of the order in which the actors stand now. */
   apply(): number {
     const { machine } = this.subject;
+    this.spent?.clear();
     for (const walker of machine.walkers) if ((this.subject.moved & (1 << walker.actor)) !== 0) this.stale.prune(walker);
     const order = this.alike.length === 0 ? 0 : this.sort();
     if (this.names?.rename(this.stale.tables) === true) {

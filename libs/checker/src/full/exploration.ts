@@ -4,6 +4,7 @@ import { advance, goOn, settle } from './choices.ts';
 import type { FullReduction } from './reductions.ts';
 import { Judge } from './judge.ts';
 import { MachineStates } from './machine-states.ts';
+import { SpentState } from './spent-state.ts';
 import { StaleLinks } from './stale-links.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
@@ -18,26 +19,32 @@ export class Exploration {
   readonly reduces: boolean;
   private readonly setting: Setting;
   private readonly policy: ReclaimPolicy;
+  private readonly except: readonly string[];
 
-  /** @throws RangeError when the machine cannot be built */
-  constructor(setting: Setting, policy: ReclaimPolicy, reduce: readonly FullReduction[]) {
+  /**
+   * @param except ids of rules that are not judged
+   * @throws RangeError when the machine cannot be built
+   */
+  constructor(setting: Setting, policy: ReclaimPolicy, reduce: readonly FullReduction[], except: readonly string[]) {
     this.setting = setting;
     this.policy = policy;
+    this.except = except;
     this.reduces = reduce.includes('local-steps');
     this.subject = new Subject(setting, policy);
     if (this.reduces) settle(this.subject);
     this.subject.clearDead();
     this.stale = new StaleLinks(this.subject.machine.world.actors);
-    this.form = new CanonicalForm(this.subject, this.stale, { tables: reduce.includes('tables'), walkers: reduce.includes('walkers') });
+    this.form = new CanonicalForm(this.subject, this.stale, {
+      tables: reduce.includes('tables'),
+      walkers: reduce.includes('walkers'),
+      spent: reduce.includes('spent-state') ? new SpentState(this.subject, except) : undefined,
+    });
     this.states = new MachineStates(this.subject, this.stale, this.form);
   }
 
-  /**
-   * Who judges paths, in a machine of its own.
-   * @param except ids of rules that are not judged
-   */
-  judge(workload: string, except: readonly string[]): Judge {
-    const { reduces } = this;
+  /** Who judges paths, in a machine of its own. */
+  judge(workload: string): Judge {
+    const { reduces, except } = this;
     const other = new Subject(this.setting, this.policy);
     if (reduces) settle(other);
     // Without reduction no choice depends on registers that are dead: played untouched, paths show that they are.

@@ -310,6 +310,7 @@ export function reductionsOf(options: FullCheckOptions): readonly FullReduction[
   const sleeps = order === 'dfs' && bitStateBytes === undefined && fullScenario(options.scenario).atEl2 !== true;
   return FULL_REDUCTIONS.filter((each) => {
     switch (each) {
+      case 'spent-state':
       case 'tables':
         return reduce && !late;
       // A loop is shown as one that the same actors go through again and again: to look for livelocks, walkers keep their names.

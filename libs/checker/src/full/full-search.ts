@@ -16,6 +16,7 @@ import { SearchTree } from './search-tree.ts';
 import type { Way } from './ways.ts';
 import { Ways } from './ways.ts';
 import { SleepSets } from './sleep-sets.ts';
+import { SpentState } from './spent-state.ts';
 import type { StaleLinks } from './stale-links.ts';
 import type { Setting, Subject } from './subject.ts';
 import { UnjudgedSteps } from './unjudged-steps.ts';
@@ -90,13 +91,13 @@ export class FullSearch {
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
     this.options = options;
-    const exploration = new Exploration(setting, policy, options.reduce);
+    const exploration = new Exploration(setting, policy, options.reduce, options.except ?? []);
     this.subject = exploration.subject;
     this.stale = exploration.stale;
     this.form = exploration.form;
     this.states = exploration.states;
     this.reduces = exploration.reduces;
-    this.judge = exploration.judge(workload, options.except ?? []);
+    this.judge = exploration.judge(workload);
     this.order = this.states.firstOrder;
     this.choices = this.subject.choices;
     this.judgesOnce = options.reduce.includes('judge-once');
@@ -288,7 +289,8 @@ export class FullSearch {
     const { states, store, subject, stale } = this;
     states.load(store.data, id * store.words);
     subject.moved = -1;
-    new CanonicalForm(subject, stale, { tables: true, walkers: true }).apply();
+    const spent = new SpentState(subject, this.options.except ?? []);
+    new CanonicalForm(subject, stale, { tables: true, walkers: true, spent }).apply();
     states.note();
     return states.describe();
   }

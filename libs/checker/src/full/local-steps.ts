@@ -1,10 +1,12 @@
 import { isLocked, LAST_LEVEL } from '@s2lab/arch';
-import type { Machine, Walker } from '@s2lab/engine';
+import type { Walker } from '@s2lab/engine';
 import { COMMAND, GROUP, HELD, PC } from '@s2lab/engine';
 import { LOCK_MODE, OP, OPERATION, RESULT, WALK_FLAG } from '@s2lab/events';
+import { touchesWhatLasts } from './lasting-tables.ts';
 import { isPrivate } from './private-tables.ts';
 import type { Script } from './script.ts';
 import type { Subject } from './subject.ts';
+import { isMapSettled, mayDestroy, mayHostWrite } from './vmm-thread.ts';
 
 /*
  * Steps that touch nothing that another actor reads or writes: they only move their own registers, or tell what they do. Taken at once they
@@ -85,22 +87,6 @@ const LOCAL_TO_WRITER = new Set<number>([
 /** Steps of a teardown in the table at hand. */
 const TEARS_DOWN = new Set<number>([PC.walkRead, PC.walkReread, PC.freeLeaf, PC.freeLock, PC.freeRootCount]);
 
-/** Requests of the VMM thread that take the lock to write. */
-const LOCKS_TO_WRITE = new Set<number>([
-  COMMAND.unmapRange,
-  COMMAND.ageRange,
-  COMMAND.dirtyLogOn,
-  COMMAND.dirtyLogClear,
-  COMMAND.destroyVm,
-  COMMAND.memslotDelete,
-  COMMAND.unmap,
-  COMMAND.wrprotect,
-  COMMAND.split,
-  COMMAND.age,
-]);
-
-/** Requests of the VMM thread that free the root. */
-const DESTROYS = new Set<number>([COMMAND.destroy, COMMAND.destroyVm]);
 /** Requests of a core of a pKVM machine that take the lock of the host's stage-2 as its policy has faults take it. */
 const FAULTS_ONLY = new Set<number>([COMMAND.access, COMMAND.hostFault]);
 
@@ -114,10 +100,12 @@ export function isLocalStep(subject: Subject, walker: Walker): boolean {
   // What orders stores makes visible what is held back.
   if (machine.buffers?.isDrained(walker.actor) === false) return false;
   if (ALWAYS.has(pc)) return true;
-  if (READS_MEMORY_MAP.has(pc)) return machine.walkers[machine.vmmActor]!.isFinished && !dirties(subject, pc);
+  if (READS_MEMORY_MAP.has(pc)) return isMapSettled(subject);
   if (pc === PC.reclaimAsk && machine.buffers === undefined)
     return machine.policyOf(walker).asksInPrivate?.(machine, walker, (actor) => mayWalk(subject, actor)) === true;
   if (pc === PC.walkReread && isUnheeded(subject, walker)) return true;
+  // A hardware walk that an invalidation has overtaken begins anew, whatever it would read.
+  if (pc === PC.guestRead && walker.hardwareEpoch !== machine.stage2(walker).invalidationEpoch) return true;
   // Who has read that another has locked the descriptor does not try.
   if (pc === PC.mapBreak && isLocked(walker.oldLo, walker.oldHi)) return true;
   if (pc === PC.idle) return isLocalRequest(subject, walker.actor);
@@ -130,22 +118,16 @@ export function isLocalStep(subject: Subject, walker: Walker): boolean {
   // Who has pages in which state is looked at and changed under the host's lock alone; a host's fault looks only at the memory map.
   if (pc === PC.pkvmStage) return walker.program === OPERATION.hostFault || (walker.held & HELD.host) !== 0;
   // A sub-tree that is built before it is linked is its builder's alone.
-  if (walker.op === OP.createUnlinked) return pc !== PC.mapAllocate && (pc >> 5 === GROUP.walk || pc >> 5 === GROUP.map);
-  return false;
+  if (walker.op === OP.createUnlinked && pc !== PC.mapAllocate && (pc >> 5 === GROUP.walk || pc >> 5 === GROUP.map)) return true;
+  return touchesWhatLasts(subject, walker);
 }
 
 /** Whether what is read again is not looked at, in a page that nobody frees any more: the walk is over whatever it is, or nothing hangs below. */
-function isUnheeded({ machine, script }: Subject, { visitResult, flags, level, table, vmid, op }: Walker): boolean {
+function isUnheeded(subject: Subject, { visitResult, flags, level, table, vmid, op }: Walker): boolean {
   const ends = visitResult !== RESULT.ok && (visitResult !== RESULT.eagain || (flags & WALK_FLAG.ignoreEagain) === 0);
   if ((!ends && level < LAST_LEVEL) || op === OP.freeUnlinked) return false;
-  const { root, rootPages } = machine.world.stage2(vmid);
-  return table >= root && table < root + rootPages && root >= 0 && !mayDestroy(machine, script);
-}
-
-function mayDestroy(machine: Machine, script: Script): boolean {
-  const vmm = machine.walkers[machine.vmmActor]!;
-  if (vmm.isFinished) return false;
-  return DESTROYS.has(vmm.command) || script.left(vmm.actor).some(({ kind }) => DESTROYS.has(kind));
+  const { root, rootPages } = subject.machine.world.stage2(vmid);
+  return table >= root && table < root + rootPages && root >= 0 && !mayDestroy(subject);
 }
 
 /** Whether the actor may still begin, or be in, a walk that others share. */
@@ -158,16 +140,14 @@ function mayWalk({ machine, script }: Subject, actor: number): boolean {
 }
 
 /** Whether anybody may still want the lock to write. */
-function mayWrite({ machine, script }: Subject): boolean {
+function mayWrite(subject: Subject): boolean {
+  const { machine, script } = subject;
   const { policy } = machine;
   if (machine.hypervisor !== undefined && machine.walkers.some((walker) => mayCallHypervisor(script, walker))) return true;
   if (policy.faultLock === LOCK_MODE.write || !policy.capabilities.collapsesInParallel) return true;
   if (machine.world.stage2s.some((stage2) => stage2 !== undefined && (stage2.lock.writer >= 0 || stage2.lock.waitingCount > 0)))
     return true;
-  const vmm = machine.walkers[machine.vmmActor]!;
-  if (vmm.isFinished) return false;
-  const busy = vmm.pc !== PC.idle && LOCKS_TO_WRITE.has(vmm.command);
-  return busy || script.left(vmm.actor).some(({ kind }) => LOCKS_TO_WRITE.has(kind));
+  return mayHostWrite(subject);
 }
 
 function mayCallHypervisor(script: Script, { actor, pc, command }: Walker): boolean {
@@ -178,14 +158,6 @@ function mayCallHypervisor(script: Script, { actor, pc, command }: Walker): bool
 /** Whether the hardware may set an access flag: only where somebody clears them. */
 function hardwareWrites({ machine, script }: Subject): boolean {
   return machine.config.hardwareAccessFlag && script.asks(COMMAND.ageRange);
-}
-
-/** While a memslot is logged the end of a fault sets its dirty bit. */
-function dirties({ machine }: Subject, pc: number): boolean {
-  return (
-    (pc === PC.faultUnlocked || pc === PC.faultWalked) &&
-    machine.world.stage2s.some((stage2) => stage2?.memslots.some(({ logging }) => logging) === true)
-  );
 }
 
 function isLocalRequest({ script }: Subject, actor: number): boolean {

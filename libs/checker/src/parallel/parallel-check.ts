@@ -111,7 +111,7 @@ export class ParallelCheck {
     const reduce = reductionsOf(this.options);
     const each = Math.floor(maxBytes / hosts.count);
     const search = refusingSizes(
-      () => new ParallelSearch(setting, policy, { order, reduce, maxBytes, maxStates, judgesAtOnce }, hosts.count),
+      () => new ParallelSearch(setting, policy, { order, reduce, except, maxBytes, maxStates, judgesAtOnce }, hosts.count),
     );
     search.meet(await hosts.begin({ scenario, bounds, turns: order === 'preemptions', reduce, maxBytes: each, except }));
     return search;

@@ -21,6 +21,8 @@ import { PieceHearer, rowFingerprint } from './told-pieces.ts';
 export interface ParallelSearchOptions {
   readonly order: 'bfs' | 'preemptions';
   readonly reduce: readonly FullReduction[];
+  /** Ids of rules that are not judged. */
+  readonly except: readonly string[];
   /** Bytes that stored states may take, all shares together. */
   readonly maxBytes: number;
   readonly maxStates: number;
@@ -96,7 +98,7 @@ export class ParallelSearch {
    * @throws RangeError when the machine cannot be built
    */
   constructor(setting: Setting, policy: ReclaimPolicy, options: ParallelSearchOptions, shares: number) {
-    const { subject, form, states } = new Exploration(setting, policy, options.reduce);
+    const { subject, form, states } = new Exploration(setting, policy, options.reduce, options.except);
     this.options = options;
     this.actors = subject.machine.world.actors;
     this.form = form;

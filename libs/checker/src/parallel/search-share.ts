@@ -111,11 +111,11 @@ export class SearchShare {
     this.place = place;
     this.turns = options.turns;
     this.judgesOnce = options.reduce.includes('judge-once');
-    this.machine = new Exploration(setting, policy, options.reduce);
+    this.machine = new Exploration(setting, policy, options.reduce, options.except);
     this.states = this.machine.states;
     this.form = this.machine.form;
     this.ordersTold = this.form.orders.length;
-    this.judges = this.machine.judge(workload, options.except);
+    this.judges = this.machine.judge(workload);
     this.row = new Uint32Array(this.states.words + 1);
     this.store = new StateStore(this.row.length, options.maxBytes);
     const partners = Array.from({ length: place.count + 1 }, (_, n) => n);
