@@ -52,7 +52,7 @@ export const KINDS = {
 
   'stage2-created': {
     code: 8,
-    doc: 'A stage-2 exists: `rootPages` concatenated root tables from `root` on, each with reference count 1. features: bit 0 FWB, 1 FEAT_TLBIRANGE, 2 LPA2, 3 FEAT_XNX, 4 AS_S1, 5 IDMAP, 6 hardware access flag, 7 valid leaves hold no reference of their table (its count says whether anybody but the owner has something below it).',
+    doc: 'A stage-2 exists: `rootPages` concatenated root tables from `root` on, each with reference count 1. features: bit 0 FWB, 1 FEAT_TLBIRANGE, 2 LPA2, 3 FEAT_XNX, 4 AS_S1, 5 IDMAP, 6 hardware access flag, 7 valid leaves hold no reference of their table (its count says whether anybody but the owner has something below it), 8 cache maintenance is told of every mapping, also where FWB makes it needless.',
     fields: {
       root: ['table', 'count'],
       rootPages: ['arg', 'count'],

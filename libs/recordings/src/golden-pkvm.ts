@@ -6,6 +6,7 @@ import type { GoldenLine, Halves } from './golden-line.ts';
 import { RecordingError } from './golden-line.ts';
 import { maintenance } from './golden-maintenance.ts';
 import type { GoldenOptions } from './golden-options.ts';
+import { FEATURE_TELLS_CACHES } from './golden-options.ts';
 import { announcePages, PARANGE_BITS, pkvmOperation } from './golden-pkvm-operations.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
 
@@ -333,7 +334,7 @@ export class PkvmRecording {
 
   private created(stage2: Stage2, root: number, rootPages: number): void {
     const { startLevel, ipaBits } = stage2.shape;
-    const features = this.features | (stage2.vmid === HOST ? FEATURE.asStage1 | FEATURE.identity : 0);
+    const features = this.features | (stage2.vmid === HOST ? FEATURE.asStage1 | FEATURE.identity : FEATURE_TELLS_CACHES);
     stage2.root = root;
     this.writer.emit(K.stage2Created, startLevel, ipaBits, root, 0, 0, 0, 0, 0, rootPages, features);
   }

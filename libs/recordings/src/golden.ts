@@ -8,6 +8,7 @@ import { faultHandled, faultTaken } from './golden-faults.ts';
 import { GoldenLine, RecordingError } from './golden-line.ts';
 import { accessCode, operationCode, walkFlags, walkOp } from './golden-operations.ts';
 import type { GoldenOptions } from './golden-options.ts';
+import { FEATURE_TELLS_CACHES } from './golden-options.ts';
 import { PkvmRecording } from './golden-pkvm.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
 import { clearDirtyBits, lockMode, maintenance } from './golden-maintenance.ts';
@@ -16,6 +17,7 @@ export { RecordingError } from './golden-line.ts';
 
 const TABLE_MAX = 2 ** 24 - 1;
 const SLOT_MAX = 8191;
+
 /** Walker number of lines outside parallel blocks. */
 const SEQUENTIAL = -1;
 
@@ -192,7 +194,7 @@ class GoldenRecording {
         Math.floor(pa / 2 ** 32),
         line.argument(1) * pageBytes,
         line.argument(0),
-        0,
+        line.hasArgument(7) ? 1 : 0,
       );
     } else if (name === 'delete') writer.note(K.memslotDeleted, line.argument(0));
     else if (name === 'log_on') writer.note(K.dirtyLogStarted, line.argument(0), this.initiallyAllSet);
@@ -233,6 +235,7 @@ class GoldenRecording {
     const flags = line.text('pgt_flags');
     this.lpa2 = bits[2] === 1;
     this.features =
+      FEATURE_TELLS_CACHES |
       bits[0]! |
       (bits[1]! << 1) |
       (bits[2]! << 2) |

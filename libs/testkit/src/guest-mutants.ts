@@ -1,7 +1,8 @@
+import { PROT } from '@s2lab/arch';
 import { ACCESS, FAULT, LINK_CAUSE, OP, OPERATION } from '@s2lab/events';
 import type { GoodTrace, Mutant } from './mutant.ts';
 import type { Trace } from './trace-dsl.ts';
-import { leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
+import { leafDescriptor, LOCKED, RWX, tableDescriptor, trace } from './trace-dsl.ts';
 
 /*
  * Traces about what guests and their hardware see: hardware walks, cached translations, dirty logging, collapses and splits, faults
@@ -50,6 +51,11 @@ export const GUEST_GOOD_TRACES: readonly GoodTrace[] = [
   },
   { name: 'a write by what another vCPU is about to log', frames: () => loggedByAnother(true).stop().frames() },
   { name: 'a memslot whose dirty bits are all set at first', frames: () => allSet().stop().frames() },
+  { name: 'an eager split that keeps every page', frames: () => eagerSplit(512).frames() },
+  {
+    name: 'an eager split of device memory, which makes Normal memory of it',
+    frames: () => eagerSplit(512, (leaf) => withoutExecute(deviceMemory(leaf)), withoutExecute, PROT.r | PROT.w | PROT.device).frames(),
+  },
   { name: 'an eager split of a read-only block', frames: () => splitReadOnly(0n).stop().frames() },
   { name: 'many faults at one address that a locked descriptor explains', frames: () => manyFaults(true).stop().frames() },
 ];
@@ -110,6 +116,13 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
       return t.map(0, IPA, PA, 2).reclaim(2).stop().frames();
     },
   },
+  { invariant: 'I11', name: 'an eager split that leaves a block', frames: () => eagerSplit(0).frames() },
+  { invariant: 'I11', name: 'an eager split that loses a page', frames: () => eagerSplit(511).frames() },
+  {
+    invariant: 'I11',
+    name: 'an eager split that makes device memory of Normal memory',
+    frames: () => eagerSplit(512, undefined, deviceMemory).frames(),
+  },
   { invariant: 'I11', name: 'an eager split that makes pages writable', frames: () => splitReadOnly(WRITABLE).stop().frames() },
   { invariant: 'I12', name: 'a write by a translation that was not flushed', frames: () => logged({ flushes: false }).stop().frames() },
   { invariant: 'I12', name: 'a write fault that sets no dirty bit', frames: () => logged({ sets: false }).stop().frames() },
@@ -119,6 +132,8 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
     frames: () => logged({ protects: false }).stop().frames(),
   },
   { invariant: 'I12', name: 'a fault ends without logging what it let through', frames: () => loggedByAnother(false).stop().frames() },
+  { invariant: 'I12', name: 'a write protection that is never flushed', frames: () => unflushedProtection().frames() },
+  { invariant: 'I14', name: 'permissions are relaxed and the old translation stays', frames: () => relaxedOnly().frames() },
   {
     invariant: 'I14',
     name: 'a translation is used after its flush',
@@ -231,7 +246,7 @@ function logged({ flushes = true, sets = true, protects = true, during = nothing
   const t = trace().memslot(0, IPA, MIB2, PA).map(0, IPA, PA).access(0, IPA, ACCESS.write);
   t.as(4).event({ kind: 'operation-began', operation: OPERATION.dirtyLogOn, ipa: 0, bytes: 0 });
   t.event({ kind: 'dirty-log-started', memslot: 0, allSet: 0 });
-  protect(t, true);
+  protect(t);
   during(t).as(4);
   if (flushes) t.flushRange(IPA, 512);
   t.event({ kind: 'operation-ended', operation: OPERATION.dirtyLogOn, result: 0 });
@@ -239,15 +254,15 @@ function logged({ flushes = true, sets = true, protects = true, during = nothing
   else return t.hit(0, IPA, PA, ACCESS.write);
   t.access(0, IPA, ACCESS.write).as(4).event({ kind: 'operation-began', operation: OPERATION.dirtyLogClear, ipa: 0, bytes: 0 });
   t.event({ kind: 'dirty-log-cleared', memslot: 0, ipa: IPA, bytes: 0x1000 });
-  protect(t, protects);
+  if (protects) protect(t);
   during(t).as(4).flushRange(IPA, 512).event({ kind: 'operation-ended', operation: OPERATION.dirtyLogClear, result: 0 });
   if (protects) writeFault(t, true);
   return t.access(0, IPA, ACCESS.write);
 }
 
-function protect(t: Trace, really: boolean): void {
+function protect(t: Trace): void {
   t.lock('write').beginWalk('wrprotect', IPA, MIB2);
-  if (really) t.write('store', 2, 0, leafDescriptor(PA, 3) ^ WRITABLE);
+  t.write('store', 2, 0, leafDescriptor(PA, 3) ^ WRITABLE);
   t.endWalk().unlock('write');
 }
 
@@ -259,10 +274,57 @@ function writeFault(t: Trace, sets: boolean): void {
   t.event({ kind: 'fault-handled', ipa: IPA, bytes: 0x1000, result: 0 });
 }
 
+/** A leaf as Device-nGnRE memory. */
+function deviceMemory(leaf: bigint): bigint {
+  return (leaf & ~0x3cn) | 0x4n;
+}
+
+/** A leaf that nobody may execute: bits 54:53 are 10. */
+function withoutExecute(leaf: bigint): bigint {
+  return leaf | (1n << 54n);
+}
+
+const unchanged = (leaf: bigint): bigint => leaf;
+
+/** A 2 MiB block becomes a table with `pages` of its 512 pages, or stays if they are 0; what block and pages are besides is up to `ofBlock`, which `prot` asked for, and `ofPage`. */
+function eagerSplit(pages: number, ofBlock = unchanged, ofPage = unchanged, prot: number = RWX): Trace {
+  const t = trace()
+    .map(0, IPA + MIB2, PA + MIB2, 2)
+    .as(4)
+    .lock('write')
+    .beginWalk('map', IPA, MIB2, PA, false, prot);
+  t.get(1)
+    .write('release', 1, 0, ofBlock(leafDescriptor(PA, 2)))
+    .dsb('ishst')
+    .endWalk()
+    .beginWalk('split', IPA, MIB2);
+  if (pages === 0) return t.endWalk().unlock('write').stop();
+  const table = t.alloc();
+  for (let i = 0; i < pages; i++) t.get(table).write('release', table, i, ofPage(leafDescriptor(PA + i * 0x1000, 3)));
+  t.replace(1, 0, tableDescriptor(table), LINK_CAUSE.split).dsb('ishst').endWalk().unlock('write');
+  return t.stop();
+}
+
+/** Logging is switched on and nobody writes before the flush that never comes. */
+function unflushedProtection(): Trace {
+  const t = trace().memslot(0, IPA, MIB2, PA).map(0, IPA, PA);
+  t.as(4).event({ kind: 'operation-began', operation: OPERATION.dirtyLogOn, ipa: 0, bytes: 0 });
+  t.event({ kind: 'dirty-log-started', memslot: 0, allSet: 0 });
+  protect(t);
+  return t.event({ kind: 'operation-ended', operation: OPERATION.dirtyLogOn, result: 0 }).stop();
+}
+
+function relaxedOnly(): Trace {
+  const t = trace().map(0, IPA, PA).as(4).lock('write');
+  t.write('store', 2, 0, leafDescriptor(PA, 3) ^ WRITABLE).unlock('write');
+  t.as(0).lock('read').beginWalk('relax', IPA, 0x1000, 0, true).enter();
+  return t.write('swap', 2, 0, leafDescriptor(PA, 3)).leave().endWalk().unlock('read').stop();
+}
+
 function relax(t: Trace): void {
   t.lock('read').beginWalk('relax', IPA, 0x1000, 0, true).enter();
-  t.write('swap', 2, 0, leafDescriptor(PA, 3)).leave().endWalk();
-  t.dsb('nsh').tlbi('ipas2e1', IPA, 3).dsb('nsh').tlbi('vmalle1').dsb('nsh').unlock('read');
+  t.write('swap', 2, 0, leafDescriptor(PA, 3)).leave();
+  t.dsb('nsh').tlbi('ipas2e1', IPA, 3).dsb('nsh').tlbi('vmalle1').dsb('nsh').endWalk().unlock('read');
 }
 
 /** vCPU 1 has made a logged page writable and not yet set its bit when vCPU 0 writes to it. */

@@ -1,12 +1,13 @@
 import type { EventInput, Frame } from '@s2lab/events';
-import { LINK_CAUSE, WALK_FLAG } from '@s2lab/events';
+import { PROT_SHIFT, WALK_FLAG } from '@s2lab/events';
+import { ATTRIBUTE_MUTANTS } from './attribute-mutants.ts';
 import { GUEST_GOOD_TRACES, GUEST_MUTANTS } from './guest-mutants.ts';
 import type { GoodTrace, Mutant } from './mutant.ts';
 import { OWNER_GOOD_TRACES, OWNER_MUTANTS } from './owner-mutants.ts';
 import type { Trace, TraceOptions } from './trace-dsl.ts';
 import type { AnyInput } from './trace-edits.ts';
 import { change, dropBefore, dropOne, duplicate, insertAfter, moveLater } from './trace-edits.ts';
-import { framesOf, leafDescriptor, LOCKED, tableDescriptor, trace } from './trace-dsl.ts';
+import { framesOf, leafDescriptor, LOCKED, RWX, tableDescriptor, trace } from './trace-dsl.ts';
 
 const MIB2 = 0x20_0000;
 const IPA = 0x4000_0000;
@@ -29,11 +30,10 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
   ...GUEST_GOOD_TRACES,
   ...OWNER_GOOD_TRACES,
   { name: 'a whole life: faults, collapse, split, unmap', frames: () => lifeOfAStage2().frames() },
+  { name: 'a whole life with its cache maintenance', frames: () => lifeOfAStage2({ tellsCaches: true }).frames() },
   { name: 'the same in frames of 7 events', frames: () => lifeOfAStage2().frames(7) },
   { name: 'a page frame that becomes a table again', frames: () => reused(true).frames() },
   { name: 'two walkers at once, one loses the race', frames: () => lostRace().frames() },
-  { name: 'an eager split that keeps every page', frames: () => eagerSplit(512).frames() },
-  { name: 'an eager split of device memory, which makes Normal memory of it', frames: () => eagerSplit(512, deviceMemory).frames() },
   {
     name: 'permissions, access flag and software bits change in place',
     frames: () => changed((value) => (value ^ 0x480n) | (1n << 54n) | (1n << 55n)).frames(),
@@ -51,6 +51,7 @@ export const GOOD_TRACES: readonly GoodTrace[] = [
 
 /** One defect each, at least one for every invariant that is checked. */
 export const MUTANTS: readonly Mutant[] = [
+  ...ATTRIBUTE_MUTANTS,
   ...GUEST_MUTANTS,
   ...OWNER_MUTANTS,
   {
@@ -211,9 +212,9 @@ export const MUTANTS: readonly Mutant[] = [
         .map(0, IPA, PA)
         .as(1)
         .lock('read')
-        .beginWalk('mkyoung', IPA, 0x1000, 0, true)
+        .beginWalk('wrprotect', IPA, 0x1000, 0, true)
         .enter()
-        .write('store', 2, 0, leafDescriptor(PA, 3) ^ 0x400n)
+        .write('store', 2, 0, leafDescriptor(PA, 3) ^ 0x80n)
         .leave()
         .endWalk()
         .unlock('read')
@@ -250,12 +251,6 @@ export const MUTANTS: readonly Mutant[] = [
     invariant: 'I10',
     name: 'a deleted memslot that keeps a mapping',
     frames: () => trace().memslot(0, IPA, MIB2, PA).map(0, IPA, PA).as(4).event({ kind: 'memslot-deleted', memslot: 0 }).stop().frames(),
-  },
-  { invariant: 'I11', name: 'an eager split that loses a page', frames: () => eagerSplit(511).frames() },
-  {
-    invariant: 'I11',
-    name: 'an eager split that makes device memory of Normal memory',
-    frames: () => eagerSplit(512, undefined, deviceMemory).frames(),
   },
   {
     invariant: 'I15',
@@ -346,7 +341,15 @@ function lostRace(): Trace {
     .read(2, 1);
   t.as(2)
     .lock('read')
-    .event({ kind: 'walk-began', walk: 77, op: 1, ipa: IPA + 0x1000, bytes: 0x1000, pa: PA + 0x1000, flags: 8 })
+    .event({
+      kind: 'walk-began',
+      walk: 77,
+      op: 1,
+      ipa: IPA + 0x1000,
+      bytes: 0x1000,
+      pa: PA + 0x1000,
+      flags: WALK_FLAG.shared | (RWX << PROT_SHIFT),
+    })
     .enter();
   t.as(2).read(2, 1).as(1).write('swap', 2, 1, LOCKED);
   t.as(2).event({
@@ -370,31 +373,6 @@ function lostRace(): Trace {
     .dsb('ishst')
     .endWalk()
     .unlock('read');
-  return t.stop();
-}
-
-/** A leaf as Device-nGnRE memory. */
-function deviceMemory(leaf: bigint): bigint {
-  return (leaf & ~0x3cn) | 0x4n;
-}
-
-const unchanged = (leaf: bigint): bigint => leaf;
-
-/** A 2 MiB block becomes a table with `pages` of its 512 pages; what block and pages are besides is up to `ofBlock` and `ofPage`. */
-function eagerSplit(pages: number, ofBlock = unchanged, ofPage = unchanged): Trace {
-  const t = trace()
-    .map(0, IPA + MIB2, PA + MIB2, 2)
-    .as(4)
-    .lock('write')
-    .beginWalk('map', IPA, MIB2, PA);
-  t.get(1)
-    .write('release', 1, 0, ofBlock(leafDescriptor(PA, 2)))
-    .dsb('ishst')
-    .endWalk()
-    .beginWalk('split', IPA, MIB2);
-  const table = t.alloc();
-  for (let i = 0; i < pages; i++) t.get(table).write('release', table, i, ofPage(leafDescriptor(PA + i * 0x1000, 3)));
-  t.replace(1, 0, tableDescriptor(table), LINK_CAUSE.split).dsb('ishst').endWalk().unlock('write');
   return t.stop();
 }
 
@@ -432,7 +410,15 @@ function stolenLock(): Trace {
     .write('swap', 2, 1, LOCKED);
   t.as(2)
     .lock('read')
-    .event({ kind: 'walk-began', walk: 77, op: 1, ipa: IPA + 0x1000, bytes: 0x1000, pa: PA + 0x1000, flags: 8 })
+    .event({
+      kind: 'walk-began',
+      walk: 77,
+      op: 1,
+      ipa: IPA + 0x1000,
+      bytes: 0x1000,
+      pa: PA + 0x1000,
+      flags: WALK_FLAG.shared | (RWX << PROT_SHIFT),
+    })
     .enter();
   t.get(2)
     .write('release', 2, 1, leafDescriptor(PA + 0x1000, 3))

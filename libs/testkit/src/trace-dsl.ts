@@ -1,4 +1,4 @@
-import { hex64, PROT } from '@s2lab/arch';
+import { hex64, PROT, softwareProt } from '@s2lab/arch';
 import type { EventInput, Frame, FrameOrigin } from '@s2lab/events';
 import { DSB, encodeEvent, EventColumns, LINK_CAUSE, LOCK, LOCK_MODE, OP, PROT_SHIFT, TLBI, UNLINK_CAUSE, WALK_FLAG } from '@s2lab/events';
 
@@ -10,7 +10,12 @@ export const LOCKED = 0x1000_0000_0000_0000n;
 const PAGE = 0x7dbn;
 const BLOCK = 0x7d9n;
 const STAGE2 = 1;
+/** FWB, range TLBI, FEAT_XNX. */
+const FEATURES = 1 | 2 | 8;
+const TELLS_CACHES = 256;
 const LAST_LEVEL = 3;
+/** Everything a walk may ask for, unless it says otherwise. */
+export const RWX = PROT.r | PROT.w | PROT.x;
 
 /** What kind of machine a written trace is of. */
 export interface TraceOptions {
@@ -19,6 +24,8 @@ export interface TraceOptions {
   readonly machineKind?: string;
   readonly run?: string;
   readonly machine?: number;
+  /** Maps tell the cache maintenance of what they map. */
+  readonly tellsCaches?: boolean;
 }
 
 interface TraceTable {
@@ -54,11 +61,18 @@ export class Trace {
   private time = 0;
 
   constructor(options: TraceOptions = {}) {
-    this.options = { vcpus: 4, policy: 'rcu', machineKind: 'kvm', run: 'trace', machine: 0, ...options };
+    this.options = { vcpus: 4, policy: 'rcu', machineKind: 'kvm', run: 'trace', machine: 0, tellsCaches: false, ...options };
     this.event({ kind: 'machine-started', vcpus: this.options.vcpus, pageShift: 12 });
     this.tables.set(0, { slots: new Map(), level: 1, base: 0, count: 1 });
     this.event({ kind: 'table-allocated', table: 0, level: 1, root: 1 });
-    this.event({ kind: 'stage2-created', root: 0, rootPages: 1, startLevel: 1, features: 0, ipaBits: 39 });
+    this.event({
+      kind: 'stage2-created',
+      root: 0,
+      rootPages: 1,
+      startLevel: 1,
+      features: FEATURES | (this.options.tellsCaches ? TELLS_CACHES : 0),
+      ipaBits: 39,
+    });
   }
 
   /** The VMM thread's actor number. */
@@ -217,10 +231,11 @@ export class Trace {
     return this.dsb('ish').tlbi('ripas2e1is', ipa, -1, pages).dsb('ish').tlbi('vmalle1is').dsb('ish');
   }
 
-  beginWalk(op: keyof typeof OP, ipa: number, bytes: number, pa = 0, shared = false): this {
+  /** A walk that asks for read-write-execute unless `prot` (PROT) says otherwise. */
+  beginWalk(op: keyof typeof OP, ipa: number, bytes: number, pa = 0, shared = false, prot = RWX): this {
     this.walkNumber += 1;
     this.walk = this.walkNumber;
-    const flags = (shared ? WALK_FLAG.shared : 0) | ((PROT.r | PROT.w | PROT.x) << PROT_SHIFT);
+    const flags = (shared ? WALK_FLAG.shared : 0) | (prot << PROT_SHIFT);
     return this.event({ kind: 'walk-began', op: OP[op], ipa, bytes, pa, flags });
   }
 
@@ -249,7 +264,7 @@ export class Trace {
   map(actor: number, ipa: number, pa: number, level = LAST_LEVEL, software = 0n): this {
     this.as(actor)
       .lock('read')
-      .beginWalk('map', ipa, 2 ** (12 + 9 * (LAST_LEVEL - level)), pa, true)
+      .beginWalk('map', ipa, 2 ** (12 + 9 * (LAST_LEVEL - level)), pa, true, RWX | softwareProt(Number(software >> 32n)))
       .enter();
     let table = 0;
     for (let at = 1; at < level; at++) {
@@ -264,6 +279,10 @@ export class Trace {
     }
     const slot = slotAt(ipa, level);
     const old = this.childOf(this.read(table, slot).value(table, slot), level);
+    if (this.options.tellsCaches) {
+      const bytes = 2 ** (12 + 9 * (LAST_LEVEL - level));
+      this.event({ kind: 'dcache-cleaned', pa, bytes }).event({ kind: 'icache-invalidated', pa, bytes });
+    }
     this.replace(table, slot, leafDescriptor(pa, level) | software);
     if (old >= 0) this.event({ kind: 'table-retired', table: old, level, ipa });
     return this.leave().dsb('ishst').endWalk().unlock('read');

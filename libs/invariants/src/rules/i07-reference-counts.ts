@@ -1,7 +1,9 @@
-import { K } from '@s2lab/events';
+import { isLocked } from '@s2lab/arch';
+import { K, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown, TABLE_STATE } from '../shadow/tables.ts';
+import type { World } from '../shadow/world.ts';
 import { actorName, remembered } from '../words.ts';
 
 /** What actors owe or hold, by table: stores that changed how much a table holds, against references taken and dropped. */
@@ -46,6 +48,7 @@ export const referenceCounts: Rule = {
     'stage-2 whose leaves hold none. Each walker that ' +
     'changes how many there are takes or drops the same number of references before it has nothing open any more (break and make may lie between). ' +
     'Counts go up and down by one, never reach zero while the table is reachable, and are zero when it is freed (a root page: at most one). ' +
+    'Where walkers share the tables, a locked descriptor is counted before it is made, and no reference is dropped that a descriptor still needs. ' +
     'References that walkers take on a page to keep it are counted apart, from one for the link that leads to it: none is taken once that count ' +
     'was zero, each walker drops what it took before it has nothing open any more, and a page is not freed while a walker holds one.',
   source:
@@ -61,7 +64,10 @@ export const referenceCounts: Rule = {
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if (e.place < 0) return;
       const change = (tables.isCounted(e.place, e.newLo, e.newHi) ? 1 : 0) - (tables.isCounted(e.place, e.wasLo, e.wasHi) ? 1 : 0);
-      if (change !== 0) balances.add(e.actor, e.table, -change, e.seq);
+      if (change === 0) return;
+      balances.add(e.actor, e.table, -change, e.seq);
+      if (change > 0 && isLocked(e.wasLo, e.wasHi) && hasCompany(world, e) && tables.references[e.place]! <= tables.counted[e.place]! + 1)
+        uncovered(site, e, e.place, 1);
     });
     on.before([K.tableFreed], (e) => {
       for (let i = balances.count - 1; i >= 0; i--) if (balances.frame[i] === e.table) balances.remove(i);
@@ -88,7 +94,7 @@ function counted(site: RuleSite, balances: Balances, e: EventCursor): void {
   }
   const step = e.kind === K.referenceGot ? 1 : e.kind === K.referencePut ? -1 : 0;
   if (now !== tables.references[p]! + step) miscounted(site, e, tables.references[p]! + step);
-  else if (step < 0 && now < 1 && tables.reachable(p)) lastDropped(site, e);
+  else if (step < 0 && now <= (hasCompany(site.world, e) ? tables.counted[p]! : 0)) uncovered(site, e, p, 0);
   if (step !== 0) balances.add(e.actor, e.table, step, e.seq);
 }
 
@@ -107,8 +113,26 @@ function miscounted({ report }: RuleSite, e: EventCursor, expected: number): voi
   }));
 }
 
-function lastDropped({ report }: RuleSite, e: EventCursor): void {
-  report(e, () => ({ because: `the last reference of table ${e.table} was dropped while walkers can still come to it`, witness: [] }));
+/** Whether others may change the tables at the same time as the actor. */
+function hasCompany({ actors, readsWhatIsStored }: World, e: EventCursor): boolean {
+  // Counts are seen at once, stores perhaps not.
+  if (!readsWhatIsStored) return false;
+  if (actors.inSection[e.actor] === 1 || actors.lockMode(e.actor, e.stage2) === LOCK_MODE.read) return true;
+  const top = actors.top(e.actor);
+  return top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0;
+}
+
+/** Fewer references than descriptors, `more` of which the event adds: whoever drops the next one may find the table empty. */
+function uncovered({ world, report }: RuleSite, e: EventCursor, p: number, more: number): void {
+  const { tables } = world;
+  if (!tables.reachable(p)) return;
+  report(e, () => ({
+    because:
+      more === 0 && (e.arg | 0) < 1
+        ? `the last reference of table ${e.table} was dropped while walkers can still come to it`
+        : `table ${e.table} holds ${tables.counted[p]! + more} counted descriptors now but has only ${more === 0 ? e.arg | 0 : tables.references[p]} references, one of them its own`,
+    witness: [],
+  }));
 }
 
 function settle({ world, report }: RuleSite, balances: Balances, i: number, e: EventCursor): void {

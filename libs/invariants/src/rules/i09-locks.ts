@@ -1,3 +1,4 @@
+import { isLocked } from '@s2lab/arch';
 import { K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
 import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
@@ -5,7 +6,7 @@ import { grown } from '../shadow/tables.ts';
 import type { World } from '../shadow/world.ts';
 import { actorName, remembered } from '../words.ts';
 
-/** `machineKind` of recordings of the page-table library alone, where the caller's locks are not recorded. */
+/** `machineKind` of recordings of the page-table library alone, where only callers that run at once, as vCPUs, take locks. */
 const WITHOUT_LOCKS = 'library';
 /** `machineKind` of a machine whose VMID 0 is the host's stage-2; its policy may be another one, named after that of the guests. */
 const WITH_HOST = 'pkvm';
@@ -58,10 +59,9 @@ export const locks: Rule = {
     on.before([K.descriptorStored], (e) => {
       plainStore(site, hasLocks, e);
     });
-    if (hasLocks)
-      on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
-        if (world.actors.lockMode(e.actor, e.stage2) === 0) unlockedWrite(site, e);
-      });
+    on.before([K.descriptorReleased, K.descriptorSwapped], (e) => {
+      if ((hasLocks || e.actor < world.vcpus) && world.actors.lockMode(e.actor, e.stage2) === 0) unlockedWrite(site, e);
+    });
     const hasHost = origin.machineKind === WITH_HOST;
     const inSections = usesSections(origin.policy);
     const unsectioned = (e: ReadEvent): boolean => world.actors.inSection[e.actor] === 0 && inSections[hasHost && e.stage2 === 0 ? 1 : 0]!;
@@ -140,7 +140,10 @@ function plainStore(site: RuleSite, hasLocks: boolean, e: EventCursor): void {
   const { actors, tables } = site.world;
   const top = actors.top(e.actor);
   const shared = actors.inSection[e.actor] === 1 || (top >= 0 && (actors.walkFlags[top]! & WALK_FLAG.shared) !== 0);
-  if (!shared && (!hasLocks || actors.lockMode(e.actor, e.stage2) === LOCK_MODE.write)) return;
+  const locks = hasLocks || e.actor < site.world.vcpus;
+  if (!shared && (!locks || actors.lockMode(e.actor, e.stage2) === LOCK_MODE.write)) return;
+  // Nobody else writes what the actor itself has locked: that such a store is no release is I15’s matter.
+  if (shared && isLocked(e.wasLo, e.wasHi)) return;
   if (e.place >= 0 && tables.reachable(e.place)) plainlyStored(site, e, shared);
 }
 

@@ -1,14 +1,16 @@
-import { hexAddress, isTable } from '@s2lab/arch';
-import { K, OP, WALK_FLAG } from '@s2lab/events';
+import { hex64, hexAddress, isTable, LO_ACCESSED } from '@s2lab/arch';
+import { K, OP, PROT_SHIFT, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import type { MemslotShadow } from '../shadow/memory-map.ts';
 import { MemoryMap } from '../shadow/memory-map.ts';
 import { isLeaf } from '../shadow/tables.ts';
-import { firstHole, firstLeaf, found } from '../shadow/translate.ts';
+import { firstHole, firstLeaf, firstWritable, found } from '../shadow/translate.ts';
 import type { World } from '../shadow/world.ts';
 import type { WitnessLine } from '../verdict.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
+import { isLogging } from './i12-write-protection.ts';
+import { askedProt, attributesDiffer, mayChange, permits } from './i10-attributes.ts';
 
 const LEAF = found();
 
@@ -17,17 +19,23 @@ export const memoryMap: Rule = {
   id: 'I10',
   name: 'mappings equal the memory map',
   prose:
-    'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say; an access of the ' +
-    'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole; a deleted memslot holds none when ' +
-    'the operation that deleted it ends.',
-  source: 'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(); mmu.c kvm_s2_fault_map()',
-  state: 'memslots; per open walk: operation, range and physical address; the shadow tables',
+    'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say, with the permissions, ' +
+    'memory type and software bits that were asked for; while it stays, only those change that a walk was to change; an access of the ' +
+    'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole, a write-protected one nothing ' +
+    'writable, a relaxed or rejuvenated page what it was to get; a deleted memslot holds none when the operation that deleted it ends.',
+  source:
+    'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), stage2_set_prot_attr(), stage2_attr_walker(); mmu.c kvm_s2_fault_map(), kvm_s2_fault_compute_prot()',
+  state:
+    'memslots; per open walk: operation, range, physical address and permissions; per actor: its operation, the access of its fault; the shadow tables',
   attach(site) {
     const { on } = site;
     const map = site.keep(() => new MemoryMap());
     on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
     on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => made(site, map, e));
+    on.before([K.descriptorHardwareUpdated], (e) => {
+      if ((e.wasLo ^ LO_ACCESSED) !== e.newLo || e.wasHi !== e.newHi) attributesChanged(site, e);
+    });
     on.before([K.walkEnded], (e) => walkEnded(site, e));
     on.before([K.guestAccessed], (e) => accessed(site, map, e));
     on.idle((e) => {
@@ -47,16 +55,46 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
   if (p < 0) return;
   const level = tables.level[p] === -1 ? e.level : tables.level[p]!;
   if (isTable(e.newLo, level)) return;
-  // A change of attributes keeps the address; a changed address is I3's matter and is judged here as a new mapping.
-  if (isLeaf(wasLo, level) && world.output(wasLo, wasHi) === world.output(e.newLo, e.newHi)) return;
+  // A changed address is I3's matter and is judged here as a new mapping.
+  if (isLeaf(wasLo, level) && world.output(wasLo, wasHi) === world.output(e.newLo, e.newHi)) {
+    if (!mayChange(world, e) && tables.reachable(p)) attributesChanged(site, e);
+    return;
+  }
   if (!tables.reachable(p)) return;
   const ipa = world.slotIpa(p, e.slot);
   const target = world.output(e.newLo, e.newHi);
   const span = world.span(level);
   requested(site, e, ipa, span, target);
-  if (!map.known) return;
-  const slot = map.around(ipa, span);
-  if (slot === undefined || slot.pa + (ipa - slot.ipa) !== target) misplaced(site, e, slot, ipa, span, target);
+  if (map.known) {
+    const slot = map.around(ipa, span);
+    if (slot === undefined || slot.pa + (ipa - slot.ipa) !== target) misplaced(site, e, slot, ipa, span, target);
+  }
+  // What takes the place of a table is I11's matter.
+  const prot = replacesTable(world, e, level) ? -1 : askedProt(world, e, ipa);
+  if (prot !== -1 && attributesDiffer(world, e, prot)) notAsAsked(site, e);
+}
+
+function replacesTable({ locked }: World, e: EventCursor, level: number): boolean {
+  const at = locked.count === 0 ? -1 : locked.find(e.table, e.slot);
+  return isTable(at < 0 ? e.wasLo : locked.beforeLo[at]!, level);
+}
+
+function attributesChanged({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors } = world;
+  const top = actors.top(e.actor);
+  report(e, () => ({
+    because: `${descriptorWords(e.wasLo, e.wasHi, e.level)} became ${hex64(e.newLo, e.newHi)}: that is not a change that was asked for`,
+    witness: top < 0 ? [] : [rangeWords(world, e, top)],
+  }));
+}
+
+function notAsAsked({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors } = world;
+  const top = actors.top(e.actor);
+  report(e, () => ({
+    because: `the permissions or attributes of ${descriptorWords(e.newLo, e.newHi, e.level)} are not those that were asked for`,
+    witness: top < 0 ? [] : [rangeWords(world, e, top)],
+  }));
 }
 
 function misplaced(site: RuleSite, e: EventCursor, slot: MemslotShadow | undefined, ipa: number, span: number, target: number): void {
@@ -121,6 +159,12 @@ function walkEnded(site: RuleSite, e: EventCursor): void {
   const fills = op === OP.map && (actors.walkFlags[top]! & WALK_FLAG.ignoreEagain) === 0;
   if (empties ? firstLeaf(world, e.stage2, from, to, LEAF) : fills && firstHole(world, e.stage2, from, to, LEAF))
     notDone(site, e, top, empties);
+  else if (
+    op === OP.wrprotect
+      ? !isLogging(world, e.actor) && firstWritable(world, e.stage2, from, to, LEAF)
+      : isUnchanged(world, e, op, top, from)
+  )
+    leftAsItWas(site, e, top);
 }
 
 function notDone({ world, report }: RuleSite, e: EventCursor, top: number, empties: boolean): void {
@@ -129,6 +173,20 @@ function notDone({ world, report }: RuleSite, e: EventCursor, top: number, empti
     because: empties
       ? `the walk ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`
       : `the walk ended well but ${hexAddress(Math.max(LEAF.ipa, from))} is not mapped: ${slotWords(LEAF.table, LEAF.slot, LEAF.level)} is ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)}`,
+    witness: [rangeWords(world, e, top)],
+  }));
+}
+
+/** Whether the one leaf that the walk was to change is not as it was asked to be. */
+function isUnchanged(world: World, e: EventCursor, op: number, top: number, from: number): boolean {
+  if ((op !== OP.relax && op !== OP.mkyoung) || !firstLeaf(world, e.stage2, from, from + world.pageBytes, LEAF)) return false;
+  const prot = world.actors.walkFlags[top]! >>> PROT_SHIFT;
+  return op === OP.mkyoung ? (LEAF.lo & LO_ACCESSED) === 0 : !permits(prot, LEAF.lo, LEAF.hi);
+}
+
+function leftAsItWas({ world, report }: RuleSite, e: EventCursor, top: number): void {
+  report(e, () => ({
+    because: `the walk ended well but ${hexAddress(LEAF.ipa)} is mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}, which is not what it was to become`,
     witness: [rangeWords(world, e, top)],
   }));
 }

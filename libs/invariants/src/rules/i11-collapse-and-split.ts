@@ -1,25 +1,16 @@
-import {
-  HI_SOFTWARE,
-  HI_XN,
-  hexAddress,
-  isTable,
-  isValid,
-  LAST_LEVEL,
-  LO_MEMATTR,
-  LO_READ,
-  LO_SHARE,
-  LO_WRITE,
-  PROT,
-  xnField,
-} from '@s2lab/arch';
-import { K, OP, PROT_SHIFT } from '@s2lab/events';
+import { HI_SOFTWARE, HI_XN, hexAddress, isTable, isValid, LAST_LEVEL, LO_MEMATTR, LO_READ, LO_SHARE, LO_WRITE } from '@s2lab/arch';
+import { K, OP } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { DirtyBitmap } from '../shadow/dirty-log.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { isLeaf } from '../shadow/tables.ts';
 import type { World } from '../shadow/world.ts';
 import type { WitnessLine } from '../verdict.ts';
+import { firstBlock, found } from '../shadow/translate.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
+import { askedProt, attributesDiffer } from './i10-attributes.ts';
+
+const LEAF = found();
 
 /** What a split must keep besides the address: permissions, memory type, software bits. The access flag may be set. */
 const SPLIT_LO = LO_READ | LO_WRITE | LO_MEMATTR | LO_SHARE;
@@ -39,10 +30,10 @@ export const collapseAndSplit: Rule = {
   id: 'I11',
   name: 'collapse and split change nothing',
   prose:
-    'A block that takes the place of a table maps every page of a memslot that was mapped below it to the same address; its permissions are ' +
-    'those its walk was asked for; while the memslot is logged, it makes at most the one page of its fault writable that was not ' +
+    'A block that takes the place of a table maps every page of a memslot that was mapped below it to the same address; its permissions and ' +
+    'attributes are those that were asked for; while the memslot is logged, it makes at most the one page of its fault writable that was not ' +
     'and whose dirty bit is clear. A table that takes the place of a block holds, when it is linked, only what the block mapped: same addresses, ' +
-    'permissions, memory type and software bits; if the walk is a split (eager), all of it, but the type of what is not Normal cacheable memory.',
+    'permissions, memory type and software bits; if the walk is a split (eager), all of it, but the type of what is not Normal cacheable memory, and no block is left when it ends.',
   source:
     'Linux hyp/pgtable.c stage2_map_walk_table_pre(), stage2_split_walker(), kvm_pgtable_stage2_create_unlinked(); mmu.c kvm_s2_fault_map(), kvm_s2_resolve_vma_size() (pages only while logging)',
   state: 'what locked slots held before; the shadow tables, also those not linked yet; dirty bitmaps',
@@ -59,6 +50,7 @@ export const collapseAndSplit: Rule = {
       if (isTable(lo, level)) collapse(site, e, level, tables.place(site.world.childFrame(lo, hi)));
       else split(site, e, level, lo, hi);
     });
+    site.on.before([K.walkEnded], (e) => splitEnded(site, e));
   },
 };
 
@@ -91,6 +83,19 @@ function split(site: RuleSite, e: EventCursor, level: number, lo: number, hi: nu
   site.report(e, () => ({
     because: `the table that replaces ${descriptorWords(lo, hi, level)} is not what the block was: ${wrong}`,
     witness: broken(world, e, level),
+  }));
+}
+
+/** A split that ended well has left no block, if nobody else could make one meanwhile. */
+function splitEnded({ world, report }: RuleSite, e: EventCursor): void {
+  const { actors } = world;
+  const top = actors.top(e.actor);
+  if (top < 0 || actors.walkOp[top] !== OP.split || (e.arg | 0) !== 0 || actors.walkAlone[top] !== 1 || !world.readsWhatIsStored) return;
+  const asked = actors.walkIpa[top]!;
+  if (!firstBlock(world, e.stage2, world.pageDown(asked), world.pageUp(asked + actors.walkBytes[top]!), LEAF)) return;
+  report(e, () => ({
+    because: `the walk ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)}`,
+    witness: [remembered(actors.walkSince[top]!, world, e.actor, 'began the split')],
   }));
 }
 
@@ -133,15 +138,10 @@ function contentWords({ tables }: World, p: number, slot: number, level: number)
   return `${slotWords(tables.frameOf[p]!, slot, level)} is ${descriptorWords(words[2 * slot]!, words[2 * slot + 1]!, level)}`;
 }
 
-/** Whether the permissions of the new block differ from those the walk was asked for. */
-function otherThanAsked({ actors }: World, e: EventCursor): string | undefined {
-  const top = actors.top(e.actor);
-  if (top < 0 || (actors.walkOp[top] !== OP.map && actors.walkOp[top] !== OP.recover)) return undefined;
-  const prot = actors.walkFlags[top]! >>> PROT_SHIFT;
-  const lo = ((prot & PROT.r) !== 0 ? LO_READ : 0) | ((prot & PROT.w) !== 0 ? LO_WRITE : 0);
-  return ((e.newLo ^ lo) & (LO_READ | LO_WRITE)) === 0 && ((e.newHi ^ xnField(prot)) & HI_XN) === 0
-    ? undefined
-    : 'its permissions are not those its walk was asked for';
+/** Whether the attributes of the new block differ from those that were asked for. */
+function otherThanAsked(world: World, e: EventCursor): string | undefined {
+  const prot = askedProt(world, e, world.slotIpa(e.place, e.slot));
+  return prot !== -1 && attributesDiffer(world, e, prot) ? 'its permissions or attributes are not those that were asked for' : undefined;
 }
 
 /** Whether the new block makes pages writable that must still be caught: more than the one of the fault, which logs it. */

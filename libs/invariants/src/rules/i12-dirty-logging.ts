@@ -5,6 +5,7 @@ import type { DirtyBitmap } from '../shadow/dirty-log.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
 import { remembered } from '../words.ts';
+import { judgeWriteProtection } from './i12-write-protection.ts';
 
 /** A write that another vCPU's open fault still has to log. */
 interface Owed {
@@ -50,10 +51,12 @@ export const dirtyLogging: Rule = {
     'While a memslot is logged, a page that the guest writes is dirty: its bit was set since it was last cleared (all bits count as set at first if ' +
     'logging began so), or a fault at that page, open at the write, sets it before it ends. Exempt are writes while the operation that switches ' +
     'logging on, or that cleared the bit of the page, has not ended: its write protection and its flush may be still to come, and who reads the ' +
-    'log reads the page after it.',
+    'log reads the page after it. When it ends, no page whose bit is clear is writable but by a fault that will set it, and what was ' +
+    'write-protected is flushed.',
   source:
     'Linux arch/arm64/kvm/mmu.c kvm_mmu_wp_memory_region(), kvm_arch_mmu_enable_log_dirty_pt_masked(), kvm_s2_fault_map() (mark_page_dirty_in_slot after the lock); virt/kvm/kvm_main.c kvm_clear_dirty_log_protect()',
-  state: 'per logged memslot: a bit a page, open operations; per actor: page of its open write fault; writes that an open fault owes',
+  state:
+    'per logged memslot: a bit a page, open operations; per actor: page of its open write fault; writes that an open fault owes; write-protected ranges whose old translation may still be cached',
   attach(site) {
     const { on, world } = site;
     const { dirtyLogs } = world;
@@ -75,6 +78,7 @@ export const dirtyLogging: Rule = {
     on.after([K.dirtyLogStopped, K.memslotDeleted], () => {
       for (let i = owed.length - 1; i >= 0; i--) if (!owed[i]!.memslot.logging) owed.splice(i, 1);
     });
+    judgeWriteProtection(site, (ipa, before) => faults.about(ipa, before) >= 0);
   },
 };
 

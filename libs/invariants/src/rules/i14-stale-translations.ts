@@ -6,6 +6,7 @@ import type { CachedEntries } from '../shadow/cached-entries.ts';
 import type { World } from '../shadow/world.ts';
 import type { WitnessLine } from '../verdict.ts';
 import { descriptorWords, remembered } from '../words.ts';
+import { judgeRelaxations } from './i14-relaxations.ts';
 
 const HIT = 1;
 
@@ -16,15 +17,18 @@ export const staleTranslations: Rule = {
   prose:
     'An access of the guest by a cached translation uses one that its vCPU cached, that was not evicted, that leads to the address reached and ' +
     'that permits the access: never one whose descriptor was loaded before a TLBI of all stage-1 entries or of everything of its VMID was issued, ' +
-    'once the DSB of that TLBI has completed.',
+    'once the DSB of that TLBI has completed. Whoever relaxes the permissions of a page or block invalidates its address, on its own core at least, before it ' +
+    'has nothing open any more.',
   source:
-    'Arm ARM DDI 0487, "TLB maintenance instructions" (VMALLE1IS, VMALLS12E1IS), "Completion of TLB maintenance"; Linux nvhe/tlb.c __kvm_tlb_flush_vmid_ipa()',
-  state: 'per vCPU and VMID: cached translations, when each was loaded, the last completed TLBI of all of them',
+    'Arm ARM DDI 0487, "TLB maintenance instructions" (VMALLE1IS, VMALLS12E1IS), "Completion of TLB maintenance"; Linux nvhe/tlb.c __kvm_tlb_flush_vmid_ipa(); hyp/pgtable.c kvm_pgtable_stage2_relax_perms()',
+  state:
+    'per vCPU and VMID: cached translations, when each was loaded, the last completed TLBI of all of them; per actor: the page it relaxed last',
   attach(site) {
     const { world } = site;
     site.on.before([K.guestAccessed], (e) => {
       if (e.aux === HIT) judge(site, world.tlb.of(e.stage2, e.actor).leaves, e);
     });
+    judgeRelaxations(site);
   },
 };
 

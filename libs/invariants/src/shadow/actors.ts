@@ -24,6 +24,10 @@ export class Actors {
   private readonly lockModes: Uint8Array[] = [];
   /** Operations, faults and reclaims the actor has open. */
   openOperations = new Uint8Array(0);
+  /** OPERATION that the actor has begun last. */
+  operation = new Uint8Array(0);
+  /** ACCESS of the actor's last fault. */
+  access = new Uint8Array(0);
   openWalks = new Uint8Array(0);
   walkOp = new Uint8Array(0);
   walkFlags = new Uint32Array(0);
@@ -145,6 +149,8 @@ export class Actors {
     this.sectionSince = grown(this.sectionSince, new Float64Array(size));
     this.sectionStage2 = grown(this.sectionStage2, new Uint16Array(size));
     this.openOperations = grown(this.openOperations, new Uint8Array(size));
+    this.operation = grown(this.operation, new Uint8Array(size));
+    this.access = grown(this.access, new Uint8Array(size));
     this.openWalks = grown(this.openWalks, new Uint8Array(size));
     const walks = size * NESTING;
     this.walkOp = grown(this.walkOp, new Uint8Array(walks));

@@ -11,6 +11,8 @@ export class DirtyBitmap {
   readonly ipa: number;
   readonly end: number;
   readonly pages: number;
+  /** The guest may not write to it. */
+  readonly readOnly: boolean;
   logging = false;
   /** When logging began. */
   startedAt = -1;
@@ -21,10 +23,11 @@ export class DirtyBitmap {
   private wiped: Uint8Array | undefined = undefined;
   private chunks: (Uint32Array | undefined)[] = [];
 
-  constructor(id: number, ipa: number, bytes: number, pageBytes: number) {
+  constructor(id: number, ipa: number, bytes: number, pageBytes: number, readOnly: boolean) {
     this.id = id;
     this.ipa = ipa;
     this.end = ipa + bytes;
+    this.readOnly = readOnly;
     this.pages = Math.min(PAGES_MAX, Math.ceil(bytes / pageBytes));
   }
 
@@ -133,6 +136,15 @@ export class DirtyLogs {
     return undefined;
   }
 
+  /** The memslot that holds `ipa`, or undefined. */
+  around(ipa: number): DirtyBitmap | undefined {
+    for (let i = 0; i < this.memslots.length; i++) {
+      const memslot = this.memslots[i]!;
+      if (ipa >= memslot.ipa && ipa < memslot.end) return memslot;
+    }
+    return undefined;
+  }
+
   /** Number of the page of `memslot` that holds `ipa`. */
   page(memslot: DirtyBitmap, ipa: number): number {
     return Math.floor((ipa - memslot.ipa) / this.pageBytes);
@@ -145,12 +157,18 @@ export class DirtyLogs {
     return false;
   }
 
-  /** A memslot was created, perhaps with logging on. */
-  create(id: number, ipa: number, bytes: number, logs: boolean, seq: number): void {
+  /** Calls `see` with the pages whose logging the operation of `actor` began, and with those whose bits it cleared. */
+  eachUnsettled(actor: number, see: (memslot: DirtyBitmap, from: number, to: number) => void): void {
+    for (const memslot of this.memslots) if (memslot.starter === actor) see(memslot, 0, memslot.pages);
+    for (const open of this.opens) if (open.actor === actor) see(open.memslot, open.from, open.to);
+  }
+
+  /** A memslot was created, perhaps read-only, perhaps with logging on. */
+  create(id: number, ipa: number, bytes: number, readOnly: boolean, logs: boolean, seq: number): void {
     this.delete(id);
     this.known = true;
     if (this.memslots.length >= MEMSLOTS_MAX) return;
-    const memslot = new DirtyBitmap(id, ipa, bytes, this.pageBytes);
+    const memslot = new DirtyBitmap(id, ipa, bytes, this.pageBytes, readOnly);
     this.memslots.push(memslot);
     if (!logs) return;
     memslot.start(false, seq, -1);

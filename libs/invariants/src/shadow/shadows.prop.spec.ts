@@ -16,7 +16,7 @@ test('a dirty bitmap holds what was set and not cleared since, however the range
   );
   fc.assert(
     fc.property(fc.boolean(), fc.array(step, { maxLength: 12 }), (allSet, steps) => {
-      const bitmap = new DirtyBitmap(0, 0, PAGES * 4096, 4096);
+      const bitmap = new DirtyBitmap(0, 0, PAGES * 4096, 4096, false);
       bitmap.start(allSet, 0, -1);
       const model = new Uint8Array(PAGES).fill(allSet ? 1 : 0);
       for (const one of steps) {

@@ -1,4 +1,4 @@
-import { isTable, isValid } from '@s2lab/arch';
+import { isTable, LO_TYPE, LO_VALID, LO_WRITE } from '@s2lab/arch';
 import type { World } from './world.ts';
 
 /** A place that `firstLeaf` or `firstHole` found: reused by every call, so that a search allocates nothing. */
@@ -18,15 +18,26 @@ export function found(): Found {
 
 /** Finds the first valid block or page of stage-2 `id` that touches [from, to). Returns whether there is one. */
 export function firstLeaf(world: World, id: number, from: number, to: number, out: Found): boolean {
-  return fromRoots(world, id, from, to, true, out);
+  return fromRoots(world, id, from, to, LO_VALID, LO_VALID, out);
+}
+
+/** Finds the first block or page of stage-2 `id` that touches [from, to) and may be written. Returns whether there is one. */
+export function firstWritable(world: World, id: number, from: number, to: number, out: Found): boolean {
+  return fromRoots(world, id, from, to, LO_VALID | LO_WRITE, LO_VALID | LO_WRITE, out);
+}
+
+/** Finds the first block of stage-2 `id` that touches [from, to). Returns whether there is one. */
+export function firstBlock(world: World, id: number, from: number, to: number, out: Found): boolean {
+  return fromRoots(world, id, from, to, LO_VALID | LO_TYPE, LO_VALID, out);
 }
 
 /** Finds the first address of [from, to) that stage-2 `id` does not map. Returns whether there is one. */
 export function firstHole(world: World, id: number, from: number, to: number, out: Found): boolean {
-  return fromRoots(world, id, from, to, false, out);
+  return fromRoots(world, id, from, to, LO_VALID, 0, out);
 }
 
-function fromRoots(world: World, id: number, from: number, to: number, leaf: boolean, out: Found): boolean {
+/** Finds the first descriptor that leads to no table and whose low half has `wanted` in the bits of `mask`. */
+function fromRoots(world: World, id: number, from: number, to: number, mask: number, wanted: number, out: Found): boolean {
   const shadow = world.stage2(id);
   if (shadow === undefined) return false;
   const rootSpan = world.span(shadow.startLevel - 1);
@@ -34,14 +45,14 @@ function fromRoots(world: World, id: number, from: number, to: number, leaf: boo
     const base = i * rootSpan;
     if (base + rootSpan <= from || base >= to) continue;
     const p = world.tables.place(shadow.root + i);
-    if (p >= 0 && inTable(world, p, from, to, leaf, out)) return true;
+    if (p >= 0 && inTable(world, p, from, to, mask, wanted, out)) return true;
   }
   return false;
 }
 
-function inTable(world: World, p: number, from: number, to: number, leaf: boolean, out: Found): boolean {
+function inTable(world: World, p: number, from: number, to: number, mask: number, wanted: number, out: Found): boolean {
   const tables = world.tables;
-  if (leaf && tables.valid[p] === 0) return false;
+  if (wanted !== 0 && tables.valid[p] === 0) return false;
   const level = tables.level[p]!;
   const span = world.span(level);
   const base = tables.base[p]!;
@@ -53,9 +64,9 @@ function inTable(world: World, p: number, from: number, to: number, leaf: boolea
     const hi = words[2 * slot + 1]!;
     if (isTable(lo, level)) {
       const child = tables.place(world.childFrame(lo, hi));
-      if (child >= 0 && tables.linked[child] === 1 && tables.level[child] === level + 1 && inTable(world, child, from, to, leaf, out))
-        return true;
-    } else if (isValid(lo) === leaf) {
+      const follows = child >= 0 && tables.linked[child] === 1 && tables.level[child] === level + 1;
+      if (follows && inTable(world, child, from, to, mask, wanted, out)) return true;
+    } else if ((lo & mask) === wanted) {
       out.ipa = base + slot * span;
       out.table = tables.frameOf[p]!;
       out.slot = slot;

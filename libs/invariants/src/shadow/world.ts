@@ -1,4 +1,4 @@
-import type { Geometry } from '@s2lab/arch';
+import type { Geometry, LeafFeatures } from '@s2lab/arch';
 import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
 import { K, LOCK } from '@s2lab/events';
 import { Actors } from './actors.ts';
@@ -24,6 +24,10 @@ export interface Stage2Shadow {
   readonly ipaBits: number;
   /** Whether valid leaves hold no reference of their table. */
   readonly uncountedLeaves: boolean;
+  /** What its leaves' attributes depend on. */
+  readonly leaves: LeafFeatures;
+  /** Whether what it maps is cleaned out of the caches before. */
+  readonly cleansCaches: boolean;
   destroyed: boolean;
 }
 
@@ -48,7 +52,8 @@ export class World implements TranslatedWorld {
   tableBase = NaN;
   /** Whether readers see what the stores before them left: the machine says so when it starts. */
   readsWhatIsStored = true;
-  private shape: Geometry;
+  /** Where the parts of a descriptor are. */
+  shape: Geometry;
   /** 1 / pageBytes: a product is as exact as a quotient by a power of two, and much faster than a remainder. */
   private readonly perPage: number;
   private readonly spans: readonly number[];
@@ -166,11 +171,17 @@ export class World implements TranslatedWorld {
       [K.dsbCompleted]: (e) => tlb.complete(e),
       [K.walkBegan]: (e) => actors.beginWalk(e.actor, e.arg, e.aux, e.ipa, e.bytes, e.pa, e.seq),
       [K.walkEnded]: (e) => actors.endWalk(e.actor),
-      [K.faultTaken]: (e) => this.open(e.actor, OPEN.fault),
+      [K.faultTaken]: (e) => {
+        actors.access[e.actor] = e.aux;
+        this.open(e.actor, OPEN.fault);
+      },
       [K.faultHandled]: endFault,
       [K.guestAborted]: endFault,
       [K.hostAborted]: endFault,
-      [K.operationBegan]: (e) => this.open(e.actor, OPEN.operation),
+      [K.operationBegan]: (e) => {
+        actors.operation[e.actor] = e.arg;
+        this.open(e.actor, OPEN.operation);
+      },
       [K.operationEnded]: (e) => this.endOperation(e),
       [K.reclaimBegan]: (e) => this.comeToReclaim(e),
       [K.reclaimEnded]: (e) => this.close(e.actor, OPEN.reclaim),
@@ -190,7 +201,7 @@ export class World implements TranslatedWorld {
   private memslotEvolvers(): Readonly<Record<number, Handler>> {
     const { dirtyLogs } = this;
     return {
-      [K.memslotCreated]: (e) => dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 2) !== 0, e.seq),
+      [K.memslotCreated]: (e) => dirtyLogs.create(e.arg, e.ipa, e.bytes, (e.aux & 1) !== 0, (e.aux & 2) !== 0, e.seq),
       [K.memslotDeleted]: (e) => dirtyLogs.delete(e.arg),
       [K.dirtyLogStarted]: (e) => dirtyLogs.start(e.arg, e.aux !== 0, e.seq, this.operates(e.actor) ? e.actor : -1),
       [K.dirtyLogStopped]: (e) => dirtyLogs.stop(e.arg),
@@ -264,7 +275,10 @@ export class World implements TranslatedWorld {
     this.shape = { ...this.shape, lpa2: (e.aux & 4) !== 0 };
     const uncountedLeaves = (e.aux & 128) !== 0;
     const { stage2: id, table: root, level: startLevel, slot: ipaBits } = e;
-    this.stage2s.push({ id, root, rootPages, startLevel, ipaBits, uncountedLeaves, destroyed: false });
+    const leaves = { fwb: (e.aux & 1) !== 0, xnx: (e.aux & 8) !== 0, asStage1: (e.aux & 16) !== 0 };
+    // FWB spares the data cache; a hypervisor’s own map of its host cleans nothing.
+    const cleansCaches = (e.aux & 256) !== 0 || (!leaves.fwb && (e.aux & 32) === 0);
+    this.stage2s.push({ id, root, rootPages, startLevel, ipaBits, uncountedLeaves, leaves, cleansCaches, destroyed: false });
     for (let i = 0; i < rootPages && e.table + i < FRAME_LIMIT; i++) {
       const p = this.tables.allocate(e.table + i, e.level, true, e.stage2, e.seq);
       this.tables.isRoot[p] = 1;

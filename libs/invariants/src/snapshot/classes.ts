@@ -6,6 +6,8 @@ import { UncleanEntries } from '../casemate/unclean-entries.ts';
 import { Balances, Holders } from '../rules/i07-reference-counts.ts';
 import { LockShadow } from '../rules/i09-locks.ts';
 import { FaultPages } from '../rules/i12-dirty-logging.ts';
+import { Relaxations } from '../rules/i14-relaxations.ts';
+import { Maintained } from '../rules/i15-caches.ts';
 import { OpenStores } from '../rules/i15-publication.ts';
 import { FaultRuns } from '../rules/i16-bounded-walks.ts';
 import { Actors } from '../shadow/actors.ts';
@@ -33,7 +35,7 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['PendingTlbis', () => new PendingTlbis()],
   ['CachedEntries', () => new CachedEntries()],
   ['DirtyLogs', () => new DirtyLogs(4096)],
-  ['DirtyBitmap', () => new DirtyBitmap(0, 0, 4096, 4096)],
+  ['DirtyBitmap', () => new DirtyBitmap(0, 0, 4096, 4096, false)],
   ['PendingFlushes', () => new PendingFlushes()],
   ['MemoryMap', () => new MemoryMap()],
   ['PageOwners', () => new PageOwners(4096)],
@@ -41,6 +43,8 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['Holders', () => new Holders()],
   ['LockShadow', () => new LockShadow(0)],
   ['FaultPages', () => new FaultPages()],
+  ['Relaxations', () => new Relaxations()],
+  ['Maintained', () => new Maintained()],
   ['OpenStores', () => new OpenStores()],
   ['FaultRuns', () => new FaultRuns()],
   ['TraceChecker', () => new TraceChecker({ accessFlagExcuses: false, vmidCompared: false })],
