@@ -55,6 +55,7 @@ test('independent processes have one execution, all states of a grid, and one pa
     [2, 3],
     [3, 4],
     [4, 5],
+    [5, 11], // more values of the shared locations than the table of steps keeps
   ] as const) {
     const build = (): ToyProgram =>
       new ToyProgram(

@@ -83,9 +83,9 @@ export class StateSearch {
     return this.store.size;
   }
 
-  /** Bytes that the stored states take, with the table that finds them. */
+  /** Bytes that the stored states take, with the table that finds them and the table of steps. */
   get bytes(): number {
-    return this.store.bytes;
+    return this.store.bytes + this.steps.bytes;
   }
 
   /** Expands at most `states` states. Returns whether there is more to do. */

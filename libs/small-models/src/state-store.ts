@@ -24,8 +24,8 @@ export class StateStore {
   private slotCount = 1 << 11;
   private slotLimit: number;
   private readonly hashes = new Int32Array(BATCH);
-  /** What was read ahead, so that reading is not optimised away. */
-  private readAhead = 0;
+  /** What `readAhead` touched, so that touching is not optimised away. */
+  private touched = 0;
 
   /** `maxBytes`: what arena and table may take together. */
   constructor(words: number, maxBytes: number) {
@@ -65,20 +65,12 @@ export class StateStore {
     return this.place(from, at, this.hash(from, at), parent);
   }
 
-  /**
-   * Adds the first `count` states of `rows`, in order; row `n` was reached from `parents[n]`. Their slots are read ahead, in a loop of nothing but
-   * loads, so that cache misses overlap.
-   */
+  /** Adds the first `count` states of `rows`, in order; row `n` was reached from `parents[n]`. */
   addAll(rows: Uint32Array, count: number, parents: Uint32Array): void {
-    const { words, slots, hashes } = this;
-    const last = this.slotCount - 1;
     for (let row = 0; row < count; row += BATCH) {
       const batch = Math.min(BATCH, count - row);
-      for (let n = 0; n < batch; n += 1) hashes[n] = this.hash(rows, (row + n) * words);
-      let readAhead = 0;
-      for (let n = 0; n < batch; n += 1) readAhead ^= slots[hashes[n]! & last]!;
-      this.readAhead ^= readAhead;
-      for (let n = 0; n < batch; n += 1) this.place(rows, (row + n) * words, hashes[n]!, parents[row + n]!);
+      this.readAhead(rows, row, batch);
+      for (let n = 0; n < batch; n += 1) this.place(rows, (row + n) * this.words, this.hashes[n]!, parents[row + n]!);
     }
   }
 
@@ -132,20 +124,33 @@ export class StateStore {
     return h ^ (h >>> 16);
   }
 
+  /** Hashes `count` states from row `first` on, and touches their slots, in a loop of nothing but loads: so their cache misses overlap. */
+  private readAhead(rows: Uint32Array, first: number, count: number): void {
+    const { words, slots, hashes } = this;
+    const last = this.slotCount - 1;
+    for (let n = 0; n < count; n += 1) hashes[n] = this.hash(rows, (first + n) * words);
+    let touched = 0;
+    for (let n = 0; n < count; n += 1) touched ^= slots[hashes[n]! & last]!;
+    this.touched ^= touched;
+  }
+
   /** Doubles the table. */
   private rehash(): void {
-    const { data, words, size } = this;
     this.slotCount *= 2;
     const slots = new Int32Array(this.slotCount);
     const last = this.slotCount - 1;
-    for (let id = 0; id < size; id += 1) {
-      const h = this.hash(data, id * words);
-      let slot = h & last;
-      while (slots[slot] !== EMPTY) slot = (slot + 1) & last;
-      slots[slot] = (h & ~last) | (id + 1);
-    }
     this.slots = slots;
     this.slotLimit = Math.floor(this.slotCount * LOAD_MAX);
+    for (let id = 0; id < this.size; id += BATCH) {
+      const batch = Math.min(BATCH, this.size - id);
+      this.readAhead(this.data, id, batch);
+      for (let n = 0; n < batch; n += 1) {
+        const h = this.hashes[n]!;
+        let slot = h & last;
+        while (slots[slot] !== EMPTY) slot = (slot + 1) & last;
+        slots[slot] = (h & ~last) | (id + n + 1);
+      }
+    }
   }
 }
 

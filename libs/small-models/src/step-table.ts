@@ -9,13 +9,13 @@ export const FAILS = 2;
 /** What it awaits does not hold. */
 export const WAITS = 4;
 /** It is at its end. */
-const DONE = 8;
+export const DONE = 8;
 
 const UNKNOWN = 0;
 /** Locations that a step reads and writes, and that the process may read and write from there on. */
 const ACCESSES = 4;
 /** Words of entries beyond which the table starts anew. */
-const WORDS_MOST = 1 << 24;
+const WORDS_MOST = 1 << 22;
 
 /**
  * Remembers the steps of a model. What a process can do depends on the shared locations and on its own fields only, and these take few
@@ -45,6 +45,8 @@ export class StepTable {
   private accesses = new Int32Array(0);
   /** By process: its entry in the state looked at. */
   private readonly present: Uint32Array;
+  /** What the model made of a state, packed. */
+  private readonly after: Uint32Array;
 
   constructor(model: Model, packing: Packing) {
     this.model = model;
@@ -55,8 +57,14 @@ export class StepTable {
     this.localsFrom = packing.groupMask.map((mask) => (values += mask + 1) - mask - 1);
     this.locals = new Uint32Array(values);
     this.present = new Uint32Array(packing.groupMask.length);
+    this.after = new Uint32Array(packing.words);
     this.entryWords = 1 + packing.words;
     this.grow(16);
+  }
+
+  /** Bytes that it takes, some tens of MiB at most. */
+  get bytes(): number {
+    return this.shared.bytes + this.locals.byteLength + this.entries.byteLength + this.accesses.byteLength;
   }
 
   /**
@@ -65,22 +73,21 @@ export class StepTable {
    * @returns how many steps there are
    */
   stepAll(from: Uint32Array, fromAt: number, to: Uint32Array, at: number, inPlace: boolean): number {
-    const { locals, localsFrom, present, entryWords } = this;
+    const first = this.firstEntry(from, fromAt);
+    const { locals, localsFrom, present, entries, entryWords } = this;
     const { words, groupWord, groupShift, groupMask } = this.packing;
-    let first = this.firstEntry(from, fromAt);
-    let { entries } = this;
     let outcomes = 0;
     let enabled = 0;
     let steps = 0;
     for (let p = 0; p < present.length; p += 1) {
       const place = localsFrom[p]! + ((from[fromAt + groupWord[p]!]! >>> groupShift[p]!) & groupMask[p]!);
-      if (entries[(first + locals[place]!) * entryWords] === UNKNOWN) {
-        this.learn(p, place, from, fromAt);
-        ({ entries } = this);
-        first = this.firstEntry(from, fromAt);
-      }
       const entry = first + locals[place]!;
       const outcome = entries[entry * entryWords]!;
+      if (outcome === UNKNOWN) {
+        // All entries may move then.
+        this.learn(p, place, from, fromAt);
+        return this.stepAll(from, fromAt, to, at, inPlace);
+      }
       const turned = entry * entryWords + 1;
       // Whether it steps is hard to foretell, so this does not ask: the next row overwrites one that is none.
       const row = at + words * (inPlace ? p : steps);
@@ -122,28 +129,35 @@ export class StepTable {
     const { packing, sharedOnly } = this;
     for (let w = 0; w < sharedOnly.length; w += 1) sharedOnly[w] = from[at + w]! & packing.sharedBits[w]!;
     const id = this.shared.add(sharedOnly, 0, 0);
-    if (id < 0) return ~id * this.rowEntries;
-    return this.makeRoom(id) ? id * this.rowEntries : this.firstEntry(from, at);
+    if (id >= 0 && !this.makeRoom(id)) return this.firstEntry(from, at);
+    return (id < 0 ? ~id : id) * this.rowEntries;
   }
 
   /** Asks the model what `process`, the value of whose own fields is at `place` in `locals`, can do. */
   private learn(process: number, place: number, from: Uint32Array, at: number): void {
-    const { model, packing, locals } = this;
+    const { model, packing, locals, after } = this;
     if (locals[place] === 0) {
       this.localCount += 1;
       locals[place] = this.localCount;
-      if (this.localCount === this.rowEntries) this.widen();
+      if (this.localCount === this.rowEntries) {
+        this.rowEntries *= 2;
+        this.startAnew();
+      }
     }
     const entry = this.firstEntry(from, at) + locals[place]!;
-    const after = new Uint32Array(packing.words);
+    const { entries, accesses } = this;
     packing.unpack(from, at);
-    const may = [model.mayRead(process) & ~model.neverRead, model.mayWrite(process) & ~model.neverRead];
+    accesses[entry * ACCESSES + 2] = model.mayRead(process) & ~model.neverRead;
+    accesses[entry * ACCESSES + 3] = model.mayWrite(process) & ~model.neverRead;
     model.reads = 0;
     model.writes = 0;
     const outcome = model.enabled(process) ? (model.step(process) ? STEPS : FAILS) : model.done(process) ? DONE : WAITS;
+    accesses[entry * ACCESSES] = model.reads;
+    accesses[entry * ACCESSES + 1] = model.writes;
     packing.pack(after);
-    this.entries.set([outcome, ...after.map((word, w) => word ^ from[at + w]!)], entry * this.entryWords);
-    this.accesses.set([model.reads, model.writes, ...may], entry * ACCESSES);
+    const base = entry * this.entryWords;
+    entries[base] = outcome;
+    for (let w = 0; w < after.length; w += 1) entries[base + 1 + w] = after[w]! ^ from[at + w]!;
   }
 
   /** Makes room for the entries of value `id` of the shared locations. @returns whether it did so without starting anew */
@@ -151,21 +165,19 @@ export class StepTable {
     this.shared.reserve(1);
     if ((id + 1) * this.rowEntries * ACCESSES <= this.accesses.length) return true;
     const fits = id * this.rowEntries * this.entryWords < WORDS_MOST;
-    if (fits) this.grow(2 * id);
-    else this.shared = new StateStore(this.packing.words, Infinity);
-    if (!fits) this.entries.fill(UNKNOWN);
+    if (fits) this.grow(2 * (id + 1));
+    else this.startAnew();
     return fits;
+  }
+
+  /** Forgets all steps: what is still needed is soon learnt again. */
+  private startAnew(): void {
+    this.shared = new StateStore(this.packing.words, Infinity);
+    this.entries.fill(UNKNOWN);
   }
 
   private grow(values: number): void {
     this.entries = enlarged(this.entries, values * this.rowEntries * this.entryWords);
     this.accesses = enlarged(this.accesses, values * this.rowEntries * ACCESSES);
-  }
-
-  /** Doubles what each value of the shared locations has; empty then, since what is still needed is soon learnt again. */
-  private widen(): void {
-    this.rowEntries *= 2;
-    this.entries = new Int32Array(this.entries.length * 2);
-    this.accesses = new Int32Array(this.accesses.length * 2);
   }
 }
