@@ -171,6 +171,21 @@ test('what a search says it has seen is judged: within few preemptions, and wher
   }
 });
 
+test('breadth-first, the first step that breaks a rule is found whether each is judged at once or many by one path', () => {
+  const atOnce = FULL_REDUCTIONS.filter((each) => each !== 'judge-once');
+  for (const [scenario, name, bounds] of [
+    ['two-collapses', 'refs-naive', SMALL],
+    ['two-collapses', 'eager', SMALL],
+    ['collapse-protect', 'v6.1', GUESTS],
+  ] as const) {
+    const [one, many] = [atOnce, FULL_REDUCTIONS].map((reduce) => searched(scenario, policyByName(name), bounds, { reduce }));
+    const told = ({ storedStates, transitions, isDetour }: FullSearch): object => ({ storedStates, transitions, isDetour });
+    assert.deepEqual(many!.counterexample()!.schedule, one!.counterexample()!.schedule);
+    assert.deepEqual(told(many!), { ...told(one!), isDetour: false });
+    assert.ok(many!.judged < one!.judged);
+  }
+});
+
 test('eager holds as well where walkers take references and the last holder returns the page', () => {
   const { descend, ascend, stateWords, unlinked, countsHolders, tracksTables } = policyByName('refs');
   const withReferences = { ...policyByName('eager'), descend, ascend, stateWords, unlinked, countsHolders, tracksTables };

@@ -135,9 +135,9 @@ export class FullCheck {
   /** The answer, as far as there is one; the search may have been broken off. */
   report(): FullReport {
     const { ended, preemptionsSeen } = this.search;
-    const again = this.first !== undefined;
+    const fewest = (this.first !== undefined || this.options.order === 'bfs') && !this.search.isDetour;
     const looking = this.livelocks !== undefined && this.livelocks.ended === undefined;
-    const report = fullReport(this.options, { found: this.counterexample(), ended, preemptionsSeen, again, looking, ...this.counts });
+    const report = fullReport(this.options, { found: this.counterexample(), ended, preemptionsSeen, fewest, looking, ...this.counts });
     if (this.bits === undefined) return report;
     return {
       ...report,
@@ -206,15 +206,15 @@ export interface CheckOutcome extends Pick<FullReport, 'storedStates' | 'transit
   readonly found: FullCounterexample | undefined;
   readonly ended: FullSearch['ended'];
   readonly preemptionsSeen: number;
-  /** Whether it was searched again breadth-first for the fewest choices. */
-  readonly again: boolean;
+  /** Whether it was searched breadth-first, at first or again: a counterexample has the fewest choices. */
+  readonly fewest: boolean;
   /** Whether executions that never end are still looked for. */
   readonly looking: boolean;
 }
 
 /** The answer that an outcome gives. */
 export function fullReport(options: FullCheckOptions, outcome: CheckOutcome): FullReport {
-  const { found, ended, preemptionsSeen, again, looking, storedStates, transitions, judgedPaths } = outcome;
+  const { found, ended, preemptionsSeen, fewest, looking, storedStates, transitions, judgedPaths } = outcome;
   const bounded = ended === undefined && preemptionsSeen >= options.maxPreemptions && options.order === 'preemptions';
   const verdict = found !== undefined ? 'violated' : (ended === 'complete' && !looking) || bounded ? 'safe' : 'unfinished';
   const all = ended === 'complete' || options.order !== 'preemptions' || found !== undefined;
@@ -233,7 +233,7 @@ export function fullReport(options: FullCheckOptions, outcome: CheckOutcome): Fu
     transitions,
     judgedPaths,
     counterexampleSteps: found?.steps ?? null,
-    shortest: ended === 'counterexample' && (again || options.order === 'bfs'),
+    shortest: ended === 'counterexample' && fewest,
     counterexample:
       found === undefined
         ? null

@@ -19,7 +19,8 @@ import { SleepSets } from './sleep-sets.ts';
 import { SpentState } from './spent-state.ts';
 import type { StaleLinks } from './stale-links.ts';
 import type { Setting, Subject } from './subject.ts';
-import { UnjudgedSteps } from './unjudged-steps.ts';
+import type { Made, Step } from './unjudged-steps.ts';
+import { isBefore, UnjudgedSteps } from './unjudged-steps.ts';
 
 /**
  * Which states come first: those the fewest choices away, those found last, or those that the fewest preemptions lead to. A preemption takes
@@ -43,8 +44,9 @@ export interface FullSearchOptions {
   readonly maxStates?: number;
 }
 
-/** Steps that may wait for a path that judges them, whatever the number of states. */
+/** Steps that may wait for a path that judges them, whatever the number of states; then so many for each of them, as a power of two: breadth-first states are still found while they wait. */
 const UNJUDGED_LEAST = 200;
+const UNJUDGED_SHIFT = { bfs: 2, dfs: 1, preemptions: 1 } as const;
 /** Steps that one path judges at most. */
 const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
@@ -52,9 +54,10 @@ const NOBODY = 0;
 
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
 export class FullSearch {
-  transitions = 0;
   judged = 0;
   ended: 'complete' | 'counterexample' | 'memory' | 'states' | undefined;
+  /** Whether the counterexample, though looked for breadth-first, may have more choices than need be. */
+  isDetour = false;
   /** With order `preemptions`: all schedules with at most so many have been seen, -1 = not even those without any. */
   preemptionsSeen = -1;
   /** Numbers of the states in which everybody is done. */
@@ -87,6 +90,12 @@ export class FullSearch {
   private later: number[] = [];
   private readonly row: Uint32Array;
   private found: FullCounterexample | undefined;
+  private stepsMade = 0;
+  /** Order `bfs`: steps made before each state was expanded; the first step in order that is known to break a rule. */
+  private readonly madeBefore: number[] = [];
+  private firstBroken: (Made & { readonly found: FullCounterexample }) | undefined;
+  /** States and steps up to the counterexample that order `bfs` found. */
+  private upTo: { readonly states: number; readonly steps: number } | undefined;
 
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
@@ -101,7 +110,7 @@ export class FullSearch {
     this.order = this.states.firstOrder;
     this.choices = this.subject.choices;
     this.judgesOnce = options.reduce.includes('judge-once');
-    this.judgesLater = this.judgesOnce && options.order !== 'bfs' && options.find === undefined;
+    this.judgesLater = this.judgesOnce && options.find === undefined;
     this.unjudged = new UnjudgedSteps(this.choices);
     const { buffers, hypervisor } = this.subject.machine;
     // The fewest choices, or preemptions, may be those of a way that is left out; stores that are held back, and hypervisors, touch what no footprint tells.
@@ -115,7 +124,11 @@ export class FullSearch {
   }
 
   get storedStates(): number {
-    return this.store.size;
+    return this.upTo?.states ?? this.store.size;
+  }
+
+  get transitions(): number {
+    return this.upTo?.steps ?? this.stepsMade;
   }
 
   /** Bytes that the stored states take: rows, pieces, and what has been judged. */
@@ -127,7 +140,7 @@ export class FullSearch {
   advance(states: number): boolean {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
       // Early on a violation is soon found; later there is more that one path can judge.
-      if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> 1) && this.isBrokenSomewhere()) break;
+      if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> UNJUDGED_SHIFT[this.options.order]) && this.isBrokenSomewhere()) break;
       const id = this.nextState();
       if (id === undefined) {
         if (this.ended === undefined && !this.isBrokenSomewhere()) this.ended = 'complete';
@@ -179,6 +192,7 @@ export class FullSearch {
 
   /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
   private isBrokenSomewhere(): boolean {
+    if (this.options.order === 'bfs') return this.isBrokenInOrder();
     const { unjudged, ways } = this;
     while (unjudged.count > 0) {
       let id = unjudged.deepest;
@@ -198,6 +212,59 @@ export class FullSearch {
     return false;
   }
 
+  /**
+   * Judges, breadth-first, the steps that no path has judged so far. Where one breaks a rule, those that come before it are judged too, and the first of all is shown by the way that
+   * the search came to it: no other has fewer choices.
+   */
+  private isBrokenInOrder(): boolean {
+    const { unjudged, store } = this;
+    while (unjudged.count > 0 && (this.firstBroken === undefined || unjudged.earliest <= this.firstBroken.id))
+      this.judgeFrom(unjudged.earliest);
+    const first = this.firstBroken;
+    if (first === undefined) return false;
+    this.states.load(store.data, first.id * store.words);
+    let steps = this.madeBefore[first.id]!;
+    for (let actor = 0; actor <= first.actor; actor += 1) if (this.subject.isReady(actor)) steps += 1;
+    this.subject.machine.columns.clear();
+    advance(this.subject, first.actor, this.reduces);
+    this.stale.fold(this.subject.machine.columns, 0);
+    this.order = this.states.note();
+    // A rule that remembers more than states hold may be broken on the longer way alone, by which it was found.
+    this.isDetour = !this.isBroken(first.id, first.actor);
+    if (this.isDetour) return this.endWith(first.found);
+    let states = store.size;
+    while (states > 1 && !isBefore({ id: store.parent(states - 1), actor: this.tree.choice(states - 1) }, first)) states -= 1;
+    this.upTo = { states, steps };
+    return true;
+  }
+
+  /** Judges one path through the earliest state from which steps wait, and on by others that wait. */
+  private judgeFrom(earliest: number): void {
+    const { unjudged, ways, store, tree, states } = this;
+    const path: (Made & Partial<Step>)[] = tree.statesTo(earliest).map((at) => ({ id: store.parent(at), actor: tree.choice(at) }));
+    const { schedule, who: first } = this.way(earliest);
+    const known = path.length;
+    let who = first;
+    let id = earliest;
+    while (schedule.length < known + PATH_MAX) {
+      const step = unjudged.take(id);
+      if (step === undefined) break;
+      path.push({ id, ...step });
+      schedule.push(chosen(who, step.actor));
+      who = ways.stands(who, step.order);
+      id = step.to;
+    }
+    states.load(store.data, id * store.words);
+    this.judged += 1;
+    const found = this.judge.judge(schedule, false, this.subject.machine, who);
+    if (found === undefined) return;
+    const broken = path[found.schedule.length - 1]!;
+    if (this.firstBroken === undefined || isBefore(broken, this.firstBroken)) this.firstBroken = { ...broken, found };
+    // What comes after it on the path has not been judged.
+    for (const { id: from, actor, to, order } of path.slice(Math.max(known, found.schedule.length)))
+      unjudged.add(from, actor, { to: to!, order: order! });
+  }
+
   /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
   save(): Int32Array | undefined {
     this.isBrokenSomewhere();
@@ -211,7 +278,7 @@ export class FullSearch {
       into.put(list.length);
       for (const id of list) into.put(id);
     }
-    for (const count of [this.head, this.transitions, this.judged, this.preemptionsSeen]) into.putWide(count);
+    for (const count of [this.head, this.stepsMade, this.judged, this.preemptionsSeen]) into.putWide(count);
     this.sleep?.save(this.store.size, into);
     return into.copy();
   }
@@ -233,7 +300,7 @@ export class FullSearch {
       for (let left = from.get(); left > 0; left -= 1) list.push(from.get());
     }
     this.head = from.getWide();
-    this.transitions = from.getWide();
+    this.stepsMade = from.getWide();
     this.judged = from.getWide();
     this.preemptionsSeen = from.getWide();
     this.sleep?.restore(this.store.size, from);
@@ -301,6 +368,7 @@ export class FullSearch {
     const at = id * store.words;
     const last = store.data[at + states.words]!;
     store.setExpanded(id);
+    if (this.options.order === 'bfs') this.madeBefore[id] = this.stepsMade;
     states.load(store.data, at);
     let ready = 0;
     for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
@@ -319,7 +387,7 @@ export class FullSearch {
       this.stale.fold(machine.columns, 0);
       const { moved } = subject;
       this.order = states.note();
-      this.transitions += 1;
+      this.stepsMade += 1;
       if (fresh && !this.judgesLater && this.isBroken(id, actor)) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
       const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;

@@ -4,6 +4,17 @@ export interface Step {
   readonly order: number;
 }
 
+/** The step of an actor from state `id`. */
+export interface Made {
+  readonly id: number;
+  readonly actor: number;
+}
+
+/** Whether `a` is made before `b` where states are expanded in the order of their numbers. */
+export function isBefore(a: Made, b: Made): boolean {
+  return a.id < b.id || (a.id === b.id && a.actor < b.actor);
+}
+
 /**
  * Steps of a search that no rule has judged yet. One path may judge many of them: it goes on by steps of this kind as long as there are any,
  * whether or not the search came by them to where they lead.

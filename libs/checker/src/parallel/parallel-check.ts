@@ -69,8 +69,8 @@ export class ParallelCheck {
   report(): FullReport {
     const { ended, preemptionsSeen = -1 } = this.whole ?? this.search ?? { ended: undefined };
     const looking = this.livelocks !== undefined && this.livelocks.ended === undefined;
-    const again = this.first !== undefined;
-    return fullReport(this.options, { found: this.counterexample(), ended, preemptionsSeen, again, looking, ...this.counts });
+    const fewest = this.first !== undefined || this.options.order === 'bfs';
+    return fullReport(this.options, { found: this.counterexample(), ended, preemptionsSeen, fewest, looking, ...this.counts });
   }
 
   /** What the check is of: a saved one may be gone on with where this is the same, in whatever number of shares. */
