@@ -10,8 +10,7 @@ function words(kind: KindName, { level = 3, arg = 1, aux = 1 } = {}): string {
   const rows = new EventColumns(1);
   rows.append(KINDS[kind].code, 900, 1, 4, 2, level, 7, 5, 0x2000, 0, 0x8000_0000, 0, 0x4000_0000, arg, aux);
   const cursor = new EventCursor();
-  cursor.open(rows);
-  cursor.load(0, 12);
+  cursor.open(rows, 0, 1, 12);
   return eventWords(cursor, 4);
 }
 

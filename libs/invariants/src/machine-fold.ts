@@ -2,7 +2,7 @@ import type { EventRows, FrameOrigin } from '@s2lab/events';
 import { K, MEMORY } from '@s2lab/events';
 import type { Explanation, Registrar, Rule } from './rule.ts';
 import type { Handler } from './shadow/event-cursor.ts';
-import { EventCursor } from './shadow/event-cursor.ts';
+import { EventCursor, WINDOW_ROWS } from './shadow/event-cursor.ts';
 import { LastTables } from './shadow/last-tables.ts';
 import { CLOSING, World } from './shadow/world.ts';
 import { impossibleStart, notStarted } from './rules/i17-log-order.ts';
@@ -85,42 +85,52 @@ export class MachineFold {
     this.events += rows.length;
     const world = this.world;
     if (this.blind || world === undefined) return;
-    this.cursor.open(rows);
     const end = this.stopped ? from : endOfLife(rows);
-    for (let at = from; at < end; at += STRIDE) this.foldStride(world, at, Math.min(at + STRIDE, end), firstSeq);
-    this.foldDisordered(world, end, rows.length, firstSeq);
-  }
-
-  /** Folds rows `from` to `to` - 1, of which only the last may be machine-stopped. */
-  private foldStride(world: World, from: number, to: number, firstSeq: number): void {
-    const ordered = world.actors.advance(this.cursor.rows, from, to);
-    this.lastTables.see(world.actors.count);
-    for (let i = from; i < ordered; i++) this.foldRow(world, i, firstSeq + i);
-    this.foldDisordered(world, ordered, to, firstSeq);
-  }
-
-  /** Folds rows `from` to `to` - 1, which may go back in time or follow machine-stopped. */
-  private foldDisordered(world: World, from: number, to: number, firstSeq: number): void {
-    const { cursor } = this;
-    const { actors } = world;
-    for (let i = from; i < to; i++) {
-      cursor.load(i, firstSeq + i);
-      actors.see(cursor.actor);
-      this.lastTables.see(actors.count);
-      if (this.stopped || cursor.at < actors.lastAt[cursor.actor]!) this.call(this.atDisorder);
-      actors.lastAt[cursor.actor] = cursor.at;
-      this.foldRow(world, i, firstSeq + i);
+    for (let at = from; at < rows.length;) {
+      const to = Math.min(at + WINDOW_ROWS, at < end ? end : rows.length);
+      this.cursor.open(rows, at, to, firstSeq + at);
+      if (at < end) this.foldWindow(world, to - at);
+      else this.foldDisordered(world, 0, to - at);
+      at = to;
     }
   }
 
-  /** Folds row `i`, the event number `seq`. */
-  private foldRow(world: World, i: number, seq: number): void {
+  /** Folds the first `count` rows of the window, of which only the last may be machine-stopped. */
+  private foldWindow(world: World, count: number): void {
+    for (let at = 0; at < count; at += STRIDE) this.foldStride(world, at, Math.min(at + STRIDE, count));
+  }
+
+  private foldStride(world: World, from: number, to: number): void {
+    const { actors } = world;
+    const ordered = this.cursor.advance(actors, from, to);
+    this.lastTables.see(actors.count);
+    for (let i = from; i < ordered; i++) this.foldRow(world, i);
+    this.foldDisordered(world, ordered, to);
+  }
+
+  /** Folds rows `from` to `to` - 1 of the window, which may go back in time or follow machine-stopped. */
+  private foldDisordered(world: World, from: number, to: number): void {
+    const { cursor } = this;
+    const { actors } = world;
+    for (let i = from; i < to; i++) {
+      cursor.row = i;
+      const { actor, at } = cursor;
+      actors.see(actor);
+      this.lastTables.see(actors.count);
+      if (this.stopped || at < actors.lastAt[actor]!) this.call(this.atDisorder);
+      actors.lastAt[actor] = at;
+      this.foldRow(world, i);
+    }
+  }
+
+  /** Folds row `i` of the window. */
+  private foldRow(world: World, i: number): void {
     const { cursor, lastTables } = this;
-    const kind = cursor.rows.kind[i]!;
+    cursor.row = i;
+    const { kind } = cursor;
     if (this.quiet[kind] === 1) return;
     const isRead = kind === K.descriptorRead;
-    if (isRead && lastTables.readsOn(world, cursor.rows, i, seq)) return;
-    cursor.load(i, seq);
+    if (isRead && lastTables.readsOn(world, cursor)) return;
     const { violations } = this;
     if (kind >= K.descriptorRead && kind <= K.referenceRead && !world.aim(cursor) && !world.mayDiffer(cursor))
       this.call(this.atDisagreement);
@@ -162,8 +172,7 @@ export class MachineFold {
   }
 
   private start(rows: EventRows, firstSeq: number): number {
-    this.cursor.open(rows);
-    this.cursor.load(0, firstSeq);
+    this.cursor.open(rows, 0, 1, firstSeq);
     const pageShift = this.cursor.aux;
     const indexBits = this.cursor.slot;
     const possible = (pageShift === 12 || pageShift === 14 || pageShift === 16) && indexBits <= pageShift - 3;

@@ -1,7 +1,4 @@
-import type { EventRows } from '@s2lab/events';
 import { grown } from './tables.ts';
-
-const TWO_32 = 0x1_0000_0000;
 
 /** Walks an actor may have open at once: a split walk builds a sub-tree with a walk of its own. */
 const NESTING = 4;
@@ -49,19 +46,6 @@ export class Actors {
     this.count = actor + 1;
     if (actor < this.capacity) return;
     this.grow(Math.max(8, 2 * this.capacity, actor + 1));
-  }
-
-  /** Takes over the times of rows `from` to `to` - 1. Returns the first row whose time is before the last one of its actor, or `to`. */
-  advance(rows: EventRows, from: number, to: number): number {
-    const { actor: actors, at: times } = rows;
-    for (let i = from; i < to; i++) {
-      const actor = actors[i]!;
-      if (actor >= this.count) this.see(actor);
-      const at = times[2 * i + 1]! * TWO_32 + times[2 * i]!;
-      if (at < this.lastAt[actor]!) return i;
-      this.lastAt[actor] = at;
-    }
-    return to;
   }
 
   /** LOCK_MODE in which `actor` holds the lock of `stage2`, 0 = not at all. */

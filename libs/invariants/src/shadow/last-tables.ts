@@ -1,4 +1,3 @@
-import type { EventRows } from '@s2lab/events';
 import type { EventCursor } from './event-cursor.ts';
 import { grown } from './tables.ts';
 import type { World } from './world.ts';
@@ -42,23 +41,20 @@ export class LastTables {
   }
 
   /**
-   * Whether row `i`, a descriptor read, is one more in the table that its actor read last and finds what the shadow has there. If so, all that it
-   * can change is done: it may lead the actor to another table.
+   * Whether the descriptor read under the cursor is one more in the table that its actor read last and finds what the shadow has there. If so, all
+   * that it can change is done: it may lead the actor to another table.
    */
-  readsOn(world: World, rows: EventRows, i: number, seq: number): boolean {
+  readsOn(world: World, e: EventCursor): boolean {
     const { kept } = this;
     const { tables } = world;
-    const actor = rows.actor[i]!;
+    const { actor, table, slot } = e;
     const at = WIDTH * actor;
-    const table = rows.table[i]!;
-    if (kept[at + TABLE] !== table || kept[at + MOMENT] !== tables.changes || kept[at + STAGE2] !== rows.stage2[i]) return false;
-    const slot = rows.slot[i]!;
+    if (kept[at + TABLE] !== table || kept[at + MOMENT] !== tables.changes || kept[at + STAGE2] !== e.stage2) return false;
     if (slot >= tables.entries) return false;
     const words = tables.descriptors[kept[at + PLACE]!]!;
-    const lo = rows.old[2 * i]! | 0;
-    const hi = rows.old[2 * i + 1]! | 0;
+    const { oldLo: lo, oldHi: hi } = e;
     if (words[2 * slot] !== lo || words[2 * slot + 1] !== hi) return false;
-    if ((lo & 3) === 3) world.reach(actor, table, lo, hi, seq);
+    if ((lo & 3) === 3) world.reach(actor, table, lo, hi, e.seq);
     return true;
   }
 }

@@ -68,7 +68,7 @@ export class World implements TranslatedWorld {
     this.pageBytes = 2 ** pageShift;
     this.perPage = 1 / this.pageBytes;
     const bits = indexBits === 0 ? pageShift - 3 : indexBits;
-    this.tables = new Tables(2 ** bits);
+    this.tables = new Tables(1 << bits);
     this.spans = [-1, 0, 1, 2, 3].map((level) => 2 ** (pageShift + bits * (3 - level)));
     // Output addresses depend on the granule and on LPA2 alone, which is known once a stage-2 exists.
     this.shape = geometry(pageShift, 40);
