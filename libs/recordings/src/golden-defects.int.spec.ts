@@ -228,10 +228,11 @@ function settled(lines: readonly Line[]): string[] {
   const counts = new Map<unknown, number>();
   return lines.map(({ during: _, ...line }) => {
     const { e, t } = line;
-    const key = `${String(t)}/${String(line['i'])}`;
+    const table = `${t as string | number | null}/`;
+    const key = `${table}${line['i'] as number}`;
     if (e === 'alloc' && t !== null) {
       counts.set(t, 1);
-      for (const known of slots.keys()) if (known.startsWith(`${String(t)}/`)) slots.delete(known);
+      for (const known of slots.keys()) if (known.startsWith(table)) slots.delete(known);
     } else if (e === 'get' || e === 'put') {
       const step = e === 'get' ? 1 : -1;
       counts.set(t, (counts.get(t) ?? (line['c'] as number) - step) + step);
