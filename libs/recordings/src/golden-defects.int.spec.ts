@@ -226,7 +226,8 @@ function read(recording: string): Line[] {
 function settled(lines: readonly Line[]): string[] {
   const slots = new Map<string, bigint>();
   const counts = new Map<unknown, number>();
-  return lines.map(({ during: _, ...line }) => {
+  return lines.map((each) => {
+    const line: Record<string, unknown> = { ...each, during: undefined };
     const { e, t } = line;
     const table = `${t as string | number | null}/`;
     const key = `${table}${line['i'] as number}`;

@@ -32,11 +32,11 @@ export const useAfterFree: Rule = {
       if (actors.pathFrame[at] === e.table && actors.pathGeneration[at] !== tables.generation[e.table]) renewed(site, e, at);
     };
     site.on.reads(touched);
-    site.on.before(TOUCHES, touched);
     const unlinked = site.keep(() => new LastUnlinked());
-    site.on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+    site.on.before(TOUCHES, (e) => {
+      touched(e);
       const p = e.place;
-      if (p < 0) return;
+      if (p < 0 || e.kind === K.descriptorSwapFailed) return;
       if ((e.newLo & 1) !== 0 && tables.linked[p] === 0 && unlinked.is(e.actor, e.table, tables.generation[e.table]!)) own(site, e);
       if ((e.wasLo & 3) === 3 && isTable(e.wasLo, tables.level[p]!) && !isTable(e.newLo, tables.level[p]!)) {
         const child = site.world.childFrame(e.wasLo, e.wasHi);

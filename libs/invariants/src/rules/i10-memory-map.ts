@@ -11,7 +11,7 @@ import type { WitnessLine } from '../verdict.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 import { isLogging } from './i12-write-protection.ts';
 import { askedProt, attributesDiffer, mayChange, permits } from './i10-attributes.ts';
-import { judgeRemovals } from './i10-removals.ts';
+import { judgeRemovals, removed } from './i10-removals.ts';
 
 const LEAF = found();
 /** `machineKind` of a machine whose VMID 0 is the host's stage-2. */
@@ -49,7 +49,10 @@ export const memoryMap: Rule = {
     });
     on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
     on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
-    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => made(site, map, regions, e));
+    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+      if ((e.newLo & 1) !== 0) made(site, map, regions, e);
+      else if ((e.wasLo & 1) !== 0) removed(site, e);
+    });
     on.before([K.descriptorHardwareUpdated], (e) => {
       if ((e.wasLo ^ LO_ACCESSED) !== e.newLo || e.wasHi !== e.newHi) attributesChanged(site, e);
     });
@@ -66,7 +69,6 @@ export const memoryMap: Rule = {
 };
 
 function made(site: RuleSite, map: MemoryMap, regions: readonly Region[], e: EventCursor): void {
-  if ((e.newLo & 1) === 0) return;
   const { world } = site;
   const { tables } = world;
   const { place: p, wasLo, wasHi } = e;

@@ -44,13 +44,10 @@ export class UnmapRanges {
   }
 }
 
-/** What is taken out of the tables is what was to be taken out, and all of it. */
+/** A range that was to be unmapped is. */
 export function judgeRemovals(site: Parameters<Rule['attach']>[0]): void {
   const { on } = site;
   const ranges = site.keep(() => new UnmapRanges());
-  on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
-    if ((e.wasLo & 1) !== 0 && (e.newLo & 1) === 0 && e.place >= 0) removed(site, e);
-  });
   on.before([K.operationBegan], (e) => {
     if (e.arg === OPERATION.unmapRange) ranges.begin(e.actor, e.ipa, e.ipa + e.bytes, e.seq);
   });
@@ -62,11 +59,12 @@ export function judgeRemovals(site: Parameters<Rule['attach']>[0]): void {
   });
 }
 
-function removed(site: RuleSite, e: EventCursor): void {
+/** A valid descriptor becomes invalid: what is taken out of the tables was to be taken out. */
+export function removed(site: RuleSite, e: EventCursor): void {
   const { world } = site;
   const { actors, tables } = world;
   const top = actors.top(e.actor);
-  if (top < 0 || !world.readsWhatIsStored || !tables.reachable(e.place)) return;
+  if (top < 0 || e.place < 0 || !world.readsWhatIsStored || !tables.reachable(e.place)) return;
   const level = tables.level[e.place]!;
   const ipa = world.slotIpa(e.place, e.slot);
   const end = ipa + world.span(level);

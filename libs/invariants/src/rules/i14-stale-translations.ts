@@ -10,6 +10,8 @@ import { judgeRelaxations } from './i14-relaxations.ts';
 
 const HIT = 1;
 const CLEAN = -1;
+/** `machineKind` of a machine whose guests come and go. */
+const WITH_GUESTS = 'pkvm';
 
 /** I14: no access by a translation that was invalidated. */
 export const staleTranslations: Rule = {
@@ -35,14 +37,15 @@ export const staleTranslations: Rule = {
 };
 
 /** A VMID is free for another guest when everything that was cached under it is gone. */
-function judgeVmids({ on, world, report, keep }: Parameters<Rule['attach']>[0]): void {
+function judgeVmids({ on, world, origin, report, keep }: Parameters<Rule['attach']>[0]): void {
+  if (origin.machineKind !== WITH_GUESTS) return;
   /** By VMID of a guest: when something was last mapped under it that no TLBI of the whole VMID followed, or CLEAN. */
   const mapped = keep((): number[] => []);
   on.before([K.guestCreated], (e) => {
     mapped[e.stage2] = CLEAN;
   });
   on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
-    if (mapped.length > 0 && (e.newLo & 1) !== 0 && mapped[e.stage2] === CLEAN) mapped[e.stage2] = e.seq;
+    if ((e.newLo & 1) !== 0 && mapped[e.stage2] === CLEAN) mapped[e.stage2] = e.seq;
   });
   on.before([K.tlbiIssued], (e) => {
     if (e.arg === TLBI.vmalls12e1is && mapped[e.stage2] !== undefined) mapped[e.stage2] = CLEAN;
