@@ -40,7 +40,6 @@ export class PkvmRecording {
   /** Frame of each page that was a table, by its address. */
   private readonly frames = new Map<number, number>();
   private readonly owners: number[] = [];
-  private readonly live = new Set<number>();
   private readonly stage2s = new Map<number, Stage2>();
   private operation: GoldenLine | undefined;
   /** Memory that the operation takes from the host next, by annotating it. */
@@ -243,7 +242,7 @@ export class PkvmRecording {
 
   private frame(line: GoldenLine): number {
     const frame = this.frames.get(line.bytes('t'));
-    if (frame === undefined || !this.live.has(frame)) throw new RecordingError(line.number, `${line.text('t')} is no table page now`);
+    if (frame === undefined) throw new RecordingError(line.number, `${line.text('t')} never was a table page`);
     this.writer.stage2 = this.owners[frame]!;
     return frame;
   }
@@ -257,6 +256,10 @@ export class PkvmRecording {
     const before = this.renamed(line, shape, level, line.halves('old'));
     const after = this.renamed(line, shape, level, line.halves('new'));
     if (writer.stage2 === HOST) this.beginAnnotation();
+    else if (writer.walk !== 0) {
+      this.endAnnotation();
+      this.frame(line);
+    }
     const ipa = tables.ipa(table, slot, level);
     writer.emit(kind, level, slot, table, before.lo, before.hi, after.lo, after.hi, ipa, 0, 0);
     const change = tables.write(table, slot, level, before.lo, before.hi, after.lo, after.hi);
@@ -320,9 +323,7 @@ export class PkvmRecording {
       const address = pa + i * 2 ** this.pageShift;
       const known = this.frames.get(address);
       const frame = known ?? this.frames.size;
-      if (this.live.has(frame)) throw new RecordingError(line.number, 'a page is allocated that is a table already');
       this.frames.set(address, frame);
-      this.live.add(frame);
       this.owners[frame] = stage2.vmid;
       if (isRoot) stage2.tables.addRoot(frame, i);
       else stage2.tables.add(frame);
@@ -341,7 +342,6 @@ export class PkvmRecording {
 
   private free(line: GoldenLine): void {
     const table = this.frame(line);
-    this.live.delete(table);
     this.stage2(line, this.writer.stage2).tables.delete(table);
     this.writer.emit(K.tableFreed, -1, 0, table, 0, 0, 0, 0, 0, 0, 0);
   }

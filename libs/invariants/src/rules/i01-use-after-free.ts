@@ -1,6 +1,8 @@
+import { isTable } from '@s2lab/arch';
 import { K } from '@s2lab/events';
 import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
-import { TABLE_STATE } from '../shadow/tables.ts';
+import type { EventCursor } from '../shadow/event-cursor.ts';
+import { grown, TABLE_STATE } from '../shadow/tables.ts';
 import { remembered } from '../words.ts';
 
 /** Software accesses to a slot of a table page, besides reads. */
@@ -12,10 +14,12 @@ export const useAfterFree: Rule = {
   name: 'no use after free',
   prose:
     'No software walker reads, writes or compares-and-exchanges a descriptor of a table page after the page was freed. A walker that ' +
-    'came to a table stays with that incarnation: once the page was freed and handed out again, it must not touch the new table by the old way.',
+    'came to a table stays with that incarnation: once the page was freed and handed out again, it must not touch the new table by the old way. ' +
+    'Nor does a walker go on into a table that it has unlinked itself, to map something there.',
   source:
-    'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock; the April 2022 thread "Tear down unlinked page tables in parallel walk"',
-  state: 'per frame: state, generation, last free; per actor and level: table and generation it came by',
+    'Linux hyp/pgtable.c __kvm_pgtable_walk() under rcu_read_lock, __kvm_pgtable_visit() (the entry is read again after TABLE_PRE); the April 2022 thread "Tear down unlinked page tables in parallel walk"',
+  state:
+    'per frame: state, generation, last free; per actor and level: table and generation it came by; per actor: the table it unlinked last',
   attach(site) {
     const { tables, actors } = site.world;
     const touched = (e: ReadEvent): void => {
@@ -28,9 +32,51 @@ export const useAfterFree: Rule = {
       if (actors.pathFrame[at] === e.table && actors.pathGeneration[at] !== tables.generation[e.table]) renewed(site, e, at);
     };
     site.on.reads(touched);
-    site.on.before(TOUCHES, touched);
+    const unlinked = site.keep(() => new LastUnlinked());
+    site.on.before(TOUCHES, (e) => {
+      touched(e);
+      const p = e.place;
+      if (p < 0 || e.kind === K.descriptorSwapFailed) return;
+      if ((e.newLo & 1) !== 0 && tables.linked[p] === 0 && unlinked.is(e.actor, e.table, tables.generation[e.table]!)) own(site, e);
+      if ((e.wasLo & 3) === 3 && isTable(e.wasLo, tables.level[p]!) && !isTable(e.newLo, tables.level[p]!)) {
+        const child = site.world.childFrame(e.wasLo, e.wasHi);
+        unlinked.set(e.actor, child, tables.generationOf(child));
+      }
+    });
+    site.on.before([K.walkBegan], (e) => unlinked.set(e.actor, NONE, 0));
   },
 };
+
+const NONE = -1;
+
+/** The table that each actor unlinked last in its present walk. */
+export class LastUnlinked {
+  private frame = new Int32Array(8).fill(NONE);
+  private generation = new Uint32Array(8);
+
+  is(actor: number, frame: number, generation: number): boolean {
+    return actor < this.frame.length && this.frame[actor] === frame && this.generation[actor] === generation;
+  }
+
+  set(actor: number, frame: number, generation: number): void {
+    if (actor >= this.frame.length) {
+      if (frame === NONE) return;
+      this.frame = grown(this.frame, new Int32Array(2 * (actor + 1)).fill(NONE));
+      this.generation = grown(this.generation, new Uint32Array(2 * (actor + 1)));
+    }
+    this.frame[actor] = frame;
+    this.generation[actor] = generation;
+  }
+}
+
+/** The walker itself made sure that nobody comes here any more. */
+function own({ world, report }: RuleSite, e: EventCursor): void {
+  const unlinkedAt = world.tables.unlinkedAt[e.place]!;
+  report(e, () => ({
+    because: `the walker unlinked table ${e.table} itself and went on into it: what it maps there nobody finds, and the table may be freed under it`,
+    witness: [remembered(unlinkedAt, world, e.actor, `unlinked table ${e.table}`)],
+  }));
+}
 
 /** The page is no table any more. */
 function gone({ world, report }: RuleSite, e: ReadEvent): void {

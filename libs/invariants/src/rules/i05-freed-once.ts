@@ -12,7 +12,7 @@ export const freedOnce: Rule = {
   name: 'freed once, when unreachable',
   prose:
     'A table page is freed exactly once, only after no chain of table descriptors from a root leads to it, and not while live tables hang ' +
-    'below it. A page that is a table is not handed out a second time.',
+    'below it. A page that is a table is not handed out a second time, and no page is linked that was freed.',
   source: 'Linux hyp/pgtable.c kvm_pgtable_stage2_free_unlinked(), stage2_unmap_walker(); mmu.c kvm_s2_put_page()',
   state: 'per live table: link to its parent slot, number of live children; per frame: state and last free',
   attach({ on, world, report }) {
@@ -38,6 +38,13 @@ export const freedOnce: Rule = {
           witness: childWords(world, p),
         }));
       }
+    });
+    on.before([K.tableLinked], (e) => {
+      if (e.place >= 0 || tables.stateOf(e.table) !== TABLE_STATE.freed) return;
+      report(e, () => ({
+        because: `a descriptor leads to table ${e.table}, which was freed`,
+        witness: [remembered(tables.freedAt[e.table]!, world, tables.freedBy[e.table]!, `freed table ${e.table}`)],
+      }));
     });
     on.before([K.tableAllocated, K.tableReused], (e) => {
       const p = e.place;

@@ -66,7 +66,7 @@ export const referenceCounts: Rule = {
       const change = (tables.isCounted(e.place, e.newLo, e.newHi) ? 1 : 0) - (tables.isCounted(e.place, e.wasLo, e.wasHi) ? 1 : 0);
       if (change === 0) return;
       balances.add(e.actor, e.table, -change, e.seq);
-      if (change > 0 && isLocked(e.wasLo, e.wasHi) && hasCompany(world, e) && tables.references[e.place]! <= tables.counted[e.place]! + 1)
+      if (change > 0 && tables.references[e.place]! <= tables.counted[e.place]! + 1 && isLocked(e.wasLo, e.wasHi) && hasCompany(world, e))
         uncovered(site, e, e.place, 1);
     });
     on.before([K.tableFreed], (e) => {
@@ -94,7 +94,7 @@ function counted(site: RuleSite, balances: Balances, e: EventCursor): void {
   }
   const step = e.kind === K.referenceGot ? 1 : e.kind === K.referencePut ? -1 : 0;
   if (now !== tables.references[p]! + step) miscounted(site, e, tables.references[p]! + step);
-  else if (step < 0 && now <= (hasCompany(site.world, e) ? tables.counted[p]! : 0)) uncovered(site, e, p, 0);
+  else if (step < 0 && now <= tables.counted[p]! && (now < 1 || hasCompany(site.world, e))) uncovered(site, e, p, 0);
   if (step !== 0) balances.add(e.actor, e.table, step, e.seq);
 }
 

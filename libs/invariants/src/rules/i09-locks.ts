@@ -1,8 +1,9 @@
 import { isLocked } from '@s2lab/arch';
-import { K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
+import { COMPONENT, K, LOCK, LOCK_MODE, WALK_FLAG } from '@s2lab/events';
 import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
+import { OPEN } from '../shadow/world.ts';
 import type { World } from '../shadow/world.ts';
 import { actorName, remembered } from '../words.ts';
 
@@ -11,6 +12,8 @@ const WITHOUT_LOCKS = 'library';
 /** `machineKind` of a machine whose VMID 0 is the host's stage-2; its policy may be another one, named after that of the guests. */
 const WITH_HOST = 'pkvm';
 const POLICY_SEPARATOR = '+';
+/** VMID of the host's stage-2. */
+const HOST = 0;
 /** The policies whose shared walks lie in read-side sections. */
 const WITH_SECTIONS: readonly string[] = ['rcu', 'epoch'];
 
@@ -46,7 +49,8 @@ export const locks: Rule = {
   prose:
     'A lock has one writer or any number of readers, and is released by who holds it, in the mode it was taken. Plain stores to a table that ' +
     'walkers can reach are made under the write lock; any other write under at least the read lock; never a plain store inside a shared walk or a ' +
-    'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one, and so does whoever holds the lock to read only when it swaps one.',
+    'read-side section. Where the policy has read-side sections, a shared walk reads and swaps descriptors only inside one, and so does whoever holds the lock to read only when it swaps one. ' +
+    'In pKVM, what is noted of a page of the host changes under the lock of the host’s stage-2, what is noted for the hypervisor under that of its own map.',
   source:
     'Linux mmu.c (mmu_lock: user_mem_abort() read side, kvm_unmap_gfn_range() write side); hyp/pgtable.c stage2_try_set_pte(), kvm_pgtable_walk_begin()',
   state: 'per lock: its holders and their modes; per actor: mode of the mmu lock, walk flags, read-side section',
@@ -56,6 +60,12 @@ export const locks: Rule = {
     on.before([K.lockAcquired], (e) => acquire(site, lockOf(known, e), e));
     on.before([K.lockReleased], (e) => release(site, lockOf(known, e), e));
     const hasLocks = origin.machineKind !== WITHOUT_LOCKS;
+    on.before([K.pageStateChanged], (e) => {
+      const { actors } = world;
+      if ((actors.openOperations[e.actor]! & OPEN.operation) === 0) return;
+      const isHost = e.arg === COMPONENT.host;
+      if (isHost ? actors.lockMode(e.actor, HOST) === 0 : !holds(known, LOCK.hyp, e.actor)) unlockedState(site, e, isHost);
+    });
     on.before([K.descriptorStored], (e) => {
       plainStore(site, hasLocks, e);
     });
@@ -77,6 +87,18 @@ export const locks: Rule = {
     }
   },
 };
+
+function holds(known: readonly LockShadow[], id: number, actor: number): boolean {
+  for (let i = 0; i < known.length; i++) if (known[i]!.id === id) return actor < known[i]!.mode.length && known[i]!.mode[actor] !== 0;
+  return false;
+}
+
+function unlockedState({ report }: RuleSite, e: EventCursor, isHost: boolean): void {
+  report(e, () => ({
+    because: `what ${isHost ? 'the host' : 'the hypervisor'} has of a page changed without the lock of ${isHost ? 'its stage-2' : 'its own map'}`,
+    witness: [],
+  }));
+}
 
 /** Whether the policy of the guests, and that of the host, has read-side sections. */
 function usesSections(policy: string): readonly boolean[] {

@@ -44,7 +44,10 @@ export function askedProt(world: World, e: EventCursor, ipa: number): number {
     const op = actors.walkOp[top]!;
     return op === OP.map || op === OP.recover ? actors.walkFlags[top]! >>> PROT_SHIFT : -1;
   }
-  if ((actors.openOperations[e.actor]! & OPEN.fault) === 0) return -1;
+  const { fault, operation } = OPEN;
+  const open = actors.openOperations[e.actor]!;
+  if ((open & operation) !== 0 && actors.operation[e.actor] === OPERATION.hostDonateGuest) return PROT.r | PROT.w | PROT.x;
+  if ((open & fault) === 0) return -1;
   const memslot = world.dirtyLogs.around(ipa);
   if (memslot === undefined) return -1;
   const access = actors.access[e.actor]!;

@@ -1,4 +1,4 @@
-import { hex64, hexAddress, isTable, LO_ACCESSED } from '@s2lab/arch';
+import { hex64, hexAddress, isTable, LO_ACCESSED, PROT } from '@s2lab/arch';
 import { K, OP, PROT_SHIFT, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
@@ -11,8 +11,20 @@ import type { WitnessLine } from '../verdict.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 import { isLogging } from './i12-write-protection.ts';
 import { askedProt, attributesDiffer, mayChange, permits } from './i10-attributes.ts';
+import { judgeRemovals, removed } from './i10-removals.ts';
 
 const LEAF = found();
+/** `machineKind` of a machine whose VMID 0 is the host's stage-2. */
+const WITH_HOST = 'pkvm';
+const HOST = 0;
+/** Most regions of memory of a machine. @source Linux HYP_MEMBLOCK_REGIONS */
+const REGIONS_MAX = 128;
+
+/** Memory of a pKVM machine. */
+interface Region {
+  readonly pa: number;
+  readonly bytes: number;
+}
 
 /** I10: every translation is the one that was asked for. */
 export const memoryMap: Rule = {
@@ -21,8 +33,9 @@ export const memoryMap: Rule = {
   prose:
     'Every block or page that a walker makes reachable maps its address where the memslot and the request of its walk say, with the permissions, ' +
     'memory type and software bits that were asked for; while it stays, only those change that a walk was to change; an access of the ' +
-    'guest goes there; an unmapped or annotated range holds no mapping when its walk ends, a mapped range no hole, a write-protected one nothing ' +
-    'writable, a relaxed or rejuvenated page what it was to get; a deleted memslot holds none when the operation that deleted it ends.',
+    'guest goes there; an unmapped or annotated range holds no mapping when its walk or operation ends, and nothing outside it is lost; a mapped range has no hole, a write-protected one nothing ' +
+    'writable, a relaxed or rejuvenated page what it was to get; a deleted memslot holds none when the operation that deleted it ends. pKVM maps its host as it is: ' +
+    'memory with all permissions, MMIO to read and write.',
   source:
     'Linux hyp/pgtable.c stage2_map_walker_phys_addr(), kvm_pgtable_stage2_unmap(), stage2_set_prot_attr(), stage2_attr_walker(); mmu.c kvm_s2_fault_map(), kvm_s2_fault_compute_prot()',
   state:
@@ -30,13 +43,21 @@ export const memoryMap: Rule = {
   attach(site) {
     const { on } = site;
     const map = site.keep(() => new MemoryMap());
+    const regions = site.keep((): Region[] => []);
+    on.before([K.memoryRegionAdded], (e) => {
+      if (regions.length < REGIONS_MAX) regions.push({ pa: e.pa, bytes: e.bytes });
+    });
     on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
     on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
-    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => made(site, map, e));
+    on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+      if ((e.newLo & 1) !== 0) made(site, map, regions, e);
+      else if ((e.wasLo & 1) !== 0) removed(site, e);
+    });
     on.before([K.descriptorHardwareUpdated], (e) => {
       if ((e.wasLo ^ LO_ACCESSED) !== e.newLo || e.wasHi !== e.newHi) attributesChanged(site, e);
     });
     on.before([K.walkEnded], (e) => walkEnded(site, e));
+    judgeRemovals(site);
     on.before([K.guestAccessed], (e) => accessed(site, map, e));
     on.idle((e) => {
       if (map.dying > 0) buried(site, map, e);
@@ -47,8 +68,7 @@ export const memoryMap: Rule = {
   },
 };
 
-function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
-  if ((e.newLo & 1) === 0) return;
+function made(site: RuleSite, map: MemoryMap, regions: readonly Region[], e: EventCursor): void {
   const { world } = site;
   const { tables } = world;
   const { place: p, wasLo, wasHi } = e;
@@ -69,9 +89,34 @@ function made(site: RuleSite, map: MemoryMap, e: EventCursor): void {
     const slot = map.around(ipa, span);
     if (slot === undefined || slot.pa + (ipa - slot.ipa) !== target) misplaced(site, e, slot, ipa, span, target);
   }
+  const host = isHosts(site, e);
+  if (host && target !== ipa) notIdentical(site, e, ipa, target);
   // What takes the place of a table is I11's matter.
-  const prot = replacesTable(world, e, level) ? -1 : askedProt(world, e, ipa);
+  const prot = replacesTable(world, e, level)
+    ? -1
+    : host && world.actors.top(e.actor) < 0
+      ? hostProt(regions, ipa)
+      : askedProt(world, e, ipa);
   if (prot !== -1 && attributesDiffer(world, e, prot)) notAsAsked(site, e);
+}
+
+/** Whether a descriptor event is of pKVM's map of its host. */
+function isHosts({ origin }: RuleSite, e: EventCursor): boolean {
+  return e.stage2 === HOST && origin.machineKind === WITH_HOST;
+}
+
+/** What pKVM maps its host without being asked: memory with all permissions, MMIO to read and write. @source host_stage2_idmap() */
+function hostProt(regions: readonly Region[], ipa: number): number {
+  for (let i = 0; i < regions.length; i++)
+    if (ipa >= regions[i]!.pa && ipa < regions[i]!.pa + regions[i]!.bytes) return PROT.r | PROT.w | PROT.x;
+  return PROT.r | PROT.w;
+}
+
+function notIdentical({ report }: RuleSite, e: EventCursor, ipa: number, target: number): void {
+  report(e, () => ({
+    because: `the host’s ${hexAddress(ipa)} was mapped to ${hexAddress(target)}, but its map is the identity`,
+    witness: [],
+  }));
 }
 
 function replacesTable({ locked }: World, e: EventCursor, level: number): boolean {

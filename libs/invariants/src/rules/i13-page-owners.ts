@@ -1,5 +1,5 @@
 import { HI_SOFTWARE, hexAddress } from '@s2lab/arch';
-import { K, LOCK, OPERATION } from '@s2lab/events';
+import { COMPONENT, K, LOCK, OPERATION, PAGE_STATE, RESULT } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { PageOwners } from '../shadow/page-owners.ts';
@@ -31,7 +31,8 @@ export const pageOwners: Rule = {
   name: 'each page has one owner',
   prose:
     'Whenever the lock of the host’s stage-2 is released, each page that was touched under it has at most one owner among the host, the hypervisor and ' +
-    'the guests; the host’s stage-2 maps none that is not the host’s or shared with it; and whoever borrows a page borrows it from an owner who shares it.',
+    'the guests; the host’s stage-2 maps none that is not the host’s or shared with it; and whoever borrows a page borrows it from an owner who shares it. What host and ' +
+    'hypervisor give, lend or take back is noted for both when the operation ends; a page that a guest had alone is wiped before the host has it.',
   source:
     'Linux 7.2 arch/arm64/kvm/hyp/nvhe/mem_protect.c __pkvm_host_donate_guest(), __pkvm_guest_share_host(), host_stage2_set_owner_locked(); enum pkvm_page_state',
   state:
@@ -62,6 +63,10 @@ export const pageOwners: Rule = {
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if (host.guarded && e.place >= 0) written(site, owners, changed, e);
     });
+    on.before([K.pageWiped], (e) => {
+      if (host.guarded && e.bytes <= FOLLOWED_MAX) owners.wipe(e.pa, e.bytes);
+    });
+    judgeAnnouncements(site, owners);
     on.before([K.stage2Destroyed], (e) => {
       if (host.guarded && e.stage2 !== HOST) owners.forget(e.stage2);
     });
@@ -72,6 +77,52 @@ export const pageOwners: Rule = {
     });
   },
 };
+
+/** What an operation said it did to pages. */
+interface Announcement {
+  readonly actor: number;
+  readonly kind: number;
+  readonly pa: number;
+  readonly bytes: number;
+  readonly from: number;
+  readonly to: number;
+  readonly seq: number;
+}
+
+/** When an operation that gave, lent or took back pages between host and hypervisor ends, both know. */
+function judgeAnnouncements(site: Parameters<Rule['attach']>[0], owners: PageOwners): void {
+  const { on } = site;
+  const announced = site.keep((): Announcement[] => []);
+  on.before([K.pageDonated, K.pageShared, K.pageUnshared], (e) => {
+    if (e.arg === COMPONENT.guest || e.aux === COMPONENT.guest || announced.length >= CHANGES_MAX) return;
+    announced.push({ actor: e.actor, kind: e.kind, pa: e.pa, bytes: e.bytes, from: e.arg, to: e.aux, seq: e.seq });
+  });
+  on.before([K.operationEnded], (e) => {
+    for (let i = announced.length - 1; i >= 0; i--) {
+      if (announced[i]!.actor !== e.actor) continue;
+      const [told] = announced.splice(i, 1);
+      if ((e.aux | 0) === RESULT.ok && !isNoted(owners, told!)) unnoted(site, told!, e);
+    }
+  });
+}
+
+function isNoted(owners: PageOwners, { kind, pa, from, to }: Announcement): boolean {
+  const [ofGiver, ofTaker] =
+    kind === K.pageDonated
+      ? [PAGE_STATE.none, PAGE_STATE.owned]
+      : kind === K.pageShared
+        ? [PAGE_STATE.sharedOwned, PAGE_STATE.sharedBorrowed]
+        : [PAGE_STATE.owned, PAGE_STATE.none];
+  return owners.state(from, pa) === ofGiver && owners.state(to, pa) === ofTaker;
+}
+
+function unnoted({ report }: RuleSite, { kind, pa, seq }: Announcement, e: EventCursor): void {
+  const what = kind === K.pageDonated ? 'donated' : kind === K.pageShared ? 'shared' : 'taken back';
+  report(e, () => ({
+    because: `the page at ${hexAddress(pa)} was ${what}, but what is noted for host and hypervisor does not say so`,
+    witness: [{ seq, text: `the page at ${hexAddress(pa)} was ${what}` }],
+  }));
+}
 
 function written(
   { world }: RuleSite,

@@ -1,5 +1,5 @@
 import { hexAddress, HI_XN, LAST_LEVEL, LO_READ, LO_WRITE } from '@s2lab/arch';
-import { ACCESS, codeName, K } from '@s2lab/events';
+import { ACCESS, codeName, K, TLBI } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import type { CachedEntries } from '../shadow/cached-entries.ts';
@@ -9,6 +9,9 @@ import { descriptorWords, remembered } from '../words.ts';
 import { judgeRelaxations } from './i14-relaxations.ts';
 
 const HIT = 1;
+const CLEAN = -1;
+/** `machineKind` of a machine whose guests come and go. */
+const WITH_GUESTS = 'pkvm';
 
 /** I14: no access by a translation that was invalidated. */
 export const staleTranslations: Rule = {
@@ -18,7 +21,7 @@ export const staleTranslations: Rule = {
     'An access of the guest by a cached translation uses one that its vCPU cached, that was not evicted, that leads to the address reached and ' +
     'that permits the access: never one whose descriptor was loaded before a TLBI of all stage-1 entries or of everything of its VMID was issued, ' +
     'once the DSB of that TLBI has completed. Whoever relaxes the permissions of a page or block invalidates its address, on its own core at least, before it ' +
-    'has nothing open any more.',
+    'has nothing open any more. Everything of a VMID is invalidated before its guest is gone and another one may have it.',
   source:
     'Arm ARM DDI 0487, "TLB maintenance instructions" (VMALLE1IS, VMALLS12E1IS), "Completion of TLB maintenance"; Linux nvhe/tlb.c __kvm_tlb_flush_vmid_ipa(); hyp/pgtable.c kvm_pgtable_stage2_relax_perms()',
   state:
@@ -29,8 +32,34 @@ export const staleTranslations: Rule = {
       if (e.aux === HIT) judge(site, world.tlb.of(e.stage2, e.actor).leaves, e);
     });
     judgeRelaxations(site);
+    judgeVmids(site);
   },
 };
+
+/** A VMID is free for another guest when everything that was cached under it is gone. */
+function judgeVmids({ on, world, origin, report, keep }: Parameters<Rule['attach']>[0]): void {
+  if (origin.machineKind !== WITH_GUESTS) return;
+  /** By VMID of a guest: when something was last mapped under it that no TLBI of the whole VMID followed, or CLEAN. */
+  const mapped = keep((): number[] => []);
+  on.before([K.guestCreated], (e) => {
+    mapped[e.stage2] = CLEAN;
+  });
+  on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
+    if ((e.newLo & 1) !== 0 && mapped[e.stage2] === CLEAN) mapped[e.stage2] = e.seq;
+  });
+  on.before([K.tlbiIssued], (e) => {
+    if (e.arg === TLBI.vmalls12e1is && mapped[e.stage2] !== undefined) mapped[e.stage2] = CLEAN;
+  });
+  on.before([K.guestDestroyed], (e) => {
+    const since = mapped[e.stage2] ?? CLEAN;
+    mapped[e.stage2] = CLEAN;
+    if (since === CLEAN) return;
+    report(e, () => ({
+      because: `VMID ${e.stage2} may be used again although vCPUs may have translations of its last guest cached: no TLBI of the whole VMID followed`,
+      witness: [remembered(since, world, e.actor, 'made a descriptor valid')],
+    }));
+  });
+}
 
 function judge(site: RuleSite, leaves: CachedEntries, e: EventCursor): void {
   const { world } = site;

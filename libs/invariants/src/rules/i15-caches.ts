@@ -1,7 +1,7 @@
 import { hexAddress, isNormalMemory, mayExecute } from '@s2lab/arch';
 import { K, OP, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
-import type { EventCursor } from '../shadow/event-cursor.ts';
+import type { EventCursor, Handler } from '../shadow/event-cursor.ts';
 import { grown, isLeaf } from '../shadow/tables.ts';
 import { OPEN } from '../shadow/world.ts';
 import type { World } from '../shadow/world.ts';
@@ -52,21 +52,24 @@ export class Maintained {
   }
 }
 
-/** What the guest is given was written back before, and what it may execute is not in the instruction cache any more. */
-export function judgeCaches(site: Parameters<Rule['attach']>[0]): void {
+/**
+ * What the guest is given was written back before, and what it may execute is not in the instruction cache any more.
+ * @returns what must see every descriptor that is written and valid
+ */
+export function judgeCaches(site: Parameters<Rule['attach']>[0]): Handler {
   const { on, world } = site;
   // A store that is seen late is told when others have been cleaned for.
-  if (!world.readsWhatIsStored) return;
+  if (!world.readsWhatIsStored) return () => {};
   const maintained = site.keep(() => new Maintained());
   on.before([K.dcacheCleaned], (e) => maintained.clean(e.actor, e.pa, e.bytes));
   on.before([K.icacheInvalidated], (e) => maintained.invalidate(e.actor, e.pa, e.bytes));
-  on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
-    if ((e.newLo & 1) === 0 || e.place < 0 || world.stage2(e.stage2)?.cleansCaches !== true) return;
+  return (e) => {
+    if (e.place < 0 || world.stage2(e.stage2)?.cleansCaches !== true) return;
     const level = world.tables.level[e.place] === -1 ? e.level : world.tables.level[e.place]!;
     if (!isLeaf(e.newLo, level) || !world.tables.reachable(e.place)) return;
     mapped(site, maintained, e, level);
     maintained.forget(e.actor);
-  });
+  };
 }
 
 function mapped(site: RuleSite, maintained: Maintained, e: EventCursor, level: number): void {

@@ -42,6 +42,7 @@ export const publication: Rule = {
     const { on, world, report, keep } = site;
     const { tables, actors } = world;
     const open = keep(() => new OpenStores());
+    const judgeMapping = judgeCaches(site);
     on.before([K.descriptorStored], (e) => {
       const p = e.place;
       if (p < 0) return;
@@ -56,6 +57,7 @@ export const publication: Rule = {
     });
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
       if ((e.newLo & 1) === 0) return;
+      judgeMapping(e);
       const top = actors.top(e.actor);
       const op = top < 0 ? OP.map : actors.walkOp[top]!;
       if (op !== OP.map && op !== OP.split && op !== OP.recover && op !== OP.mkyoung) return;
@@ -76,7 +78,6 @@ export const publication: Rule = {
         witness: [remembered(since, world, e.actor, 'made a descriptor valid')],
       }));
     });
-    judgeCaches(site);
   },
 };
 

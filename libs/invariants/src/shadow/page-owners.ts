@@ -13,6 +13,10 @@ interface PageRecord {
   readonly guests: GuestPage[];
   /** The host took it back by FF-A while it was lent to somebody else. */
   recalled: boolean;
+  /** It holds what a guest left in it, who had it alone. */
+  secret: boolean;
+  /** And the host got it so. */
+  leaked: boolean;
 }
 
 /** What is wrong with a page. */
@@ -38,14 +42,34 @@ export class PageOwners {
   /** `component` has [pa, pa + bytes) in `state` now. */
   note(component: number, pa: number, bytes: number, state: number): void {
     this.each(pa, bytes, (record) => {
-      if (component === COMPONENT.host) record.host = state;
-      else record.hyp = state;
+      if (component !== COMPONENT.host) record.hyp = state;
+      else {
+        if (record.host === none && state === owned && record.secret) record.leaked = true;
+        record.host = state;
+      }
     });
   }
 
   /** A guest's leaf maps [pa, pa + bytes) in `state` now. */
   map(stage2: number, pa: number, bytes: number, state: number): void {
-    this.each(pa, bytes, (record) => record.guests.push({ stage2, state }));
+    this.each(pa, bytes, (record) => {
+      record.guests.push({ stage2, state });
+      record.secret = state === owned;
+    });
+  }
+
+  /** [pa, pa + bytes) holds zeros now. */
+  wipe(pa: number, bytes: number): void {
+    this.each(pa, bytes, (record) => {
+      record.secret = false;
+    });
+  }
+
+  /** PAGE_STATE of the page at `pa` for `component`, host or hypervisor. */
+  state(component: number, pa: number): number {
+    const record = this.records.get(Math.floor(pa / this.pageBytes));
+    if (component === COMPONENT.host) return record?.host ?? owned;
+    return record?.hyp ?? none;
   }
 
   /** A leaf of the guest that mapped [pa, pa + bytes) is gone. */
@@ -93,7 +117,8 @@ export class PageOwners {
     return undefined;
   }
 
-  private judge(page: number, { host, hyp, guests, recalled }: PageRecord, mapped: (address: number) => boolean): string | undefined {
+  private judge(page: number, record: PageRecord, mapped: (address: number) => boolean): string | undefined {
+    const { host, hyp, guests, recalled, leaked } = record;
     const owns = (state: number): boolean => state === owned || state === sharedOwned;
     const owners = [
       ...(owns(host) ? ['the host'] : []),
@@ -102,6 +127,11 @@ export class PageOwners {
     ];
     if (owners.length > 1) return `it belongs to ${owners.join(' and to ')}`;
     if (host === none && mapped(page * this.pageBytes)) return `the host can reach it although it belongs to ${owners[0] ?? 'nobody'}`;
+    if (leaked) {
+      record.leaked = false;
+      record.secret = false;
+      return 'it went back to the host with what the guest had in it';
+    }
     if (recalled) return undefined;
     const fromHost = guests.find(({ state }) => state === sharedBorrowed);
     if (fromHost !== undefined && host !== sharedOwned) return `guest ${fromHost.stage2} borrows it from the host, which does not share it`;
@@ -116,11 +146,12 @@ export class PageOwners {
     for (let page = first; page < first + bytes / this.pageBytes; page++) {
       let record = this.records.get(page);
       if (record === undefined) {
-        record = { host: owned, hyp: none, guests: [], recalled: false };
+        record = { host: owned, hyp: none, guests: [], recalled: false, secret: false, leaked: false };
         this.records.set(page, record);
       }
       change(record);
-      if (record.host === owned && record.hyp === none && record.guests.length === 0 && !record.recalled) this.records.delete(page);
+      if (record.host === owned && record.hyp === none && record.guests.length === 0 && !record.recalled && !record.leaked)
+        this.records.delete(page);
     }
   }
 }

@@ -3,8 +3,10 @@ import { ThreadRegisters, TraceChecker } from '../casemate/trace-checker.ts';
 import { TraceTables } from '../casemate/trace-tables.ts';
 import { TrackedMemory } from '../casemate/tracked-memory.ts';
 import { UncleanEntries } from '../casemate/unclean-entries.ts';
+import { LastUnlinked } from '../rules/i01-use-after-free.ts';
 import { Balances, Holders } from '../rules/i07-reference-counts.ts';
 import { LockShadow } from '../rules/i09-locks.ts';
+import { UnmapRanges } from '../rules/i10-removals.ts';
 import { FaultPages } from '../rules/i12-dirty-logging.ts';
 import { Relaxations } from '../rules/i14-relaxations.ts';
 import { Maintained } from '../rules/i15-caches.ts';
@@ -43,6 +45,8 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['Holders', () => new Holders()],
   ['LockShadow', () => new LockShadow(0)],
   ['FaultPages', () => new FaultPages()],
+  ['UnmapRanges', () => new UnmapRanges()],
+  ['LastUnlinked', () => new LastUnlinked()],
   ['Relaxations', () => new Relaxations()],
   ['Maintained', () => new Maintained()],
   ['OpenStores', () => new OpenStores()],
