@@ -196,7 +196,7 @@ test('a search that may not take more memory ends without a verdict, status 3', 
     '--entries',
     '2',
     '--max-memory',
-    '1MiB',
+    '256KiB',
   );
   assert.deepEqual([status, report.verdict], [3, 'unfinished']);
 });

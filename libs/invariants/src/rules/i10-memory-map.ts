@@ -49,15 +49,17 @@ export const memoryMap: Rule = {
     });
     on.before([K.memslotCreated], (e) => map.create(e.arg, e.ipa, e.bytes, e.pa, e.seq));
     on.before([K.memslotDeleted], (e) => map.delete(e.arg, e.seq, e.actor));
+    const ranges = judgeRemovals(site);
     on.before([K.descriptorStored, K.descriptorReleased, K.descriptorSwapped], (e) => {
-      if ((e.newLo & 1) !== 0) made(site, map, regions, e);
-      else if ((e.wasLo & 1) !== 0) removed(site, e);
+      if ((e.newLo & 1) !== 0) {
+        if ((e.wasLo & 1) === 0) ranges.lastMade = e.seq;
+        made(site, map, regions, e);
+      } else if ((e.wasLo & 1) !== 0) removed(site, e);
     });
     on.before([K.descriptorHardwareUpdated], (e) => {
       if ((e.wasLo ^ LO_ACCESSED) !== e.newLo || e.wasHi !== e.newHi) attributesChanged(site, e);
     });
     on.before([K.walkEnded], (e) => walkEnded(site, e));
-    judgeRemovals(site);
     on.before([K.guestAccessed], (e) => accessed(site, map, e));
     on.idle((e) => {
       if (map.dying > 0) buried(site, map, e);

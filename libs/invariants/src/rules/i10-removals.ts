@@ -4,17 +4,17 @@ import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
 import { grown } from '../shadow/tables.ts';
 import { firstLeaf, found } from '../shadow/translate.ts';
-import { OPEN } from '../shadow/world.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 
 const LEAF = found();
 
-/** The range of each actor's operation, and when anybody last could map something. */
+/** The range of each actor's operation, and when anybody last mapped something. */
 export class UnmapRanges {
   private from = new Float64Array(8);
   private to = new Float64Array(8);
   private since = new Float64Array(8).fill(-1);
-  lastFault = -1;
+  /** The last event that made a descriptor valid. */
+  lastMade = -1;
 
   begin(actor: number, from: number, to: number, seq: number): void {
     if (actor >= this.since.length) {
@@ -44,19 +44,17 @@ export class UnmapRanges {
   }
 }
 
-/** A range that was to be unmapped is. */
-export function judgeRemovals(site: Parameters<Rule['attach']>[0]): void {
+/** A range that was to be unmapped is. Returns what is to be told of descriptors that become valid. */
+export function judgeRemovals(site: Parameters<Rule['attach']>[0]): UnmapRanges {
   const { on } = site;
   const ranges = site.keep(() => new UnmapRanges());
   on.before([K.operationBegan], (e) => {
     if (e.arg === OPERATION.unmapRange) ranges.begin(e.actor, e.ipa, e.ipa + e.bytes, e.seq);
   });
-  on.before([K.faultTaken, K.faultHandled], (e) => {
-    ranges.lastFault = e.seq;
-  });
   on.before([K.operationEnded], (e) => {
     if (e.arg === OPERATION.unmapRange) unmapped(site, ranges, e);
   });
+  return ranges;
 }
 
 /** A valid descriptor becomes invalid: what is taken out of the tables was to be taken out. */
@@ -87,15 +85,11 @@ function lost({ world, report }: RuleSite, e: EventCursor, top: number, because:
 function unmapped(site: RuleSite, ranges: UnmapRanges, e: EventCursor): void {
   const { world } = site;
   const since = ranges.end(e.actor);
-  if (since < 0 || (e.aux | 0) < RESULT.ok || ranges.lastFault > since || faultIsOpen(site)) return;
+  // What was mapped meanwhile may have come after the pages were taken out.
+  if (since < 0 || (e.aux | 0) < RESULT.ok || ranges.lastMade > since) return;
   if (!firstLeaf(world, e.stage2, ranges.start(e.actor), ranges.stop(e.actor), LEAF)) return;
   site.report(e, () => ({
     because: `the operation ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`,
     witness: [remembered(since, world, e.actor, 'began to unmap the range')],
   }));
-}
-
-function faultIsOpen({ world: { actors } }: RuleSite): boolean {
-  for (let actor = 0; actor < actors.count; actor++) if ((actors.openOperations[actor]! & OPEN.fault) !== 0) return true;
-  return false;
 }
