@@ -33,7 +33,7 @@ export interface VerifierProgress {
 }
 
 /** Raised when the meaning of a state changes that its fields do not show. */
-const SNAPSHOT_VERSION = 2;
+const SNAPSHOT_VERSION = 3;
 
 /** The state of a verifier between two frames: plain data, for a checkpoint. */
 export interface VerifierSnapshot {

@@ -331,14 +331,8 @@ function held(what: (t: Trace) => Trace): Frame[] {
   return what(t).as(1).endWalk().stop(1).frames();
 }
 
-/** Two faults on one page: the second finds the slot taken, gives up and is told so. */
-function lostRace(): Trace {
-  const t = trace().map(0, IPA, PA);
-  t.as(1)
-    .lock('read')
-    .beginWalk('map', IPA + 0x1000, 0x1000, PA + 0x1000, true)
-    .enter()
-    .read(2, 1);
+/** vCPU 2 begins to map the second page, beside the walk that the trace has open. */
+function rivalMap(t: Trace): void {
   t.as(2)
     .lock('read')
     .event({
@@ -351,6 +345,17 @@ function lostRace(): Trace {
       flags: WALK_FLAG.shared | (RWX << PROT_SHIFT),
     })
     .enter();
+}
+
+/** Two faults on one page: the second finds the slot taken, gives up and is told so. */
+function lostRace(): Trace {
+  const t = trace().map(0, IPA, PA);
+  t.as(1)
+    .lock('read')
+    .beginWalk('map', IPA + 0x1000, 0x1000, PA + 0x1000, true)
+    .enter()
+    .read(2, 1);
+  rivalMap(t);
   t.as(2).read(2, 1).as(1).write('swap', 2, 1, LOCKED);
   t.as(2).event({
     kind: 'descriptor-swap-failed',
@@ -408,18 +413,7 @@ function stolenLock(): Trace {
     .beginWalk('map', IPA + 0x1000, 0x1000, PA + 0x1000, true)
     .enter()
     .write('swap', 2, 1, LOCKED);
-  t.as(2)
-    .lock('read')
-    .event({
-      kind: 'walk-began',
-      walk: 77,
-      op: 1,
-      ipa: IPA + 0x1000,
-      bytes: 0x1000,
-      pa: PA + 0x1000,
-      flags: WALK_FLAG.shared | (RWX << PROT_SHIFT),
-    })
-    .enter();
+  rivalMap(t);
   t.get(2)
     .write('release', 2, 1, leafDescriptor(PA + 0x1000, 3))
     .leave()

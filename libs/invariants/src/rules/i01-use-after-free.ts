@@ -2,7 +2,8 @@ import { isTable } from '@s2lab/arch';
 import { K } from '@s2lab/events';
 import type { ReadEvent, Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { grown, TABLE_STATE } from '../shadow/tables.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
+import { TABLE_STATE } from '../shadow/tables.ts';
 import { remembered } from '../words.ts';
 
 /** Software accesses to a slot of a table page, besides reads. */
@@ -32,42 +33,26 @@ export const useAfterFree: Rule = {
       if (actors.pathFrame[at] === e.table && actors.pathGeneration[at] !== tables.generation[e.table]) renewed(site, e, at);
     };
     site.on.reads(touched);
-    const unlinked = site.keep(() => new LastUnlinked());
+    /** The table that each actor unlinked last in its present walk. */
+    const unlinked = site.keep(() => new ActorNumbers(NONE));
+    const generation = site.keep(() => new ActorNumbers(NONE));
     site.on.before(TOUCHES, (e) => {
       touched(e);
       const p = e.place;
       if (p < 0 || e.kind === K.descriptorSwapFailed) return;
-      if ((e.newLo & 1) !== 0 && tables.linked[p] === 0 && unlinked.is(e.actor, e.table, tables.generation[e.table]!)) own(site, e);
+      const itsOwn = unlinked.of(e.actor) === e.table && generation.of(e.actor) === tables.generation[e.table];
+      if (itsOwn && (e.newLo & 1) !== 0 && tables.linked[p] === 0) own(site, e);
       if ((e.wasLo & 3) === 3 && isTable(e.wasLo, tables.level[p]!) && !isTable(e.newLo, tables.level[p]!)) {
         const child = site.world.childFrame(e.wasLo, e.wasHi);
-        unlinked.set(e.actor, child, tables.generationOf(child));
+        unlinked.set(e.actor, child);
+        generation.set(e.actor, tables.generationOf(child));
       }
     });
-    site.on.before([K.walkBegan], (e) => unlinked.set(e.actor, NONE, 0));
+    site.on.before([K.walkBegan], (e) => unlinked.clear(e.actor));
   },
 };
 
 const NONE = -1;
-
-/** The table that each actor unlinked last in its present walk. */
-export class LastUnlinked {
-  private frame = new Int32Array(8).fill(NONE);
-  private generation = new Uint32Array(8);
-
-  is(actor: number, frame: number, generation: number): boolean {
-    return actor < this.frame.length && this.frame[actor] === frame && this.generation[actor] === generation;
-  }
-
-  set(actor: number, frame: number, generation: number): void {
-    if (actor >= this.frame.length) {
-      if (frame === NONE) return;
-      this.frame = grown(this.frame, new Int32Array(2 * (actor + 1)).fill(NONE));
-      this.generation = grown(this.generation, new Uint32Array(2 * (actor + 1)));
-    }
-    this.frame[actor] = frame;
-    this.generation[actor] = generation;
-  }
-}
 
 /** The walker itself made sure that nobody comes here any more. */
 function own({ world, report }: RuleSite, e: EventCursor): void {

@@ -2,54 +2,37 @@ import { hexAddress, isTable } from '@s2lab/arch';
 import { K, OP, OPERATION, RESULT } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { grown } from '../shadow/tables.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
 import { firstLeaf, found } from '../shadow/translate.ts';
 import { descriptorWords, remembered, slotWords } from '../words.ts';
 
 const LEAF = found();
+const NEVER = -1;
 
-/** The range of each actor's operation, and when anybody last mapped something. */
-export class UnmapRanges {
-  private from = new Float64Array(8);
-  private to = new Float64Array(8);
-  private since = new Float64Array(8).fill(-1);
+/** What is kept of operations that unmap a range. */
+export interface UnmapRanges {
+  /** The range of each actor's operation, and when it began. */
+  readonly from: ActorNumbers;
+  readonly to: ActorNumbers;
+  readonly since: ActorNumbers;
   /** The last event that made a descriptor valid. */
-  lastMade = -1;
-
-  begin(actor: number, from: number, to: number, seq: number): void {
-    if (actor >= this.since.length) {
-      const size = 2 * (actor + 1);
-      this.from = grown(this.from, new Float64Array(size));
-      this.to = grown(this.to, new Float64Array(size));
-      this.since = grown(this.since, new Float64Array(size).fill(-1));
-    }
-    this.from[actor] = from;
-    this.to[actor] = to;
-    this.since[actor] = seq;
-  }
-
-  /** When the actor's operation began; it is over now. -1 if there was none. */
-  end(actor: number): number {
-    const since = actor < this.since.length ? this.since[actor]! : -1;
-    if (since >= 0) this.since[actor] = -1;
-    return since;
-  }
-
-  start(actor: number): number {
-    return this.from[actor]!;
-  }
-
-  stop(actor: number): number {
-    return this.to[actor]!;
-  }
+  lastMade: number;
 }
 
 /** A range that was to be unmapped is. Returns what is to be told of descriptors that become valid. */
 export function judgeRemovals(site: Parameters<Rule['attach']>[0]): UnmapRanges {
   const { on } = site;
-  const ranges = site.keep(() => new UnmapRanges());
+  const ranges = site.keep((): UnmapRanges => ({
+    from: new ActorNumbers(0),
+    to: new ActorNumbers(0),
+    since: new ActorNumbers(NEVER),
+    lastMade: NEVER,
+  }));
   on.before([K.operationBegan], (e) => {
-    if (e.arg === OPERATION.unmapRange) ranges.begin(e.actor, e.ipa, e.ipa + e.bytes, e.seq);
+    if (e.arg !== OPERATION.unmapRange) return;
+    ranges.from.set(e.actor, e.ipa);
+    ranges.to.set(e.actor, e.ipa + e.bytes);
+    ranges.since.set(e.actor, e.seq);
   });
   on.before([K.operationEnded], (e) => {
     if (e.arg === OPERATION.unmapRange) unmapped(site, ranges, e);
@@ -84,10 +67,11 @@ function lost({ world, report }: RuleSite, e: EventCursor, top: number, because:
 
 function unmapped(site: RuleSite, ranges: UnmapRanges, e: EventCursor): void {
   const { world } = site;
-  const since = ranges.end(e.actor);
+  const since = ranges.since.of(e.actor);
+  ranges.since.clear(e.actor);
   // What was mapped meanwhile may have come after the pages were taken out.
   if (since < 0 || (e.aux | 0) < RESULT.ok || ranges.lastMade > since) return;
-  if (!firstLeaf(world, e.stage2, ranges.start(e.actor), ranges.stop(e.actor), LEAF)) return;
+  if (!firstLeaf(world, e.stage2, ranges.from.of(e.actor), ranges.to.of(e.actor), LEAF)) return;
   site.report(e, () => ({
     because: `the operation ended well but ${hexAddress(LEAF.ipa)} is still mapped by ${descriptorWords(LEAF.lo, LEAF.hi, LEAF.level)} in ${slotWords(LEAF.table, LEAF.slot, LEAF.level)}`,
     witness: [remembered(since, world, e.actor, 'began to unmap the range')],

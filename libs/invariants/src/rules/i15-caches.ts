@@ -2,54 +2,27 @@ import { hexAddress, isNormalMemory, mayExecute } from '@s2lab/arch';
 import { K, OP, WALK_FLAG } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor, Handler } from '../shadow/event-cursor.ts';
-import { grown, isLeaf } from '../shadow/tables.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
+import { isLeaf } from '../shadow/tables.ts';
 import { OPEN } from '../shadow/world.ts';
 import type { World } from '../shadow/world.ts';
 
-/** What each actor cleaned out of the data cache last, and what it invalidated in the instruction cache last, until it maps it. */
-export class Maintained {
-  private cleanFrom = new Float64Array(8);
-  private cleanTo = new Float64Array(8);
-  private fetchFrom = new Float64Array(8);
-  private fetchTo = new Float64Array(8);
+/** The memory that each actor maintained last, one cache of it, until it maps it. */
+interface Maintained {
+  readonly from: ActorNumbers;
+  readonly to: ActorNumbers;
+}
 
-  clean(actor: number, pa: number, bytes: number): void {
-    this.see(actor);
-    this.cleanFrom[actor] = pa;
-    this.cleanTo[actor] = pa + bytes;
-  }
+const nothing = (): Maintained => ({ from: new ActorNumbers(0), to: new ActorNumbers(0) });
 
-  invalidate(actor: number, pa: number, bytes: number): void {
-    this.see(actor);
-    this.fetchFrom[actor] = pa;
-    this.fetchTo[actor] = pa + bytes;
-  }
+function maintain({ from, to }: Maintained, e: EventCursor): void {
+  from.set(e.actor, e.pa);
+  to.set(e.actor, e.pa + e.bytes);
+}
 
-  /** Whether the last cleaning of `actor` took in [pa, pa + bytes). */
-  isClean(actor: number, pa: number, bytes: number): boolean {
-    return actor < this.cleanTo.length && this.cleanFrom[actor]! <= pa && this.cleanTo[actor]! >= pa + bytes;
-  }
-
-  /** Whether the last invalidation of `actor` took in [pa, pa + bytes). */
-  isInvalid(actor: number, pa: number, bytes: number): boolean {
-    return actor < this.fetchTo.length && this.fetchFrom[actor]! <= pa && this.fetchTo[actor]! >= pa + bytes;
-  }
-
-  /** What was done for one mapping does not count for the next. */
-  forget(actor: number): void {
-    if (actor >= this.cleanTo.length) return;
-    this.cleanTo[actor] = 0;
-    this.fetchTo[actor] = 0;
-  }
-
-  private see(actor: number): void {
-    if (actor < this.cleanTo.length) return;
-    const size = 2 * (actor + 1);
-    this.cleanFrom = grown(this.cleanFrom, new Float64Array(size));
-    this.cleanTo = grown(this.cleanTo, new Float64Array(size));
-    this.fetchFrom = grown(this.fetchFrom, new Float64Array(size));
-    this.fetchTo = grown(this.fetchTo, new Float64Array(size));
-  }
+/** Whether the last maintenance of `actor` took in [pa, pa + bytes). */
+function takesIn({ from, to }: Maintained, actor: number, pa: number, bytes: number): boolean {
+  return from.of(actor) <= pa && to.of(actor) >= pa + bytes;
 }
 
 /**
@@ -60,32 +33,35 @@ export function judgeCaches(site: Parameters<Rule['attach']>[0]): Handler {
   const { on, world } = site;
   // A store that is seen late is told when others have been cleaned for.
   if (!world.readsWhatIsStored) return () => {};
-  const maintained = site.keep(() => new Maintained());
-  on.before([K.dcacheCleaned], (e) => maintained.clean(e.actor, e.pa, e.bytes));
-  on.before([K.icacheInvalidated], (e) => maintained.invalidate(e.actor, e.pa, e.bytes));
+  const cleaned = site.keep(nothing);
+  const invalidated = site.keep(nothing);
+  on.before([K.dcacheCleaned], (e) => maintain(cleaned, e));
+  on.before([K.icacheInvalidated], (e) => maintain(invalidated, e));
   return (e) => {
     if (e.place < 0 || world.stage2(e.stage2)?.cleansCaches !== true) return;
     const level = world.tables.level[e.place] === -1 ? e.level : world.tables.level[e.place]!;
     if (!isLeaf(e.newLo, level) || !world.tables.reachable(e.place)) return;
-    mapped(site, maintained, e, level);
-    maintained.forget(e.actor);
+    mapped(site, cleaned, invalidated, e, level);
+    // What was done for one mapping does not count for the next.
+    cleaned.to.clear(e.actor);
+    invalidated.to.clear(e.actor);
   };
 }
 
-function mapped(site: RuleSite, maintained: Maintained, e: EventCursor, level: number): void {
+function mapped(site: RuleSite, cleaned: Maintained, invalidated: Maintained, e: EventCursor, level: number): void {
   const { world } = site;
   const pa = world.output(e.newLo, e.newHi);
   const bytes = world.span(level);
   const executes = mayExecute(e.newHi);
   if (isLeaf(e.wasLo, level) && world.output(e.wasLo, e.wasHi) === pa) {
-    if (executes && !mayExecute(e.wasHi) && !maintained.isInvalid(e.actor, pa, bytes))
+    if (executes && !mayExecute(e.wasHi) && !takesIn(invalidated, e.actor, pa, bytes))
       told(site, e, pa, 'may be executed', 'the instruction cache was not invalidated');
     return;
   }
   if (!mapsAnew(world, e)) return;
   const normal = isNormalMemory(e.newLo, world.stage2(e.stage2)!.leaves);
-  if (normal && !maintained.isClean(e.actor, pa, bytes)) told(site, e, pa, 'is mapped', 'it was not cleaned out of the data cache');
-  if (executes && !maintained.isInvalid(e.actor, pa, bytes))
+  if (normal && !takesIn(cleaned, e.actor, pa, bytes)) told(site, e, pa, 'is mapped', 'it was not cleaned out of the data cache');
+  if (executes && !takesIn(invalidated, e.actor, pa, bytes))
     told(site, e, pa, 'may be executed', 'the instruction cache was not invalidated');
 }
 

@@ -2,29 +2,11 @@ import { isLocked, isTable, LO_ACCESSED } from '@s2lab/arch';
 import { DSB, K, OP } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { grown } from '../shadow/tables.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
 import { remembered, slotWords } from '../words.ts';
 import { judgeCaches } from './i15-caches.ts';
 
 const NEVER = -1;
-
-/** The last new valid descriptor of each actor that no DSB has followed. */
-export class OpenStores {
-  private since = new Float64Array(8).fill(NEVER);
-
-  of(actor: number): number {
-    return actor < this.since.length ? this.since[actor]! : NEVER;
-  }
-
-  set(actor: number, seq: number): void {
-    if (actor >= this.since.length) this.since = grown(this.since, new Float64Array(2 * (actor + 1)).fill(NEVER));
-    this.since[actor] = seq;
-  }
-
-  clear(actor: number): void {
-    if (actor < this.since.length) this.since[actor] = NEVER;
-  }
-}
 
 /** I15: what is linked was published. */
 export const publication: Rule = {
@@ -41,7 +23,8 @@ export const publication: Rule = {
   attach(site) {
     const { on, world, report, keep } = site;
     const { tables, actors } = world;
-    const open = keep(() => new OpenStores());
+    /** The last new valid descriptor of each actor that no DSB has followed. */
+    const open = keep(() => new ActorNumbers(NEVER));
     const judgeMapping = judgeCaches(site);
     on.before([K.descriptorStored], (e) => {
       const p = e.place;

@@ -2,7 +2,7 @@ import { hexAddress } from '@s2lab/arch';
 import { K } from '@s2lab/events';
 import type { Rule, RuleSite } from '../rule.ts';
 import type { EventCursor } from '../shadow/event-cursor.ts';
-import { grown } from '../shadow/tables.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
 import { remembered } from '../words.ts';
 
 /** `cause` of a machine that ran to the end of its workload. */
@@ -11,36 +11,7 @@ const COMPLETE = 0;
 const RESTARTS_MAX = 1000;
 /** Most faults of one vCPU at one address in a row, without an access in between and with no locked descriptor to wait for. */
 const FAULTS_MAX = 100;
-
-/** Faults of each actor at one address in a row. */
-export class FaultRuns {
-  private last = new Float64Array(8).fill(-1);
-  /** When the run of an actor began. */
-  since = new Float64Array(8);
-  private times = new Int32Array(8);
-
-  /** A fault: how many in a row it makes. */
-  add(actor: number, ipa: number, seq: number, anew: boolean): number {
-    if (actor >= this.last.length) {
-      const size = 2 * (actor + 1);
-      this.last = grown(this.last, new Float64Array(size).fill(-1));
-      this.since = grown(this.since, new Float64Array(size));
-      this.times = grown(this.times, new Int32Array(size));
-    }
-    if (this.last[actor] !== ipa || anew) {
-      this.last[actor] = ipa;
-      this.since[actor] = seq;
-      this.times[actor] = 0;
-    }
-    this.times[actor]! += 1;
-    return this.times[actor]!;
-  }
-
-  /** The actor got somewhere. */
-  end(actor: number): void {
-    if (actor < this.last.length) this.last[actor] = -1;
-  }
-}
+const NOWHERE = -1;
 
 /** I16: what begins ends. */
 export const boundedWalks: Rule = {
@@ -54,13 +25,23 @@ export const boundedWalks: Rule = {
   attach(site) {
     const { on, world, report, keep } = site;
     const { actors, locked } = world;
-    const runs = keep(() => new FaultRuns());
+    /** Faults of each actor at one address in a row: where, since when, how many. */
+    const last = keep(() => new ActorNumbers(NOWHERE));
+    const since = keep(() => new ActorNumbers(0));
+    const times = keep(() => new ActorNumbers(0));
     on.before([K.faultTaken], (e) => {
+      const { actor, ipa, seq } = e;
+      if (last.of(actor) !== ipa || locked.count > 0) {
+        last.set(actor, ipa);
+        since.set(actor, seq);
+        times.set(actor, 0);
+      }
+      times.set(actor, times.of(actor) + 1);
       // Told once: a vCPU that is stuck would fill the report.
-      if (runs.add(e.actor, e.ipa, e.seq, locked.count > 0) === FAULTS_MAX + 1) stuck(site, e, runs.since[e.actor]!);
+      if (times.of(actor) === FAULTS_MAX + 1) stuck(site, e, since.of(actor));
     });
     on.before([K.guestAccessed, K.guestAborted], (e) => {
-      runs.end(e.actor);
+      last.clear(e.actor);
     });
     on.before([K.walkEnded], (e) => {
       if (e.aux > RESTARTS_MAX) restarted(site, e);

@@ -3,15 +3,10 @@ import { ThreadRegisters, TraceChecker } from '../casemate/trace-checker.ts';
 import { TraceTables } from '../casemate/trace-tables.ts';
 import { TrackedMemory } from '../casemate/tracked-memory.ts';
 import { UncleanEntries } from '../casemate/unclean-entries.ts';
-import { LastUnlinked } from '../rules/i01-use-after-free.ts';
 import { Balances, Holders } from '../rules/i07-reference-counts.ts';
 import { LockShadow } from '../rules/i09-locks.ts';
-import { UnmapRanges } from '../rules/i10-removals.ts';
 import { FaultPages } from '../rules/i12-dirty-logging.ts';
-import { Relaxations } from '../rules/i14-relaxations.ts';
-import { Maintained } from '../rules/i15-caches.ts';
-import { OpenStores } from '../rules/i15-publication.ts';
-import { FaultRuns } from '../rules/i16-bounded-walks.ts';
+import { ActorNumbers } from '../shadow/actor-numbers.ts';
 import { Actors } from '../shadow/actors.ts';
 import { CachedEntries } from '../shadow/cached-entries.ts';
 import { DirtyBitmap, DirtyLogs } from '../shadow/dirty-log.ts';
@@ -31,6 +26,7 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['World', () => new World(1, PAGE_SHIFT, PAGE_SHIFT - 3)],
   ['Tables', () => new Tables(512)],
   ['Actors', () => new Actors()],
+  ['ActorNumbers', () => new ActorNumbers(0)],
   ['LockedSlots', () => new LockedSlots()],
   ['TlbShadow', () => new TlbShadow(new World(1, PAGE_SHIFT, PAGE_SHIFT - 3))],
   ['VcpuTlb', () => new VcpuTlb()],
@@ -45,12 +41,6 @@ export const SNAPSHOT_CLASSES: readonly GraphClass[] = [
   ['Holders', () => new Holders()],
   ['LockShadow', () => new LockShadow(0)],
   ['FaultPages', () => new FaultPages()],
-  ['UnmapRanges', () => new UnmapRanges()],
-  ['LastUnlinked', () => new LastUnlinked()],
-  ['Relaxations', () => new Relaxations()],
-  ['Maintained', () => new Maintained()],
-  ['OpenStores', () => new OpenStores()],
-  ['FaultRuns', () => new FaultRuns()],
   ['TraceChecker', () => new TraceChecker({ accessFlagExcuses: false, vmidCompared: false })],
   ['TraceTables', () => new TraceTables()],
   ['TrackedMemory', () => new TrackedMemory()],
