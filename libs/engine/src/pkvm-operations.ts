@@ -1,5 +1,5 @@
 import { alignDown, geometry, isValid, LAST_LEVEL, outputAddress, spanBytes } from '@s2lab/arch';
-import { COMPONENT, DSB, K, MEMORY, OP, OPERATION, PAGE_STATE, RESULT, WALK_FLAG } from '@s2lab/events';
+import { COMPONENT, DSB, FEATURE, K, MEMORY, OP, OPERATION, PAGE_STATE, RESULT, WALK_FLAG } from '@s2lab/events';
 import { beginWalk } from './control.ts';
 import type { HypMemory } from './hyp-memory.ts';
 import type { Machine } from './machine.ts';
@@ -42,7 +42,6 @@ import {
   wipe,
 } from './pkvm-stages.ts';
 import type { Walker } from './walker.ts';
-import { FEATURE } from './world.ts';
 
 /*
  * The operations of the hypervisor, each a list of stages. Locks are released, last one first, at the end or when a stage fails.

@@ -1,7 +1,7 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
 import { alignDown, geometry, spanBytes } from '@s2lab/arch';
 import type { EventRows } from '@s2lab/events';
-import { COMPONENT, DSB, K, LOCK, OPERATION, TLBI, wide } from '@s2lab/events';
+import { COMPONENT, DSB, FEATURE, K, LOCK, OPERATION, TLBI, wide } from '@s2lab/events';
 import type { MachineConfig } from './config.ts';
 import { HypMemory } from './hyp-memory.ts';
 import { kindFlags } from './kind-flags.ts';
@@ -31,18 +31,6 @@ const CHANGES_NOTHING = kindFlags(
   K.guestAccessed,
   K.hardwareDescriptorRead,
 );
-
-/** Bits of `features` in stage2-created. */
-export const FEATURE = {
-  fwb: 1,
-  tlbRange: 2,
-  lpa2: 4,
-  xnx: 8,
-  asStage1: 16,
-  identity: 32,
-  hardwareAccessFlag: 64,
-  uncountedLeaves: 128,
-} as const;
 
 /**
  * Everything that actors share: table pages, the stage-2s, TLB maintenance under way. Only `evolve` changes it, live or replayed, so

@@ -26,6 +26,20 @@ export const OP = {
 /** Walk flags, bits of `aux` in `walk-began`. @source Linux 7.2 enum kvm_pgtable_walk_flags */
 export const WALK_FLAG = { leaf: 1, tablePre: 2, tablePost: 4, shared: 8, ignoreEagain: 16, skipBbmTlbi: 32, skipCmo: 64 } as const;
 
+/** Bits of `features`, the `aux` of `stage2-created`. */
+export const FEATURE = {
+  fwb: 1,
+  tlbRange: 2,
+  lpa2: 4,
+  xnx: 8,
+  asStage1: 16,
+  identity: 32,
+  hardwareAccessFlag: 64,
+  uncountedLeaves: 128,
+  /** Cache maintenance is told of every mapping, also where FWB makes it needless. */
+  tellsCaches: 256,
+} as const;
+
 /** Position of the PROT bits in `aux` of a map or relax walk: `aux >>> PROT_SHIFT`. */
 export const PROT_SHIFT = 16;
 

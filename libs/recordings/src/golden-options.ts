@@ -4,6 +4,3 @@ export interface GoldenOptions {
   readonly run?: string;
   readonly machine?: number;
 }
-
-/** Bit of `features` in stage2-created: the library asks for cache maintenance of every mapping, also where FWB makes it needless. */
-export const FEATURE_TELLS_CACHES = 256;

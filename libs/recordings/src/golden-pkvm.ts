@@ -1,12 +1,11 @@
 import type { Geometry } from '@s2lab/arch';
 import { addressHi, addressLo, geometry, isTable, outputAddress } from '@s2lab/arch';
-import { COMPONENT, K, LOCK, LOCK_MODE, OP, PAGE_STATE, WALK_FLAG } from '@s2lab/events';
+import { COMPONENT, FEATURE, K, LOCK, LOCK_MODE, OP, PAGE_STATE, WALK_FLAG } from '@s2lab/events';
 import { ACTOR, EventWriter } from './event-writer.ts';
 import type { GoldenLine, Halves } from './golden-line.ts';
 import { RecordingError } from './golden-line.ts';
 import { maintenance } from './golden-maintenance.ts';
 import type { GoldenOptions } from './golden-options.ts';
-import { FEATURE_TELLS_CACHES } from './golden-options.ts';
 import { announcePages, PARANGE_BITS, pkvmOperation } from './golden-pkvm-operations.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
 
@@ -16,8 +15,6 @@ const HOST = 0;
 const VMID_MAX = 255;
 const SLOT_MAX = 8191;
 const COUNT_MAX = 2 ** 31 - 1;
-/** Bits of `features` in stage2-created. */
-const FEATURE = { fwb: 1, tlbRange: 2, xnx: 8, asStage1: 16, identity: 32 } as const;
 
 /** One stage-2 of the recording. */
 interface Stage2 {
@@ -335,7 +332,7 @@ export class PkvmRecording {
 
   private created(stage2: Stage2, root: number, rootPages: number): void {
     const { startLevel, ipaBits } = stage2.shape;
-    const features = this.features | (stage2.vmid === HOST ? FEATURE.asStage1 | FEATURE.identity : FEATURE_TELLS_CACHES);
+    const features = this.features | (stage2.vmid === HOST ? FEATURE.asStage1 | FEATURE.identity : FEATURE.tellsCaches);
     stage2.root = root;
     this.writer.emit(K.stage2Created, startLevel, ipaBits, root, 0, 0, 0, 0, 0, rootPages, features);
   }

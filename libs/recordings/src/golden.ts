@@ -1,14 +1,13 @@
 import type { Geometry } from '@s2lab/arch';
 import { geometry, outputAddress } from '@s2lab/arch';
 import type { Frame } from '@s2lab/events';
-import { K, LOCK } from '@s2lab/events';
+import { FEATURE, K, LOCK } from '@s2lab/events';
 import { ACTOR, EventWriter } from './event-writer.ts';
 import type { Running } from './golden-faults.ts';
 import { faultHandled, faultTaken } from './golden-faults.ts';
 import { GoldenLine, RecordingError } from './golden-line.ts';
 import { accessCode, operationCode, walkFlags, walkOp } from './golden-operations.ts';
 import type { GoldenOptions } from './golden-options.ts';
-import { FEATURE_TELLS_CACHES } from './golden-options.ts';
 import { PkvmRecording } from './golden-pkvm.ts';
 import { TableMap, unlinkCause } from './table-map.ts';
 import { clearDirtyBits, lockMode, maintenance } from './golden-maintenance.ts';
@@ -231,17 +230,17 @@ class GoldenRecording {
   }
 
   private init(line: GoldenLine): void {
-    const bits = [line.whole('fwb', 0, 1), line.whole('tlbrange', 0, 1), line.whole('lpa2', 0, 1), line.whole('xnx', 0, 1)];
+    const on = (name: string, bit: number): number => (line.whole(name, 0, 1) === 1 ? bit : 0);
     const flags = line.text('pgt_flags');
-    this.lpa2 = bits[2] === 1;
     this.features =
-      FEATURE_TELLS_CACHES |
-      bits[0]! |
-      (bits[1]! << 1) |
-      (bits[2]! << 2) |
-      (bits[3]! << 3) |
-      (flags.includes('as_s1') ? 16 : 0) |
-      (flags.includes('idmap') ? 32 : 0);
+      FEATURE.tellsCaches |
+      on('fwb', FEATURE.fwb) |
+      on('tlbrange', FEATURE.tlbRange) |
+      on('lpa2', FEATURE.lpa2) |
+      on('xnx', FEATURE.xnx) |
+      (flags.includes('as_s1') ? FEATURE.asStage1 : 0) |
+      (flags.includes('idmap') ? FEATURE.identity : 0);
+    this.lpa2 = (this.features & FEATURE.lpa2) !== 0;
     try {
       this.shape = geometry(this.pageShift, line.whole('ia_bits', 32, 52), this.lpa2);
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { LeafFeatures } from '@s2lab/arch';
 import { isTable, outputAddress } from '@s2lab/arch';
 import type { EventRows } from '@s2lab/events';
-import { K, copyRows, sliceRows, wide } from '@s2lab/events';
+import { FEATURE, K, copyRows, sliceRows, wide } from '@s2lab/events';
 import type { Stage2 } from '@s2lab/engine';
 import { FRAME, World, machineConfig } from '@s2lab/engine';
 import { ActorActivity } from './actor-activity.ts';
@@ -27,9 +27,6 @@ function isForeign(kind: number): boolean {
 
 /** Most vCPUs of a machine. */
 export const VCPUS_MAX = 1024;
-
-/** Bits of `features` in stage2-created. */
-const FEATURE = { fwb: 1, lpa2: 4, xnx: 8, asStage1: 16 } as const;
 
 /** What fixes the shape of a rebuilt world: from machine-started and stage2-created. */
 export interface ViewShape {

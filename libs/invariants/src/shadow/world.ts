@@ -1,6 +1,6 @@
 import type { Geometry, LeafFeatures } from '@s2lab/arch';
 import { geometry, isLocked, isTable, outputAddress } from '@s2lab/arch';
-import { K, LOCK } from '@s2lab/events';
+import { FEATURE, K, LOCK } from '@s2lab/events';
 import { Actors } from './actors.ts';
 import { DirtyLogs } from './dirty-log.ts';
 import type { EventCursor, Handler } from './event-cursor.ts';
@@ -272,12 +272,14 @@ export class World implements TranslatedWorld {
 
   private create(e: EventCursor): void {
     const rootPages = Math.min(e.arg, ROOT_PAGES_MAX);
-    this.shape = { ...this.shape, lpa2: (e.aux & 4) !== 0 };
-    const uncountedLeaves = (e.aux & 128) !== 0;
+    const { aux } = e;
+    const has = (feature: number): boolean => (aux & feature) !== 0;
+    this.shape = { ...this.shape, lpa2: has(FEATURE.lpa2) };
+    const uncountedLeaves = has(FEATURE.uncountedLeaves);
     const { stage2: id, table: root, level: startLevel, slot: ipaBits } = e;
-    const leaves = { fwb: (e.aux & 1) !== 0, xnx: (e.aux & 8) !== 0, asStage1: (e.aux & 16) !== 0 };
+    const leaves = { fwb: has(FEATURE.fwb), xnx: has(FEATURE.xnx), asStage1: has(FEATURE.asStage1) };
     // FWB spares the data cache; a hypervisor’s own map of its host cleans nothing.
-    const cleansCaches = (e.aux & 256) !== 0 || (!leaves.fwb && (e.aux & 32) === 0);
+    const cleansCaches = has(FEATURE.tellsCaches) || (!leaves.fwb && !has(FEATURE.identity));
     this.stage2s.push({ id, root, rootPages, startLevel, ipaBits, uncountedLeaves, leaves, cleansCaches, destroyed: false });
     for (let i = 0; i < rootPages && e.table + i < FRAME_LIMIT; i++) {
       const p = this.tables.allocate(e.table + i, e.level, true, e.stage2, e.seq);
