@@ -21,6 +21,7 @@ const DEFLATED = {
 };
 
 let desk: LogDesk | undefined;
+const firstAnswer = Promise.withResolvers<void>();
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   void ('open' in data ? open(data.open) : answer(data));
@@ -39,6 +40,7 @@ async function answer({ id, question, what }: Extract<ToWorker, { readonly id: n
   } catch (error) {
     tell({ id, error: (error as Error).message });
   }
+  firstAnswer.resolve();
 }
 
 async function open(log: Extract<ToWorker, { readonly open: unknown }>['open']): Promise<void> {
@@ -63,6 +65,8 @@ async function open(log: Extract<ToWorker, { readonly open: unknown }>['open']):
       () => false,
     );
     tell({ opened: true });
+    // The page asks what log it is: where that opens shall not depend on how much of it was judged by then.
+    await firstAnswer.promise;
     await run(survey);
   } catch (error) {
     tell({ opened: false, error: (error as Error).message });
