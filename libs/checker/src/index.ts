@@ -5,7 +5,7 @@ export type { FullBounds } from './full/full-bounds.ts';
 export type { FullScenario } from './full/full-scenarios.ts';
 export { FULL_SCENARIOS } from './full/full-scenarios.ts';
 export type { FullCounterexample } from './full/full-counterexample.ts';
-export type { FullOrder, FullSearchOptions } from './full/full-search.ts';
+export type { FullOrder, FullSearchOptions } from './full/full-search-options.ts';
 export { FullSearch } from './full/full-search.ts';
 export type { FullReduction } from './full/reductions.ts';
 export { FULL_REDUCTIONS } from './full/reductions.ts';

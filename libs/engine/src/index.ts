@@ -2,6 +2,7 @@ export * from './assert.ts';
 export * from './buffered-machine.ts';
 export * from './config.ts';
 export * from './costs.ts';
+export { backedShift } from './fault-steps.ts';
 export * from './hyp-memory.ts';
 export * from './hypervisor.ts';
 export * from './live-registers.ts';

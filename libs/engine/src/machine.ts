@@ -127,6 +127,18 @@ export class Machine implements PolicyMachine {
     this.policies.forEach((policy, vmid) => policy.renameTables?.(this.words[vmid]!, this.world.actors, rename));
   }
 
+  /** Grace periods and epochs of every stage-2 count from 0 again. */
+  rebaseEpochs(): void {
+    const { stage2s, actors } = this.world;
+    for (let vmid = 0; vmid < stage2s.length; vmid += 1) {
+      const stage2 = stage2s[vmid];
+      if (stage2 === undefined) continue;
+      const policy = this.policies[vmid];
+      if (policy?.rebaseEpochs === undefined) stage2.rebaseGracePeriods();
+      else policy.rebaseEpochs(this.words[vmid]!, actors, stage2);
+    }
+  }
+
   /** Exchanges what the policies' words hold about two actors. */
   swapInPolicies(a: number, b: number): void {
     this.policies.forEach((policy, vmid) => policy.swapActors?.(this.words[vmid]!, a, b));

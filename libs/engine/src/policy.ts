@@ -77,8 +77,8 @@ export interface ReclaimPolicy {
   swapActors?(words: Int32Array, a: number, b: number): void;
   /** Puts `rename` of each table that its words hold in the place of it. Absent = they hold none. */
   renameTables?(words: Int32Array, actors: number, rename: (table: number) => number): void;
-  /** Words hold numbers of grace periods or epochs. Absent = only the stage-2 has them. */
-  readonly notesGracePeriods?: boolean;
+  /** Epochs that its words hold count from 0 again, with those of `stage2`; all that are over become alike. Absent = only the stage-2 has such numbers. */
+  rebaseEpochs?(words: Int32Array, actors: number, stage2: Stage2): void;
   /** Whether enter and exit do anything. */
   readonly guardsWalks: boolean;
   /** A shared walk begins. */

@@ -106,13 +106,16 @@ export class Stage2 {
     }
   }
 
-  /** Grace periods count from 0 again: what is retired waits for one that is as far away as before. */
-  rebaseGracePeriods(): void {
+  /**
+   * Grace periods count from 0 again: what is retired waits for one that is as far away as before.
+   * @param least what a retired sub-tree waits for that needs to wait no longer
+   */
+  rebaseGracePeriods(least = 0): void {
     const { retired, retiredHead, retiredCount, gracePeriod } = this;
     if (gracePeriod === 0) return;
     for (let i = 0; i < retiredCount; i += 1) {
       const at = (retiredHead + RETIRED_WORDS * i + 2) % retired.length;
-      retired[at] = Math.max(0, retired[at]! - gracePeriod);
+      retired[at] = Math.max(least, retired[at]! - gracePeriod);
     }
     this.gracePeriod = 0;
   }

@@ -37,7 +37,7 @@ export class Exploration {
     this.form = new CanonicalForm(this.subject, this.stale, {
       tables: reduce.includes('tables'),
       walkers: reduce.includes('walkers'),
-      spent: reduce.includes('spent-state') ? new SpentState(this.subject, except) : undefined,
+      spent: reduce.includes('spent-state') ? new SpentState(this.subject, except, this.reduces) : undefined,
     });
     this.states = new MachineStates(this.subject, this.stale, this.form);
   }

@@ -7,7 +7,7 @@ import type { FullBounds } from './full-bounds.ts';
 import type { FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
-import type { FullOrder } from './full-search.ts';
+import type { FullOrder } from './full-search-options.ts';
 import { FullSearch } from './full-search.ts';
 import type { FullReduction } from './reductions.ts';
 import { FULL_REDUCTIONS } from './reductions.ts';
@@ -27,6 +27,8 @@ export interface FullCheckOptions {
   readonly maxBytes: number;
   /** Most states to store. */
   readonly maxStates: number;
+  /** Most states to store until something is found, which is then searched again for its fewest choices; absent = maxStates. */
+  readonly firstStates?: number;
   /** Ids of rules that are not judged, such as `I12`. */
   readonly except: readonly string[];
   /** Whether to look for executions that never end, once all states have been seen. */
@@ -90,7 +92,7 @@ export class FullCheck {
   constructor(options: FullCheckOptions) {
     this.options = options;
     this.scenario = checkedScenario(options);
-    this.search = this.start(options.order);
+    this.search = this.start(options.order, options.firstStates);
     if (options.bitStateBytes !== undefined) this.bits = this.startBits(options.bitStateBytes);
   }
 
@@ -194,8 +196,8 @@ export class FullCheck {
     return this.search.counterexample() ?? this.first?.counterexample();
   }
 
-  private start(order: FullOrder): FullSearch {
-    const { policy, bounds, maxBytes, maxStates, except } = this.options;
+  private start(order: FullOrder, maxStates = this.options.maxStates): FullSearch {
+    const { policy, bounds, maxBytes, except } = this.options;
     const options = { order, reduce: reductionsOf(this.options), maxBytes, maxStates, except };
     return refusingSizes(() => new FullSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
@@ -365,8 +367,8 @@ function checkRules(except: readonly string[]): void {
   for (const id of except) if (!RULES.some((rule) => rule.id === id)) throw new CheckError(`there is no rule ${id}`);
 }
 
-function whyUnfinished(ended: string | undefined, { maxBytes, maxStates }: FullCheckOptions): string {
+function whyUnfinished(ended: string | undefined, { maxBytes, maxStates, firstStates = maxStates }: FullCheckOptions): string {
   if (ended === 'memory') return `the stored states would take more than ${maxBytes} bytes`;
-  if (ended === 'states') return `it has stored ${maxStates} states`;
+  if (ended === 'states') return `it has stored ${firstStates} states`;
   return 'it was interrupted';
 }

@@ -11,7 +11,7 @@ import { Exploration } from './exploration.ts';
 import type { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import type { MachineStates } from './machine-states.ts';
-import type { FullReduction } from './reductions.ts';
+import type { FullSearchOptions } from './full-search-options.ts';
 import { SearchTree } from './search-tree.ts';
 import type { Way } from './ways.ts';
 import { Ways } from './ways.ts';
@@ -21,28 +21,6 @@ import type { StaleLinks } from './stale-links.ts';
 import type { Setting, Subject } from './subject.ts';
 import type { Made, Step } from './unjudged-steps.ts';
 import { isBefore, UnjudgedSteps } from './unjudged-steps.ts';
-
-/**
- * Which states come first: those the fewest choices away, those found last, or those that the fewest preemptions lead to. A preemption takes
- * the turn from an actor that could go on; most defects need only a few.
- * @source M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007
- */
-export type FullOrder = 'bfs' | 'dfs' | 'preemptions';
-
-/** How to search the schedules of a machine. */
-export interface FullSearchOptions {
-  readonly order: FullOrder;
-  /** What need not be seen. */
-  readonly reduce: readonly FullReduction[];
-  /** Bytes that stored states may take. */
-  readonly maxBytes: number;
-  /** Ids of rules that are not judged. */
-  readonly except?: readonly string[];
-  /** Kind of event to look for: the search ends where one is made. */
-  readonly find?: number;
-  /** Most states to store; absent = no limit but memory. */
-  readonly maxStates?: number;
-}
 
 /** Steps that may wait for a path that judges them, whatever the number of states; then so many for each of them, as a power of two: breadth-first states are still found while they wait. */
 const UNJUDGED_LEAST = 200;
@@ -80,6 +58,8 @@ export class FullSearch {
   /** Whether many steps are judged by one path, some time after they were made; then a violation is not the first one. */
   private readonly judgesLater: boolean;
   private readonly unjudged: UnjudgedSteps;
+  /** States in which everybody is done that no path has judged to the end, in the order in which they were found. */
+  private readonly unjudgedEnds: number[] = [];
   private readonly sleep: SleepSets | undefined;
   /** Of the present state. */
   private order: number;
@@ -194,6 +174,7 @@ export class FullSearch {
   private isBrokenSomewhere(): boolean {
     if (this.options.order === 'bfs') return this.isBrokenInOrder();
     const { unjudged, ways } = this;
+    for (const id of this.unjudgedEnds.splice(0)) if (this.isBrokenAtEnd(id)) return true;
     while (unjudged.count > 0) {
       let id = unjudged.deepest;
       const { schedule, who: first } = this.way(id);
@@ -221,6 +202,12 @@ export class FullSearch {
     while (unjudged.count > 0 && (this.firstBroken === undefined || unjudged.earliest <= this.firstBroken.id))
       this.judgeFrom(unjudged.earliest);
     const first = this.firstBroken;
+    for (const id of this.unjudgedEnds.splice(0)) {
+      if (first !== undefined && first.id < id) break;
+      if (!this.isBrokenAtEnd(id)) continue;
+      this.upTo = { states: this.statesBefore({ id, actor: 0 }), steps: this.madeBefore[id]! };
+      return true;
+    }
     if (first === undefined) return false;
     this.states.load(store.data, first.id * store.words);
     let steps = this.madeBefore[first.id]!;
@@ -232,10 +219,22 @@ export class FullSearch {
     // A rule that remembers more than states hold may be broken on the longer way alone, by which it was found.
     this.isDetour = !this.isBroken(first.id, first.actor);
     if (this.isDetour) return this.endWith(first.found);
-    let states = store.size;
-    while (states > 1 && !isBefore({ id: store.parent(states - 1), actor: this.tree.choice(states - 1) }, first)) states -= 1;
-    this.upTo = { states, steps };
+    this.upTo = { states: this.statesBefore(first), steps };
     return true;
+  }
+
+  /** How many states had been found, breadth-first, when a step was made. */
+  private statesBefore(made: Made): number {
+    let states = this.store.size;
+    while (states > 1 && !isBefore({ id: this.store.parent(states - 1), actor: this.tree.choice(states - 1) }, made)) states -= 1;
+    return states;
+  }
+
+  /** Judges the way to a state in which everybody is done, and what is left over there. */
+  private isBrokenAtEnd(id: number): boolean {
+    this.states.load(this.store.data, id * this.store.words);
+    const { schedule, who } = this.way(id);
+    return this.isViolated(schedule, true, who);
   }
 
   /** Judges one path through the earliest state from which steps wait, and on by others that wait. */
@@ -356,7 +355,7 @@ export class FullSearch {
     const { states, store, subject, stale } = this;
     states.load(store.data, id * store.words);
     subject.moved = -1;
-    const spent = new SpentState(subject, this.options.except ?? []);
+    const spent = new SpentState(subject, this.options.except ?? [], this.reduces);
     new CanonicalForm(subject, stale, { tables: true, walkers: true, spent }).apply();
     states.note();
     return states.describe();
@@ -444,19 +443,18 @@ export class FullSearch {
 
   /** Nobody can step: everybody is done, and then nothing may be left over; or they wait for each other. */
   private end(id: number): void {
-    // What a step breaks says more than what is left over by it.
-    if (this.unjudged.count > 0) {
-      if (this.isBrokenSomewhere()) return;
-      this.states.load(this.store.data, id * this.store.words);
-    }
-    const { schedule, who } = this.way(id);
     const { machine } = this.subject;
-    if (!machine.done) {
-      this.endWith(this.judge.deadlock(schedule, machine, who));
+    if (machine.done) {
+      this.finalStates.push(id);
+      if (this.judgesLater) this.unjudgedEnds.push(id);
+      else this.isBrokenAtEnd(id);
       return;
     }
-    this.finalStates.push(id);
-    this.isViolated(schedule, true, who);
+    // What a step breaks says more than that nobody can go on.
+    if (this.isBrokenSomewhere()) return;
+    this.states.load(this.store.data, id * this.store.words);
+    const { schedule, who } = this.way(id);
+    this.endWith(this.judge.deadlock(schedule, machine, who));
   }
 
   private isBroken(id: number, actor: number): boolean {

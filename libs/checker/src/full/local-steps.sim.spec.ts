@@ -37,7 +37,7 @@ function localPairs(scenario: string, policy: string, schedules: number): number
   const subject = new Subject(setting, policyByName(policy));
   const { machine } = subject;
   const stale = new StaleLinks(machine.world.actors);
-  const form = new CanonicalForm(subject, stale, { tables: true, walkers: false, spent: new SpentState(subject, []) });
+  const form = new CanonicalForm(subject, stale, { tables: true, walkers: false, spent: new SpentState(subject, [], true) });
   const states = new MachineStates(subject, stale, form);
   const first = states.present.slice();
   const prng = new Prng(1);

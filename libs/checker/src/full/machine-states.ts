@@ -111,7 +111,8 @@ export class MachineStates {
     const { world } = machine;
     const all = world.stage2s.some((stage2) => stage2 !== undefined && (stage2.invalidationEpoch !== 0 || stage2.invalidateSeq !== 0));
     if (all) this.forgetNumbers();
-    this.rebaseGracePeriods();
+    // Only how many grace periods something has still to wait for matters.
+    machine.rebaseEpochs();
     const order = this.form?.apply() ?? 0;
     for (const walker of machine.walkers) {
       if (all || (this.subject.moved & (1 << walker.actor)) !== 0 || this.isWoken(walker)) this.noteWalker(walker.actor);
@@ -119,14 +120,6 @@ export class MachineStates {
     this.subject.moved = 0;
     this.noteRest();
     return order;
-  }
-
-  /** Only how many grace periods something has still to wait for matters. */
-  private rebaseGracePeriods(): void {
-    const { machine } = this.subject;
-    machine.world.stage2s.forEach((stage2, vmid) => {
-      if (stage2 !== undefined && machine.policies[vmid]?.notesGracePeriods !== true) stage2.rebaseGracePeriods();
-    });
   }
 
   /** Writes the pieces of all states. */

@@ -1,10 +1,15 @@
-import { isTable } from '@s2lab/arch';
+import { isTable, LAST_LEVEL } from '@s2lab/arch';
 import type { Machine, Tlb, Walker } from '@s2lab/engine';
-import { copyLiveRegisters, emptyRegisters, FRAME, PC, Walker as Copy } from '@s2lab/engine';
+import { copyLiveRegisters, emptyRegisters, FRAME, GROUP, PC, Walker as Copy } from '@s2lab/engine';
+import { OP } from '@s2lab/events';
 
 /** Where a walker keeps the tables above the present one, and the descriptors it read there: four registers a level. */
 const STACK = 50;
 const LEVELS = 4;
+/** From the break of a descriptor that linked a table to the moment at which the policy has its sub-tree. */
+const RETIRES = new Set<number>([PC.mapBreakPut, PC.mapClean, PC.mapInvalidate, PC.mapGet, PC.mapMake, PC.mapRetire, PC.mapRetireFirst]);
+/** Program counters at which a walker leaves the table that it stands in. */
+const LEAVES = new Set<number>([PC.walkAscend, PC.walkUnwind, PC.walkRestart]);
 
 /**
  * Whether nobody but `actor` can come to `table` any more: no descriptor of a live table leads there, nobody else stands in it or has read a
@@ -15,6 +20,23 @@ export function isPrivate(machine: Machine, table: number, actor: number): boole
   for (const stage2 of machine.world.stage2s) if (stage2 !== undefined && isCached(stage2.tlb, table)) return false;
   for (const walker of machine.walkers) if (walker.actor !== actor && holds(machine, walker, table)) return false;
   return true;
+}
+
+/**
+ * Whether nobody will look at what `table`, which no other leads to, maps: it was unlinked, no vCPU has cached a link to it, who stands in it leaves it, and who has it in hand puts it
+ * into the hands of the reclaim policy.
+ */
+export function isOutOfSight(machine: Machine, table: number): boolean {
+  if (isLinked(machine, table)) return false;
+  for (const stage2 of machine.world.stage2s) if (stage2 !== undefined && isCached(stage2.tlb, table)) return false;
+  return machine.walkers.every((walker) => handsOver(walker, table) || !holds(machine, walker, table));
+}
+
+/** Whether a walker has `table` in hand only to retire its sub-tree, having put a block in its place; or to put it, its sub-tree torn down. */
+function handsOver({ pc, op, level, table: at, child, flushReturn }: Walker, table: number): boolean {
+  if (pc === PC.freeRootCount || pc === PC.freeRootPut) return at === table;
+  if (op !== OP.map || level === LAST_LEVEL || child === table) return false;
+  return RETIRES.has(pc) || (pc >> 5 === GROUP.flush && flushReturn >> 5 === GROUP.map);
 }
 
 function isCached({ walkTag, walkNext }: Tlb, table: number): boolean {
@@ -48,7 +70,7 @@ function holds({ world }: Machine, present: Walker, table: number): boolean {
   const { r } = walker;
   if (walker.hardwareTable === table) return true;
   if (pc === PC.guestRead || pc === PC.guestAccessFlag) return false;
-  if (walker.table === table || walker.child === table) return true;
+  if ((walker.table === table && !LEAVES.has(pc)) || walker.child === table) return true;
   const { pages } = world;
   const leads = (lo: number, hi: number): boolean => (lo & 3) === 3 && pages.frameOf(lo, hi) === table;
   if (leads(walker.oldLo, walker.oldHi) || leads(walker.newLo, walker.newHi)) return true;

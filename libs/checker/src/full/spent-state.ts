@@ -1,11 +1,17 @@
 import { LAST_LEVEL, powerOfTwo, spanBytes } from '@s2lab/arch';
-import type { Stage2, Tlb, Walker } from '@s2lab/engine';
-import { COMMAND, GROUP, PC } from '@s2lab/engine';
+import type { Stage2, TablePages, Tlb, Walker } from '@s2lab/engine';
+import { backedShift, COMMAND, FRAME, GROUP, PC } from '@s2lab/engine';
 import { ACCESS, FAULT, LOCK_MODE, OP, RESULT } from '@s2lab/events';
+import { isOutOfSight } from './private-tables.ts';
 import type { Request } from './script.ts';
 import type { Subject } from './subject.ts';
 import { isMapSettled } from './vmm-thread.ts';
 
+/** Program counters at which a fault has yet to choose its size, and at which its walk is over. */
+const UNSIZED = new Set<number>([PC.faultTaken, PC.faultTopUp, PC.faultSized]);
+const WALKED = new Set<number>([PC.walkExit, PC.walkEnd, PC.faultWalked, PC.faultUnlocked]);
+/** Walks of a fault that need no table pages. */
+const NEEDS_NO_PAGES = new Set<number>([OP.relax, OP.mkyoung]);
 /** Groups of program counters in which a vCPU walks for its fault. */
 const WALKS = new Set<number>([GROUP.walk, GROUP.map, GROUP.attributes, GROUP.flush, GROUP.free, GROUP.v61]);
 
@@ -18,11 +24,16 @@ export class SpentState {
   private readonly subject: Subject;
   /** Whether a rule (I12), or who clears them, looks at dirty bits. */
   private readonly heedsDirtyBits: boolean;
+  private readonly tearsDownAtOnce: boolean;
   private cleared = false;
 
-  /** @param except ids of rules that are not judged */
-  constructor(subject: Subject, except: readonly string[]) {
+  /**
+   * @param except ids of rules that are not judged
+   * @param tearsDownAtOnce whether local steps are taken at once, as are those that tear down what nobody looks at: there are more of them the more is mapped
+   */
+  constructor(subject: Subject, except: readonly string[], tearsDownAtOnce: boolean) {
     this.subject = subject;
+    this.tearsDownAtOnce = tearsDownAtOnce;
     this.heedsDirtyBits = !except.includes('I12') || subject.script.asks(COMMAND.dirtyLogClear);
   }
 
@@ -42,6 +53,19 @@ export class SpentState {
       this.clearTlb(walker, stage2.tlb);
     }
     this.clearDirtyBits();
+    if (this.tearsDownAtOnce) this.clearUnlinked();
+  }
+
+  /** Forgets what a table of the last level maps that nobody looks at any more: who tears it down only puts what it finds there. */
+  private clearUnlinked(): void {
+    const { machine } = this.subject;
+    const { pages, shape } = machine.world;
+    for (let table = 0; table < pages.used; table += 1) {
+      if (pages.state[table] !== FRAME.live || pages.level[table] !== LAST_LEVEL) continue;
+      if (isEmpty(pages, table, shape.entries) || !isOutOfSight(machine, table)) continue;
+      for (let slot = 0; slot < shape.entries; slot += 1) pages.write(table, slot, 0, 0);
+      pages.count(table, 1);
+    }
   }
 
   private clearAccess(walker: Walker, stage2: Stage2, settled: boolean): void {
@@ -59,7 +83,6 @@ export class SpentState {
       this.clearSize(walker, stage2);
       this.set(walker, 'op', 0);
       this.set(walker, 'cachePages', 0);
-      if (walker.result === RESULT.eagain && !this.heedsDirtyBits) this.set(walker, 'result', RESULT.ok);
     } else if (WALKS.has(group)) {
       // Unless the walk may be sent back to come again alone.
       if (lockMode === LOCK_MODE.write || this.subject.machine.policyOf(walker).capabilities.collapsesInParallel)
@@ -70,6 +93,29 @@ export class SpentState {
     const goesByCache =
       (next === PC.faultLocked && walker.sequence === stage2.invalidateSeq) || next === PC.faultWalked || WALKS.has(group);
     if (settled && !goesByCache && this.willLog(walker, stage2)) this.topUp(walker, stage2);
+    if (settled && this.mapsBlocks(walker, stage2, next)) {
+      this.set(walker, 'cachePages', 0);
+      // A map has its pages in hand, and gives back what is left of them.
+      if (walker.op !== OP.map || !WALKS.has(group)) this.set(walker, 'memcache', this.subject.machine.config.cacheCapacity);
+    }
+    // A race that is lost only leaves a page unwritten.
+    const lost = WALKED.has(next) && walker.result === RESULT.eagain;
+    if (lost && !(this.heedsDirtyBits && mayLog(walker, stage2, settled))) this.set(walker, 'result', RESULT.ok);
+  }
+
+  /** Whether any fault that the vCPU handles, or may still take, maps a block right below the root, or changes a leaf: for that it needs no table page. */
+  private mapsBlocks(walker: Walker, stage2: Stage2, next: number): boolean {
+    const { machine, script } = this.subject;
+    const { shape } = stage2;
+    const memslot = stage2.memslotAt(walker.ipa);
+    if (!script.isOver(walker.actor) || shape.startLevel !== LAST_LEVEL - 1 || memslot === undefined || memslot.logsWrites) return false;
+    const backing = machine.backings.get(memslot.id);
+    if (backing === undefined || backedShift(shape, memslot, backing, walker.ipa) === shape.pageShift) return false;
+    const group = next >> 5;
+    if (group === GROUP.guest || UNSIZED.has(next) || next === PC.faultUnlocked || next === PC.faultHandled) return true;
+    if (next === PC.faultLocked) return walker.mapShift !== shape.pageShift || walker.faultKind === FAULT.accessFlag;
+    if (!WALKS.has(group) && next !== PC.faultWalked) return false;
+    return NEEDS_NO_PAGES.has(walker.op) || (walker.op === OP.map && walker.end - walker.start > shape.pageBytes);
   }
 
   /** Whether any fault that the vCPU may still take must be logged, so that it needs table pages. */
@@ -155,4 +201,16 @@ export class SpentState {
         ((command === COMMAND.access && pc !== PC.idle && isIn(ipa)) || script.left(actor).some((request) => isIn(request.ipa ?? 0))),
     );
   }
+}
+
+/** Whether a page that the fault of `walker` writes may be one that is logged. */
+function mayLog(walker: Walker, stage2: Stage2, settled: boolean): boolean {
+  return !settled || stage2.memslotById(walker.memslot)?.logging === true;
+}
+
+function isEmpty(pages: TablePages, table: number, entries: number): boolean {
+  if (pages.references[table] !== 1) return false;
+  const from = pages.indexOf(table, 0);
+  for (let i = from; i < from + 2 * entries; i += 1) if (pages.descriptors[i] !== 0) return false;
+  return true;
 }

@@ -1,5 +1,5 @@
 import { K, LOCK_MODE } from '@s2lab/events';
-import type { PolicyMachine, ReclaimPolicy, Walker } from '@s2lab/engine';
+import type { PolicyMachine, ReclaimPolicy, Stage2, Walker } from '@s2lab/engine';
 import { HOOK, TOUCHES } from '@s2lab/engine';
 
 /*
@@ -12,6 +12,8 @@ const cursorAt = (actors: number): number => 2 * actors;
 
 /** A sub-tree retired in epoch r is out of everybody's sight in epoch r + 2. */
 const EPOCHS_TO_PASS = 2;
+/** Stands for each epoch that is over where epochs are counted from 0 again: its number + 1, which no epoch has. */
+const OVER = -1;
 
 /**
  * Epoch-based reclamation, RCU by hand and so usable at EL2: a walker announces the global epoch while it reads tables; the epoch goes up
@@ -24,7 +26,13 @@ export const epoch: ReclaimPolicy = {
   capabilities: { needsRcu: false, usableAtEl2: true, collapsesInParallel: true },
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => 2 * actors + 2,
-  notesGracePeriods: true,
+
+  /** An epoch that was read or announced is the present one, or never will be again. */
+  rebaseEpochs(words: Int32Array, actors: number, stage2: Stage2): void {
+    for (let i = 0; i < cursorAt(actors); i += 1) if (words[i] !== 0) words[i] = words[i] === stage2.gracePeriod + 1 ? 1 : OVER;
+    stage2.rebaseGracePeriods(1 - EPOCHS_TO_PASS);
+  },
+
   guardsWalks: true,
 
   enter(machine: PolicyMachine, walker: Walker): number {
