@@ -152,6 +152,13 @@ test('the verdict matrix in its small size is the one in docs/verdicts.md', asyn
   }
 });
 
+test('the verdict matrix leaves out the rules that --except names, and says so', async () => {
+  const args = ['--all', '--scenario', 'collapse-fault', '--policy', 'refs-naive', '--walkers', '1', '--no-hardware'];
+  const { stdout } = await s2lab(['check', ...args, '--except', 'I7'], tmpdir());
+  assert.match(stdout, /; not judged: I7\.\n/);
+  assert.match(stdout, /\| `refs-naive` \| \*\*I1\*\*, \d+ steps \|/);
+});
+
 /** A line as it is whatever the width of its columns. */
 function squeezed(text: string): string {
   return text.replace(/ +/g, ' ').replace(/-{3,}/g, '---');

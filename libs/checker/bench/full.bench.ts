@@ -52,7 +52,7 @@ report('check.full matrix, states a second', states / small.seconds, 'states/s',
 
 /** The matrix at two walkers and a collapser, as large as its target. */
 function wholeMatrix(name: string, ...args: string[]): void {
-  const { seconds, cpuSeconds, text } = check('--all', '--walkers', '2', '--max-memory', '4GiB', '--threads', '2', ...args);
+  const { seconds, cpuSeconds, text } = check('--all', '--walkers', '2', '--max-memory', '9GiB', '--threads', '2', ...args);
   const { cells } = JSON.parse(text) as Cells;
   const violated = cells.filter(({ verdict }) => verdict === 'violated');
   const undecided = cells.filter(({ verdict }) => verdict === 'unfinished');
@@ -67,5 +67,5 @@ function wholeMatrix(name: string, ...args: string[]): void {
 if (process.env.S2LAB_BENCH === 'full') {
   wholeMatrix('without guests', '--no-hardware', '--max-states', '1500000');
   // As many states as ten minutes allow.
-  wholeMatrix('with guests, 80000 states a cell', '--max-states', '80000');
+  wholeMatrix('with guests, 1050000 states a cell', '--max-states', '1050000');
 }

@@ -140,8 +140,8 @@ async function checkMatrix(options: Options): Promise<void> {
   const cells = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [{ scenario, policy }] : []));
   const refused = asked.flatMap(({ scenario, policy, because }) => (because === undefined ? [] : [{ scenario, policy, because }]));
   if (asked.length === 0) throw new UsageError(`check --all: there is no such policy or scenario; scenarios: ${FULL}`);
-  const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware, memory } = options;
-  const setting = { bounds: { walkers, collapsers, entries, slots, hardware, memory }, maxBytes: maxMemory, maxStates };
+  const { walkers, collapsers, entries, slots, maxMemory, maxStates, threads, json, write, logs, hardware, memory, except } = options;
+  const setting = { bounds: { walkers, collapsers, entries, slots, hardware, memory }, maxBytes: maxMemory, maxStates, except };
   const decided = await checkAll({ cells, refused, setting, threads: Math.max(1, threads), json: json === true, write, logs });
   process.exitCode = decided ? 0 : UNFINISHED;
 }

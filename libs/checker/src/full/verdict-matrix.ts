@@ -7,10 +7,14 @@ import { boundsText, plural } from './full-report-text.ts';
 export interface MatrixBounds extends FullBounds {
   /** Most states that were stored for one cell. */
   readonly maxStates: number;
+  /** Ids of rules that were not judged. */
+  readonly except: readonly string[];
 }
 
 /** A verdict in a cell of the matrix. */
-function cellText({ verdict, bounds, counterexample, counterexampleSteps, unfinishedBecause }: FullReport): string {
+function cellText(report: FullReport | undefined): string {
+  if (report === undefined) return '–';
+  const { verdict, bounds, counterexample, counterexampleSteps, unfinishedBecause } = report;
   if (verdict === 'violated') return `**${counterexample!.invariant ?? counterexample!.kind}**, ${counterexampleSteps} steps`;
   if (bounds.preemptions !== null && bounds.preemptions >= 0) return `≤ ${bounds.preemptions} preemptions`;
   return verdict === 'safe' ? 'safe' : `unfinished: ${unfinishedBecause}`;
@@ -28,20 +32,16 @@ export function matrixText(reports: readonly FullReport[], refused: readonly Ref
   const cells = [...reports, ...refused];
   const policies = [...new Set(cells.map(({ policy }) => policy))];
   const scenarios = FULL_SCENARIOS.filter(({ name }) => cells.some(({ scenario }) => scenario === name));
-  // Where a rule was left out, the report with all rules comes first.
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const at = (policy: string, scenario: string) =>
-    reports
-      .filter((report) => report.policy === policy && report.scenario === scenario)
-      .toSorted((a, b) => a.except.length - b.except.length);
+  const at = (policy: string, scenario: string) => reports.find((report) => report.policy === policy && report.scenario === scenario);
   const isRefused = (policy: string, scenario: string) => refused.some((cell) => cell.policy === policy && cell.scenario === scenario);
   const lines = [
-    `Bounds: ${boundsText(bounds)}; at most ${bounds.maxStates.toLocaleString('en')} states a cell.`,
+    `Bounds: ${boundsText(bounds)}; at most ${bounds.maxStates.toLocaleString('en')} states a cell${bounds.except.length === 0 ? '' : `; not judged: ${bounds.except.join(', ')}`}.`,
     '',
     row(['policy', ...scenarios.map(({ name }) => name)]),
     row(['---', ...scenarios.map(() => '---')]),
     ...policies.map((policy) =>
-      row([`\`${policy}\``, ...scenarios.map(({ name }) => (isRefused(policy, name) ? 'refused' : cellOf(at(policy, name))))]),
+      row([`\`${policy}\``, ...scenarios.map(({ name }) => (isRefused(policy, name) ? 'refused' : cellText(at(policy, name))))]),
     ),
   ];
   const violated = reports.filter(({ verdict }) => verdict === 'violated');
@@ -57,9 +57,4 @@ export function matrixText(reports: readonly FullReport[], refused: readonly Ref
   const states = reports.reduce((sum, { storedStates }) => sum + storedStates, 0);
   lines.push('', `${plural(reports.length, 'cell')}, ${states.toLocaleString('en')} states stored.`);
   return lines.join('\n');
-}
-
-function cellOf(reports: readonly FullReport[]): string {
-  if (reports.length === 0) return '–';
-  return reports.map((report) => (report.except.length === 0 ? '' : `but for ${report.except.join(', ')} `) + cellText(report)).join('; ');
 }
