@@ -53,7 +53,8 @@ export class SpentState {
       this.clearTlb(walker, stage2.tlb);
     }
     this.clearDirtyBits();
-    if (this.tearsDownAtOnce) this.clearUnlinked();
+    // A store that is held back may still map something in a table that seems to be out of sight.
+    if (this.tearsDownAtOnce && machine.buffers === undefined) this.clearUnlinked();
   }
 
   /** Forgets what a table of the last level maps that nobody looks at any more: who tears it down only puts what it finds there. */
