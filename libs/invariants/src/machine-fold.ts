@@ -171,6 +171,16 @@ export class MachineFold {
     if (state.world !== undefined) this.attachRules(state.world);
   }
 
+  /** Goes back to a state of its own, whose world and what rules keep are as they were then. */
+  rewind({ events, violations, stopped, blind, world }: MachineState): void {
+    this.events = events;
+    this.violations = violations;
+    this.stopped = stopped;
+    this.blind = blind;
+    this.world = world;
+    this.lastTables.forgetAll();
+  }
+
   private start(rows: EventRows, firstSeq: number): number {
     this.cursor.open(rows, 0, 1, firstSeq);
     const pageShift = this.cursor.aux;

@@ -6,6 +6,7 @@ import { brokenSequence, secondWriter } from './rules/i17-log-order.ts';
 import { CASEMATE_PROFILES } from './casemate/profile.ts';
 import type { Rule } from './rule.ts';
 import { RULES } from './rules/index.ts';
+import { Bookmark } from './snapshot/bookmark.ts';
 import { SNAPSHOT_CLASSES } from './snapshot/classes.ts';
 import type { GraphRecord } from './snapshot/object-graph.ts';
 import { decodeGraph, encodeGraph } from './snapshot/object-graph.ts';
@@ -116,6 +117,24 @@ export class Verifier {
     verifier.cut = state.cut;
     verifier.duplicates = state.duplicates;
     return verifier;
+  }
+
+  /** Notes where the fold is. What this returns takes the verifier back there, as often as it is called. */
+  bookmark(): () => void {
+    const machines = new Map(this.machines);
+    const states = [...machines.values()].map((machine) => machine.state());
+    const positions = [...this.guard.positions()];
+    const kept = new Bookmark([states.map(({ world }) => world), states.map((state) => state.kept), this.ledger, this.gaps, this.damage]);
+    const { cut, duplicates } = this;
+    return () => {
+      kept.putBack();
+      this.guard.restore(positions);
+      for (const key of this.machines.keys()) if (!machines.has(key)) this.machines.delete(key);
+      let n = 0;
+      for (const machine of machines.values()) machine.rewind(states[n++]!);
+      this.cut = cut;
+      this.duplicates = duplicates;
+    };
   }
 
   /** Folds one frame. Rows that were seen before are dropped; a gap is a violation of I17 and ends the judging of that machine. */

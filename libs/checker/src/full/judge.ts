@@ -2,7 +2,7 @@ import { isTable } from '@s2lab/arch';
 import type { Machine, MachineSnapshot } from '@s2lab/engine';
 import { MachineSnapshots } from '@s2lab/engine';
 import type { Frame, FrameOrigin } from '@s2lab/events';
-import { copyRows } from '@s2lab/events';
+import { copyRows, sliceRows } from '@s2lab/events';
 import type { Violation } from '@s2lab/invariants';
 import { RULES, Verifier } from '@s2lab/invariants';
 import type { FullCounterexample } from './full-counterexample.ts';
@@ -29,18 +29,39 @@ function leaves({ world }: Machine): readonly number[] {
   return found;
 }
 
+/** Somewhere on a path: the machine and the verifier, as they were there. */
+interface Place {
+  readonly schedule: readonly number[];
+  readonly machine: MachineSnapshot;
+  readonly steps: number;
+  readonly events: number;
+  /** Takes the verifier there. */
+  readonly rewind: () => void;
+}
+
+/** How much of a path is kept for those that begin as it does, and the least that is worth keeping, in choices. */
+const KEPT_PART = 0.6;
+const KEPT_LEAST = 6;
+
+function beginsWith(schedule: readonly number[], part: readonly number[]): boolean {
+  for (let i = 0; i < part.length; i += 1) if (schedule[i] !== part[i]) return false;
+  return true;
+}
+
 /**
  * Judges paths by the verifier's own rules: it plays a path from the start in a machine of its own, and folds the log into a verifier that has
- * never seen the engine.
+ * never seen the engine. Most paths begin as the one before them did: the greater part of one is kept, and played and folded no more.
  */
 export class Judge {
   readonly origin: FrameOrigin;
   private readonly subject: Subject;
   private readonly snapshots: MachineSnapshots;
-  private readonly start: MachineSnapshot;
-  private readonly startSteps: number;
-  private readonly startEvents: number;
-  private readonly rules: readonly string[];
+  private readonly verifier: Verifier;
+  private readonly start: Place;
+  /** The greater part of a path that was judged before. */
+  private kept: Place;
+  /** The path that was judged last. */
+  private last: readonly number[] = [];
   private readonly advance: (actor: number) => void;
 
   /**
@@ -49,13 +70,13 @@ export class Judge {
    */
   constructor(subject: Subject, workload: string, except: readonly string[], advance: (actor: number) => void) {
     this.subject = subject;
-    this.rules = RULES.map(({ id }) => id).filter((id) => !except.includes(id));
     this.snapshots = new MachineSnapshots(this.subject.machine);
-    this.start = this.snapshots.take();
-    this.startSteps = this.subject.steps;
-    this.startEvents = this.subject.machine.columns.length;
     this.advance = advance;
     this.origin = subject.origin(workload);
+    this.verifier = new Verifier({ maxViolations: 1, rules: RULES.map(({ id }) => id).filter((id) => !except.includes(id)) });
+    this.fold(0);
+    this.start = this.place([]);
+    this.kept = this.start;
   }
 
   /**
@@ -64,23 +85,53 @@ export class Judge {
    * @param who each of its actors is in the schedule
    */
   judge(schedule: readonly number[], toTheEnd: boolean, reached: Machine, who: readonly number[]): FullCounterexample | undefined {
-    this.play(schedule);
-    if (this.violation() !== undefined) return this.soonest(schedule);
+    const from = this.placeBefore(schedule);
+    this.last = schedule.slice();
+    this.play(schedule, from);
+    if (this.violation(from) !== undefined) return this.soonest(schedule);
     // Who reads in a page that was freed reads what no state keeps; but that is a violation.
     this.compare(schedule, reached, who);
     if (!toTheEnd) return undefined;
     if (leaves(reached).join() !== leaves(this.subject.machine).join())
       throw new Error(`schedule ${schedule.join(',')} maps memory otherwise when it is played from the start`);
     this.subject.end();
-    const violation = this.violation();
-    return violation === undefined ? undefined : this.broken(violation, schedule);
+    const violation = this.violation(from);
+    if (violation === undefined) return undefined;
+    // The log is to have all of it.
+    this.play(schedule);
+    this.subject.end();
+    return this.broken(violation, schedule);
   }
 
-  /** The first violation in the log of the machine as it is. */
-  private violation(): Violation | undefined {
-    const verifier = new Verifier({ maxViolations: 1, rules: this.rules });
-    verifier.fold({ origin: this.origin, firstSeq: 0, rows: this.subject.machine.columns });
-    return verifier.finish().violations[0];
+  /** Where to play a schedule from. If it shares its greater part with the last one, that is kept. */
+  private placeBefore(schedule: readonly number[]): Place {
+    const { kept, start, last } = this;
+    if (2 * kept.schedule.length >= schedule.length && beginsWith(schedule, kept.schedule)) return kept;
+    const part = schedule.slice(0, KEPT_PART * schedule.length);
+    if (part.length < KEPT_LEAST || !beginsWith(last, part)) return start;
+    this.play(part);
+    if (this.violation(start) !== undefined) return start;
+    this.kept = this.place(part);
+    return this.kept;
+  }
+
+  /** The place to which `schedule` has led the machine, and the verifier. */
+  private place(schedule: readonly number[]): Place {
+    const { steps, machine } = this.subject;
+    return { schedule, machine: this.snapshots.take(), steps, events: machine.columns.length, rewind: this.verifier.bookmark() };
+  }
+
+  /** The first violation in the log of the machine, which was played from there. */
+  private violation({ rewind, events }: Place): Violation | undefined {
+    rewind();
+    this.fold(events);
+    return this.verifier.finish().violations[0];
+  }
+
+  /** Folds the log of the machine from event `firstSeq` on. */
+  private fold(firstSeq: number): void {
+    const { columns } = this.subject.machine;
+    this.verifier.fold({ origin: this.origin, firstSeq, rows: sliceRows(columns, firstSeq, columns.length) });
   }
 
   /** What is wrong with a schedule, as soon as it is: once broken, it stays so however it goes on. */
@@ -90,11 +141,11 @@ export class Judge {
     while (breaks - holds > 1) {
       const middle = (holds + breaks) >> 1;
       this.play(schedule.slice(0, middle));
-      if (this.violation() === undefined) holds = middle;
+      if (this.violation(this.start) === undefined) holds = middle;
       else breaks = middle;
     }
     this.play(schedule.slice(0, breaks));
-    const violation = this.violation();
+    const violation = this.violation(this.start);
     if (violation === undefined) throw new Error('a violation is gone when its schedule is played again');
     this.subject.machine.stop(1);
     return this.broken(violation, schedule.slice(0, breaks));
@@ -124,15 +175,16 @@ export class Judge {
   /** The log of what was played, and the steps of it. */
   private played(): { readonly frame: Frame; readonly steps: number } {
     const { machine, steps } = this.subject;
-    return { frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) }, steps: steps - this.startSteps };
+    return { frame: { origin: this.origin, firstSeq: 0, rows: copyRows(machine.columns) }, steps: steps - this.start.steps };
   }
 
-  private play(schedule: readonly number[]): void {
+  /** Plays a schedule that begins as the one of `from`. */
+  private play(schedule: readonly number[], from: Place = this.start): void {
     const { subject } = this;
-    this.snapshots.restore(this.start);
-    subject.steps = this.startSteps;
-    subject.machine.columns.length = this.startEvents;
-    for (let i = 0; i < schedule.length; i += 1) {
+    this.snapshots.restore(from.machine);
+    subject.steps = from.steps;
+    subject.machine.columns.length = from.events;
+    for (let i = from.schedule.length; i < schedule.length; i += 1) {
       subject.moved = 0;
       this.advance(schedule[i]!);
     }

@@ -40,6 +40,11 @@ export class LastTables {
     this.kept[WIDTH * actor + MOMENT] = NEVER;
   }
 
+  /** The tables are no longer those that the actors read. */
+  forgetAll(): void {
+    this.kept.fill(NEVER);
+  }
+
   /**
    * Whether the descriptor read under the cursor is one more in the table that its actor read last and finds what the shadow has there. If so, all
    * that it can change is done: it may lead the actor to another table.

@@ -2,10 +2,11 @@ import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Frame } from '@s2lab/events';
-import { sliceRows } from '@s2lab/events';
+import { copyRows, K, sliceRows } from '@s2lab/events';
 import { GOOD_TRACES, MUTANTS } from '@s2lab/testkit';
 import { RULES, Verifier } from '../index.ts';
 import type { Verdict } from '../index.ts';
+import { Bookmark } from './bookmark.ts';
 import { decodeGraph, encodeGraph } from './object-graph.ts';
 
 function cutAt(frames: readonly Frame[], cut: number): [Frame[], Frame[]] {
@@ -94,6 +95,87 @@ describe('a verifier taken up from a snapshot', () => {
   });
 });
 
+/** The verdict after some frames, and others in the place of which `log` is then folded. */
+function rewound(log: readonly Frame[], cut: number, astray: readonly Frame[], times: number): Verdict {
+  const [before, after] = cutAt(log, cut);
+  const verifier = new Verifier();
+  for (const frame of before) verifier.fold(frame);
+  const goBack = verifier.bookmark();
+  for (let n = 0; n < times; n++) {
+    for (const frame of astray) verifier.fold(frame);
+    goBack();
+  }
+  for (const frame of after) verifier.fold(frame);
+  return verifier.finish();
+}
+
+describe('a verifier taken back to a bookmark', () => {
+  const logs = [...MUTANTS, ...GOOD_TRACES].map(({ name, frames }) => ({ name, log: [...frames()] }));
+
+  for (const { name, log } of logs)
+    test(`comes to the same verdict as one that never went on, wherever the bookmark is: ${name}`, () => {
+      const events = log.reduce((sum, { rows }) => sum + rows.length, 0);
+      const expected = uninterrupted(log);
+      fc.assert(
+        fc.property(fc.nat(events), fc.nat(events), (cut, seen) => {
+          const [, rest] = cutAt(log, cut);
+          // On to some place of the same log, with another machine beside it, and a gap.
+          const [astray] = cutAt(rest, seen);
+          const other = logs[(cut + seen) % logs.length]!.log.slice(0, 1).map((frame) => ({
+            ...frame,
+            origin: { ...frame.origin, run: 'other' },
+          }));
+          const gap = cutAt(log, Math.min(events, cut + seen + 2))[1].slice(0, 1);
+          assert.deepEqual(rewound(log, cut, [...astray, ...other, ...gap], 1 + (seen % 2)), expected);
+        }),
+        { numRuns: events > 5000 ? 4 : 30 },
+      );
+    });
+
+  test('judges a read anew that it had nothing to say of on the other way', () => {
+    const [frame] = [...MUTANTS.find(({ invariant, name }) => invariant === 'I9' && name.includes('outside a read section'))!.frames()];
+    const { origin, rows } = frame!;
+    const expected = uninterrupted([frame!]);
+    const { seq } = expected.violations[0]!;
+    assert.equal(rows.kind[seq], K.descriptorRead);
+    const verifier = new Verifier();
+    verifier.fold({ origin, firstSeq: 0, rows: sliceRows(rows, 0, seq) });
+    const goBack = verifier.bookmark();
+    const inSection = copyRows(sliceRows(rows, seq - 1, seq + 1));
+    inSection.kind[0] = K.readSectionEntered;
+    verifier.fold({ origin, firstSeq: seq, rows: inSection });
+    assert.equal(verifier.violationCount, 0);
+    goBack();
+    verifier.fold({ origin, firstSeq: seq, rows: sliceRows(rows, seq, rows.length) });
+    assert.deepEqual(verifier.finish(), expected);
+  });
+
+  test('goes back to any of several bookmarks, in any order', () => {
+    for (const { name, log } of logs) {
+      const events = log.reduce((sum, { rows }) => sum + rows.length, 0);
+      const [first, rest] = cutAt(log, Math.floor(events / 3));
+      const [second, third] = cutAt(rest, Math.floor(events / 3));
+      const verifier = new Verifier();
+      const fold = (frames: readonly Frame[]): void => frames.forEach((frame) => verifier.fold(frame));
+      fold(first);
+      const toFirst = verifier.bookmark();
+      fold(second);
+      const toSecond = verifier.bookmark();
+      for (const [back, left] of [
+        [toFirst, [...second, ...third]],
+        [toSecond, third],
+        [toSecond, third],
+        [toFirst, [...second, ...third]],
+      ] as const) {
+        fold(third);
+        back();
+        fold(left);
+        assert.deepEqual(verifier.finish(), uninterrupted(log), name);
+      }
+    }
+  });
+});
+
 describe('an object graph', () => {
   test('keeps identity, cycles, holes, shared buffers and every kind of number', () => {
     const buffer = new ArrayBuffer(16);
@@ -119,6 +201,33 @@ describe('an object graph', () => {
     (again['low'] as Uint8Array)[0] = 7;
     assert.equal(new Uint8Array((again['high'] as Int32Array).buffer)[0], 7, 'the views share their buffer again');
     assert.equal((again['sparse'] as unknown[]).length, 70_001);
+  });
+
+  test('is put back from a bookmark into the same objects, however they were changed', () => {
+    const inner = { n: 1 };
+    const make = (): Record<string, unknown> => ({
+      inner,
+      list: [inner, 2],
+      numbers: Float64Array.of(1, 2, Number.NaN),
+      map: new Map<unknown, unknown>([['a', inner]]),
+      set: new Set<unknown>([1, 'b']),
+    });
+    const graph = make();
+    const { list, numbers, map, set } = graph as { list: unknown[]; numbers: Float64Array; map: Map<unknown, unknown>; set: Set<unknown> };
+    const bookmark = new Bookmark(graph);
+    inner.n = 7;
+    list.push(3);
+    numbers.fill(9);
+    map.set('c', 1).delete('a');
+    set.add(2).delete(1);
+    graph['set'] = graph['inner'] = undefined;
+    bookmark.putBack();
+    assert.deepEqual(graph, make());
+    assert.deepEqual(
+      [graph['list'], graph['numbers'], graph['map'], graph['set']].map((o, i) => o === [list, numbers, map, set][i]),
+      [true, true, true, true],
+    );
+    assert.equal(inner.n, 1);
   });
 
   test('refuses functions, and classes that it does not know or knows otherwise, by the way to them', () => {
