@@ -33,8 +33,11 @@ const PLACE = [25, 26, 27, 29];
 const OLD = [33, 34];
 const NEW = [35, 36];
 const VISIT = [30, 31];
-const FLUSH_ONLY = [45, 47, 48];
+const FLUSH_KIND = 45;
 const FLUSH_LEVEL = 46;
+const FLUSH_RETURN = 47;
+const FLUSH_SCALE = 48;
+const FLUSH_ONLY = [FLUSH_KIND, FLUSH_RETURN, FLUSH_SCALE];
 const FLUSH_WIDE = [11, 12];
 const STACK = 50;
 const VISIT_ADDRESS = 13;
@@ -63,6 +66,8 @@ const FAULT_LEVEL = 8;
 const MAPPED = [37, 38, 39, 40, 41, 42, 43];
 /** Its address, range and physical address. */
 const MAPPED_WIDE = [7, 8, 9, 10];
+/** Program counters at which the first invalidation of a flush of one address was issued. */
+const ISSUED = new Set<number>([PC.flushSync, PC.flushCombined, PC.flushLast, PC.flushIsb]);
 /** Program counters at which the descriptor read before is not looked at again. */
 const OLD_IS_DEAD = new Set<number>([
   PC.walkBegin,
@@ -115,6 +120,7 @@ export function copyLiveRegisters(walker: Walker, epoch: number, sequence: numbe
     clearFault(walker, next, returnsAlone, r);
     if (BEFORE_WALK.has(next)) clearWalks(r, a);
     else if (AFTER_WALK.has(next)) clearFinishedWalk(r, a);
+    else if (group === GROUP.flush && AFTER_WALK.has(walker.flushReturn)) clearButFlush(walker, r, a);
     else {
       clearDeadInWalk(walker, r, a);
       if (isBetweenWalks(walker, next)) clearPlace(r, a);
@@ -137,6 +143,22 @@ function clearPlace(r: Int32Array, a: Float64Array): void {
   for (let i = 0; i < MAPPED_WIDE.length; i += 1) a[MAPPED_WIDE[i]!] = 0;
   r.fill(0, STACK, STACK + 4 * LEVELS);
   a.fill(0, VISIT_ADDRESS, VISIT_ADDRESS + LEVELS);
+}
+
+/** The walk is over but for this flush. */
+function clearButFlush(
+  { pc, flushKind, flushLevel, flushReturn, flushScale, flushIpa, flushPages }: Walker,
+  r: Int32Array,
+  a: Float64Array,
+): void {
+  clearFinishedWalk(r, a);
+  r[FLUSH_KIND] = flushKind;
+  // What is told of it is told by now.
+  r[FLUSH_LEVEL] = ISSUED.has(pc) ? 0 : flushLevel;
+  r[FLUSH_RETURN] = flushReturn;
+  r[FLUSH_SCALE] = flushScale;
+  a[FLUSH_WIDE[0]!] = flushIpa;
+  a[FLUSH_WIDE[1]!] = flushPages;
 }
 
 function clearFinishedWalk(r: Int32Array, a: Float64Array): void {
@@ -195,6 +217,10 @@ function clearDeadInWalk(walker: Walker, r: Int32Array, a: Float64Array): void {
     clear(r, FLUSH_ONLY);
     for (let i = 0; i < FLUSH_WIDE.length; i += 1) a[FLUSH_WIDE[i]!] = 0;
     if (op === OP.map || op === OP.createUnlinked || op === OP.freeUnlinked || op === OP.unmap) r[FLUSH_LEVEL] = 0;
+  }
+  if (pc === PC.mapPutChild) {
+    clear(r, OLD);
+    clear(r, NEW);
   }
   if (OLD_IS_DEAD.has(pc)) {
     clear(r, OLD);

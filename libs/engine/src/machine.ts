@@ -139,6 +139,11 @@ export class Machine implements PolicyMachine {
     }
   }
 
+  /** On no stage-2 is anything retired, nor will be: nobody asks any more who reads tables. */
+  forgetReaders(): void {
+    this.policies.forEach((policy, vmid) => policy.forgetReaders?.(this.words[vmid]!, this.world.actors));
+  }
+
   /** Exchanges what the policies' words hold about two actors. */
   swapInPolicies(a: number, b: number): void {
     this.policies.forEach((policy, vmid) => policy.swapActors?.(this.words[vmid]!, a, b));

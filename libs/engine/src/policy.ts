@@ -79,6 +79,8 @@ export interface ReclaimPolicy {
   renameTables?(words: Int32Array, actors: number, rename: (table: number) => number): void;
   /** Epochs that its words hold count from 0 again, with those of `stage2`; all that are over become alike. Absent = only the stage-2 has such numbers. */
   rebaseEpochs?(words: Int32Array, actors: number, stage2: Stage2): void;
+  /** Nothing is retired, and nothing will be: its words forget who reads which tables, or since when, as nobody will ask. Absent = they do not say. */
+  forgetReaders?(words: Int32Array, actors: number): void;
   /** Whether enter and exit do anything. */
   readonly guardsWalks: boolean;
   /** A shared walk begins. */

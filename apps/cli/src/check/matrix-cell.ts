@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FullBounds, FullOrder, FullReport } from '@s2lab/checker';
+import type { FullBounds, FullReport } from '@s2lab/checker';
 import { FullCheck } from '@s2lab/checker';
 import type { Frame } from '@s2lab/events';
 import { policyByName } from '@s2lab/policies';
@@ -27,29 +27,37 @@ export interface CellAnswer {
   readonly frame: Frame | undefined;
 }
 
-/** States in which a cell is tried first: most cells have no more, or a violation that few preemptions lead to. */
-const TRIED_STATES = 100_000;
+/** States in which a cell is tried first, by order: most cells have no more, or a violation that few preemptions lead to. */
+const TRIED_STATES = { dfs: 50_000, preemptions: 100_000 } as const;
+
+/** States that a search expands at a time. */
+const SLICE = 1000;
 
 /** Checks one cell. */
 export function checkCell(cell: Cell, setting: CellSetting): CellAnswer {
-  const { maxStates } = setting;
-  const policy = policyByName(cell.policy);
-  const options = { scenario: cell.scenario, policy, ...setting, reduce: true, maxPreemptions: Infinity, liveness: false } as const;
-  const search = (order: FullOrder, firstStates: number) => {
-    const check = new FullCheck({ ...options, order, firstStates });
-    while (check.advance(1000));
-    return check;
-  };
-  const isOpen = (check: FullCheck): boolean => check.report().verdict === 'unfinished';
-  const tried = Math.min(maxStates, TRIED_STATES);
-  // Fewest states first: who had the turn is no part of them.
-  let check = search('dfs', tried);
-  if (isOpen(check)) check = search('preemptions', tried);
-  if (isOpen(check) && maxStates > tried) {
-    const whole = search('dfs', maxStates);
-    if (!isOpen(whole)) check = whole;
-  }
+  const check = searched(cell, setting);
   return { cell, report: check.report(), frame: check.log() };
+}
+
+function searched({ scenario, policy }: Cell, setting: CellSetting): FullCheck {
+  const options = { scenario, policy: policyByName(policy), ...setting, reduce: true, maxPreemptions: Infinity, liveness: false } as const;
+  // Fewest states first: who had the turn is no part of them.
+  const deep = new FullCheck({ ...options, order: 'dfs' });
+  while (isOpen(deep) && deep.counts.storedStates < TRIED_STATES.dfs && deep.advance(SLICE));
+  if (!isOpen(deep)) return ended(deep);
+  const firstStates = Math.min(setting.maxStates, TRIED_STATES.preemptions);
+  const bounded = ended(new FullCheck({ ...options, order: 'preemptions', firstStates }));
+  if (!isOpen(bounded)) return bounded;
+  return isOpen(ended(deep)) ? bounded : deep;
+}
+
+function ended(check: FullCheck): FullCheck {
+  while (check.advance(SLICE));
+  return check;
+}
+
+function isOpen(check: FullCheck): boolean {
+  return check.report().verdict === 'unfinished';
 }
 
 if (parentPort !== null) {

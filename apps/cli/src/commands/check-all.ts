@@ -21,6 +21,9 @@ export interface MatrixOptions {
   readonly logs: string | undefined;
 }
 
+/** Scenarios with the most states, the largest last. */
+const LARGE_SCENARIOS = ['collapse-fault', 'collapse-protect', 'collapse-split'];
+
 /** `check --all`: the verdict matrix. Returns whether any cell has no verdict at all. */
 export async function checkAll({ cells, refused, setting, threads, json, write, logs }: MatrixOptions): Promise<boolean> {
   const { matrixText } = await import('@s2lab/checker');
@@ -28,10 +31,11 @@ export async function checkAll({ cells, refused, setting, threads, json, write, 
   const progress = new Progress(json);
   const answers: CellAnswer[] = [];
   const began = performance.now();
-  // Where a policy tells walkers apart there are more states: such cells come first, so that no thread is left with one at the end.
+  // Where a policy tells walkers apart, or logging begins, there are more states: such cells come first, so that no thread is left with one at the end.
   const tellsApart = ({ policy }: Cell): number =>
-    policyByName(policy).stateWords(1) > 0 && policyByName(policy).swapActors === undefined ? 1 : 0;
-  const largestFirst = cells.toSorted((a, b) => tellsApart(b) - tellsApart(a));
+    policyByName(policy).stateWords(1) > 0 && policyByName(policy).swapActors === undefined ? LARGE_SCENARIOS.length + 1 : 0;
+  const size = (cell: Cell): number => tellsApart(cell) + LARGE_SCENARIOS.indexOf(cell.scenario);
+  const largestFirst = cells.toSorted((a, b) => size(b) - size(a));
   await inThreads(largestFirst, setting, threads, (answer) => {
     answers.push(answer);
     progress.update(() => `${answers.length} of ${cells.length} cells`);

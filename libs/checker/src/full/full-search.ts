@@ -12,30 +12,20 @@ import type { Judge } from './judge.ts';
 import type { Edge, Loop, StateGraph } from './livelocks.ts';
 import type { MachineStates } from './machine-states.ts';
 import type { FullSearchOptions } from './full-search-options.ts';
+import { LateJudging } from './late-judging.ts';
 import { SearchTree } from './search-tree.ts';
-import type { Way } from './ways.ts';
 import { Ways } from './ways.ts';
 import { SleepSets } from './sleep-sets.ts';
 import { SpentState } from './spent-state.ts';
 import type { StaleLinks } from './stale-links.ts';
 import type { Setting, Subject } from './subject.ts';
-import type { Made, Step } from './unjudged-steps.ts';
-import { isBefore, UnjudgedSteps } from './unjudged-steps.ts';
 
-/** Steps that may wait for a path that judges them, whatever the number of states; then so many for each of them, as a power of two: breadth-first states are still found while they wait. */
-const UNJUDGED_LEAST = 200;
-const UNJUDGED_SHIFT = { bfs: 2, dfs: 1, preemptions: 1 } as const;
-/** Steps that one path judges at most. */
-const PATH_MAX = 400;
 /** Nobody has had the turn yet. */
 const NOBODY = 0;
 
 /** Searches every schedule of a machine, in slices, until all states have been seen or one path breaks a rule or cannot go on. */
 export class FullSearch {
-  judged = 0;
   ended: 'complete' | 'counterexample' | 'memory' | 'states' | undefined;
-  /** Whether the counterexample, though looked for breadth-first, may have more choices than need be. */
-  isDetour = false;
   /** With order `preemptions`: all schedules with at most so many have been seen, -1 = not even those without any. */
   preemptionsSeen = -1;
   /** Numbers of the states in which everybody is done. */
@@ -44,7 +34,7 @@ export class FullSearch {
   private readonly states: MachineStates;
   private readonly stale: StaleLinks;
   private readonly tree: SearchTree;
-  private readonly ways: Ways;
+  private readonly judging: LateJudging;
   private readonly store: StateStore;
   private readonly judge: Judge;
   private readonly seen = new InternedWords();
@@ -57,9 +47,6 @@ export class FullSearch {
   private readonly judgesOnce: boolean;
   /** Whether many steps are judged by one path, some time after they were made; then a violation is not the first one. */
   private readonly judgesLater: boolean;
-  private readonly unjudged: UnjudgedSteps;
-  /** States in which everybody is done that no path has judged to the end, in the order in which they were found. */
-  private readonly unjudgedEnds: number[] = [];
   private readonly sleep: SleepSets | undefined;
   /** Of the present state. */
   private order: number;
@@ -71,11 +58,6 @@ export class FullSearch {
   private readonly row: Uint32Array;
   private found: FullCounterexample | undefined;
   private stepsMade = 0;
-  /** Order `bfs`: steps made before each state was expanded; the first step in order that is known to break a rule. */
-  private readonly madeBefore: number[] = [];
-  private firstBroken: (Made & { readonly found: FullCounterexample }) | undefined;
-  /** States and steps up to the counterexample that order `bfs` found. */
-  private upTo: { readonly states: number; readonly steps: number } | undefined;
 
   /** @throws RangeError when the machine cannot be built */
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: FullSearchOptions) {
@@ -91,24 +73,34 @@ export class FullSearch {
     this.choices = this.subject.choices;
     this.judgesOnce = options.reduce.includes('judge-once');
     this.judgesLater = this.judgesOnce && options.find === undefined;
-    this.unjudged = new UnjudgedSteps(this.choices);
     const { buffers, hypervisor } = this.subject.machine;
     // The fewest choices, or preemptions, may be those of a way that is left out; stores that are held back, and hypervisors, touch what no footprint tells.
     const sleeps = options.order === 'dfs' && options.reduce.includes('sleep-sets') && buffers === undefined && hypervisor === undefined;
     if (sleeps) this.sleep = new SleepSets(this.subject);
     this.row = new Uint32Array(this.states.words + 1);
-    this.ways = new Ways(this.form.orders, this.order);
-    this.tree = new SearchTree(this.row.length, options.maxBytes, this.ways);
+    const ways = new Ways(this.form.orders, this.order);
+    this.tree = new SearchTree(this.row.length, options.maxBytes, ways);
     this.store = this.tree.store;
+    this.judging = new LateJudging(exploration, this.tree, ways, this.judge, options.order);
     this.add(0, 0, NOBODY, 0);
   }
 
+  /** Paths judged. */
+  get judged(): number {
+    return this.judging.judged;
+  }
+
+  /** Whether the counterexample, though looked for breadth-first, may have more choices than need be. */
+  get isDetour(): boolean {
+    return this.judging.isDetour;
+  }
+
   get storedStates(): number {
-    return this.upTo?.states ?? this.store.size;
+    return this.judging.upTo?.states ?? this.store.size;
   }
 
   get transitions(): number {
-    return this.upTo?.steps ?? this.stepsMade;
+    return this.judging.upTo?.steps ?? this.stepsMade;
   }
 
   /** Bytes that the stored states take: rows, pieces, and what has been judged. */
@@ -119,8 +111,7 @@ export class FullSearch {
   /** Expands at most `states` states. Returns whether there is more to do. */
   advance(states: number): boolean {
     for (let n = 0; n < states && this.ended === undefined; n += 1) {
-      // Early on a violation is soon found; later there is more that one path can judge.
-      if (this.unjudged.count > UNJUDGED_LEAST + (this.store.size >> UNJUDGED_SHIFT[this.options.order]) && this.isBrokenSomewhere()) break;
+      if (this.judging.isDue() && this.isBrokenSomewhere()) break;
       const id = this.nextState();
       if (id === undefined) {
         if (this.ended === undefined && !this.isBrokenSomewhere()) this.ended = 'complete';
@@ -170,98 +161,9 @@ export class FullSearch {
     return this.found;
   }
 
-  /** Judges the steps that no path has judged so far. Returns whether one breaks a rule. */
+  /** Judges all that waits for it. Returns whether it breaks a rule; then the search has ended. */
   private isBrokenSomewhere(): boolean {
-    if (this.options.order === 'bfs') return this.isBrokenInOrder();
-    const { unjudged, ways } = this;
-    for (const id of this.unjudgedEnds.splice(0)) if (this.isBrokenAtEnd(id)) return true;
-    while (unjudged.count > 0) {
-      let id = unjudged.deepest;
-      const { schedule, who: first } = this.way(id);
-      let who = first;
-      const most = schedule.length + PATH_MAX;
-      while (schedule.length < most) {
-        const step = unjudged.take(id);
-        if (step === undefined) break;
-        schedule.push(chosen(who, step.actor));
-        who = ways.stands(who, step.order);
-        id = step.to;
-      }
-      this.states.load(this.store.data, id * this.store.words);
-      if (this.isViolated(schedule, false, who)) return true;
-    }
-    return false;
-  }
-
-  /**
-   * Judges, breadth-first, the steps that no path has judged so far. Where one breaks a rule, those that come before it are judged too, and the first of all is shown by the way that
-   * the search came to it: no other has fewer choices.
-   */
-  private isBrokenInOrder(): boolean {
-    const { unjudged, store } = this;
-    while (unjudged.count > 0 && (this.firstBroken === undefined || unjudged.earliest <= this.firstBroken.id))
-      this.judgeFrom(unjudged.earliest);
-    const first = this.firstBroken;
-    for (const id of this.unjudgedEnds.splice(0)) {
-      if (first !== undefined && first.id < id) break;
-      if (!this.isBrokenAtEnd(id)) continue;
-      this.upTo = { states: this.statesBefore({ id, actor: 0 }), steps: this.madeBefore[id]! };
-      return true;
-    }
-    if (first === undefined) return false;
-    this.states.load(store.data, first.id * store.words);
-    let steps = this.madeBefore[first.id]!;
-    for (let actor = 0; actor <= first.actor; actor += 1) if (this.subject.isReady(actor)) steps += 1;
-    this.subject.machine.columns.clear();
-    advance(this.subject, first.actor, this.reduces);
-    this.stale.fold(this.subject.machine.columns, 0);
-    this.order = this.states.note();
-    // A rule that remembers more than states hold may be broken on the longer way alone, by which it was found.
-    this.isDetour = !this.isBroken(first.id, first.actor);
-    if (this.isDetour) return this.endWith(first.found);
-    this.upTo = { states: this.statesBefore(first), steps };
-    return true;
-  }
-
-  /** How many states had been found, breadth-first, when a step was made. */
-  private statesBefore(made: Made): number {
-    let states = this.store.size;
-    while (states > 1 && !isBefore({ id: this.store.parent(states - 1), actor: this.tree.choice(states - 1) }, made)) states -= 1;
-    return states;
-  }
-
-  /** Judges the way to a state in which everybody is done, and what is left over there. */
-  private isBrokenAtEnd(id: number): boolean {
-    this.states.load(this.store.data, id * this.store.words);
-    const { schedule, who } = this.way(id);
-    return this.isViolated(schedule, true, who);
-  }
-
-  /** Judges one path through the earliest state from which steps wait, and on by others that wait. */
-  private judgeFrom(earliest: number): void {
-    const { unjudged, ways, store, tree, states } = this;
-    const path: (Made & Partial<Step>)[] = tree.statesTo(earliest).map((at) => ({ id: store.parent(at), actor: tree.choice(at) }));
-    const { schedule, who: first } = this.way(earliest);
-    const known = path.length;
-    let who = first;
-    let id = earliest;
-    while (schedule.length < known + PATH_MAX) {
-      const step = unjudged.take(id);
-      if (step === undefined) break;
-      path.push({ id, ...step });
-      schedule.push(chosen(who, step.actor));
-      who = ways.stands(who, step.order);
-      id = step.to;
-    }
-    states.load(store.data, id * store.words);
-    this.judged += 1;
-    const found = this.judge.judge(schedule, false, this.subject.machine, who);
-    if (found === undefined) return;
-    const broken = path[found.schedule.length - 1]!;
-    if (this.firstBroken === undefined || isBefore(broken, this.firstBroken)) this.firstBroken = { ...broken, found };
-    // What comes after it on the path has not been judged.
-    for (const { id: from, actor, to, order } of path.slice(Math.max(known, found.schedule.length)))
-      unjudged.add(from, actor, { to: to!, order: order! });
+    return this.endWith(this.judging.broken());
   }
 
   /** Everything that the search knows, to go on from another time; undefined once it has ended with a counterexample. */
@@ -277,7 +179,7 @@ export class FullSearch {
       into.put(list.length);
       for (const id of list) into.put(id);
     }
-    for (const count of [this.head, this.stepsMade, this.judged, this.preemptionsSeen]) into.putWide(count);
+    for (const count of [this.head, this.stepsMade, this.judging.judged, this.preemptionsSeen]) into.putWide(count);
     this.sleep?.save(this.store.size, into);
     return into.copy();
   }
@@ -300,7 +202,7 @@ export class FullSearch {
     }
     this.head = from.getWide();
     this.stepsMade = from.getWide();
-    this.judged = from.getWide();
+    this.judging.judged = from.getWide();
     this.preemptionsSeen = from.getWide();
     this.sleep?.restore(this.store.size, from);
   }
@@ -330,7 +232,7 @@ export class FullSearch {
     const steps = loop.filter((choice) => !this.subject.isDrain(choice));
     const names = [...new Set(steps)].map((actor) => actorName(actor, machine.world.vcpus));
     const because = `${names.join(', ')} can go on for ever by ${loop.length === 1 ? 'one choice' : `${loop.length} choices`} that lead back to where they began`;
-    const schedule = [...this.way(state).schedule, ...loop];
+    const schedule = [...this.judging.way(state).schedule, ...loop];
     this.endWith({ kind: 'livelock', invariant: null, because, schedule, loop: loop.length, ...this.judge.log(schedule) });
   }
 
@@ -367,7 +269,7 @@ export class FullSearch {
     const at = id * store.words;
     const last = store.data[at + states.words]!;
     store.setExpanded(id);
-    if (this.options.order === 'bfs') this.madeBefore[id] = this.stepsMade;
+    this.judging.expands(id, this.stepsMade);
     states.load(store.data, at);
     let ready = 0;
     for (let actor = 0; actor < choices; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
@@ -387,12 +289,12 @@ export class FullSearch {
       const { moved } = subject;
       this.order = states.note();
       this.stepsMade += 1;
-      if (fresh && !this.judgesLater && this.isBroken(id, actor)) return;
+      if (fresh && !this.judgesLater && this.endWith(this.judging.brokenBy(id, actor, this.order))) return;
       if (this.options.find !== undefined && this.isFound(id, actor)) return;
       const takes = goesOn && !subject.isDrain(actor) && actor + 1 !== last;
       const asleep = this.sleep?.pass(actor, moved, this.form.orders[this.order]!) ?? 0;
       const to = this.add(id, actor, this.turnAfter(actor, last), takes ? 1 : 0, asleep);
-      if (fresh && this.judgesLater) this.unjudged.add(id, actor, { to, order: this.order });
+      if (fresh && this.judgesLater) this.judging.add(id, actor, { to, order: this.order });
     }
   }
 
@@ -446,21 +348,15 @@ export class FullSearch {
     const { machine } = this.subject;
     if (machine.done) {
       this.finalStates.push(id);
-      if (this.judgesLater) this.unjudgedEnds.push(id);
-      else this.isBrokenAtEnd(id);
+      if (this.judgesLater) this.judging.addEnd(id);
+      else this.endWith(this.judging.brokenAtEnd(id));
       return;
     }
     // What a step breaks says more than that nobody can go on.
     if (this.isBrokenSomewhere()) return;
     this.states.load(this.store.data, id * this.store.words);
-    const { schedule, who } = this.way(id);
+    const { schedule, who } = this.judging.way(id);
     this.endWith(this.judge.deadlock(schedule, machine, who));
-  }
-
-  private isBroken(id: number, actor: number): boolean {
-    const { schedule, who } = this.way(id);
-    schedule.push(chosen(who, actor));
-    return this.isViolated(schedule, false, this.ways.stands(who, this.order));
   }
 
   /** Whether the event that is looked for has just been made. */
@@ -468,18 +364,12 @@ export class FullSearch {
     const { kind, length } = this.subject.machine.columns;
     for (let i = 0; i < length; i += 1) {
       if (kind[i] !== this.options.find) continue;
-      const way = this.way(id);
+      const way = this.judging.way(id);
       const schedule = [...way.schedule, chosen(way.who, actor)];
       const because = `${kindName(kind[i]!)} can be reached`;
       return this.endWith({ kind: 'found', invariant: null, because, schedule, ...this.judge.log(schedule) });
     }
     return false;
-  }
-
-  /** @param who each actor is on the way, as it stands in the machine of the search */
-  private isViolated(schedule: readonly number[], toTheEnd: boolean, who: readonly number[]): boolean {
-    this.judged += 1;
-    return this.endWith(this.judge.judge(schedule, toTheEnd, this.subject.machine, who));
   }
 
   /** The search ends if there is a counterexample. Returns whether there is. */
@@ -488,11 +378,5 @@ export class FullSearch {
     this.found = found;
     this.ended = 'counterexample';
     return true;
-  }
-
-  /** The way to a state; whoever asks for it has it judged. */
-  private way(id: number): Way {
-    for (const at of this.tree.statesTo(id)) this.unjudged.remove(this.store.parent(at), this.tree.choice(at));
-    return this.tree.way(id);
   }
 }

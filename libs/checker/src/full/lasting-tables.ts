@@ -35,7 +35,7 @@ export function touchesWhatLasts(subject: Subject, walker: Walker): boolean {
       return !touchesAnything(machine, walker) && lasts(subject, walker, walker.table);
     case PC.walkEnter:
     case PC.walkExit:
-      return !touchesAnything(machine, walker) && isNothingRetired(machine, walker) && keepsTables(subject);
+      return !touchesAnything(machine, walker) && asksNoMore(subject);
     case PC.walkRead:
     case PC.walkReread:
       if (isRoot(machine, walker, walker.table))
@@ -125,8 +125,10 @@ function touchesAnything(machine: Machine, walker: Walker): boolean {
   return (touches & TOUCHES.anything) !== 0;
 }
 
-/** Whether the reclaim worker has nothing to do: then nobody looks who is in. */
-function isNothingRetired(machine: Machine, walker: Walker): boolean {
-  const { retiredCount, gracePeriodOpen } = machine.stage2(walker);
-  return retiredCount === 0 && gracePeriodOpen === 0 && machine.walkers[machine.reclaimActor]!.pc === PC.reclaimIdle;
+/** Whether nothing is retired, and nothing will be: nobody asks any more who reads tables. */
+export function asksNoMore(subject: Subject): boolean {
+  const { stage2s } = subject.machine.world;
+  return (
+    stage2s.every((stage2) => stage2 === undefined || (stage2.retiredCount === 0 && stage2.gracePeriodOpen === 0)) && keepsTables(subject)
+  );
 }

@@ -2,6 +2,7 @@ import { LAST_LEVEL, powerOfTwo, spanBytes } from '@s2lab/arch';
 import type { Stage2, TablePages, Tlb, Walker } from '@s2lab/engine';
 import { backedShift, COMMAND, FRAME, GROUP, PC } from '@s2lab/engine';
 import { ACCESS, FAULT, LOCK_MODE, OP, RESULT } from '@s2lab/events';
+import { asksNoMore } from './lasting-tables.ts';
 import { isOutOfSight } from './private-tables.ts';
 import type { Request } from './script.ts';
 import type { Subject } from './subject.ts';
@@ -53,6 +54,7 @@ export class SpentState {
       this.clearTlb(walker, stage2.tlb);
     }
     this.clearDirtyBits();
+    if (asksNoMore(subject)) machine.forgetReaders();
     // A store that is held back may still map something in a table that seems to be out of sight.
     if (this.tearsDownAtOnce && machine.buffers === undefined) this.clearUnlinked();
   }
@@ -89,7 +91,11 @@ export class SpentState {
       if (lockMode === LOCK_MODE.write || this.subject.machine.policyOf(walker).capabilities.collapsesInParallel)
         this.clearSize(walker, stage2);
       if (walker.op === OP.relax || walker.op === OP.mkyoung) this.set(walker, 'cachePages', 0);
-      if (walker.op === OP.relax) this.flushed(walker, stage2);
+      if (walker.op === OP.relax) {
+        this.flushed(walker, stage2);
+        // The flush says at which level the leaf was; it takes effect at all of them.
+        this.set(walker, 'flushLevel', 0);
+      }
     }
     const goesByCache =
       (next === PC.faultLocked && walker.sequence === stage2.invalidateSeq) || next === PC.faultWalked || WALKS.has(group);
@@ -161,7 +167,7 @@ export class SpentState {
 
   private set(
     walker: Walker,
-    register: 'cachePages' | 'faultIpa' | 'faultKind' | 'faultLevel' | 'mapShift' | 'memcache' | 'op' | 'result',
+    register: 'cachePages' | 'faultIpa' | 'faultKind' | 'faultLevel' | 'flushLevel' | 'mapShift' | 'memcache' | 'op' | 'result',
     value: number,
   ): void {
     if (walker[register] === value) return;

@@ -27,10 +27,22 @@ export const epoch: ReclaimPolicy = {
   faultLock: LOCK_MODE.read,
   stateWords: (actors) => 2 * actors + 2,
 
-  /** An epoch that was read or announced is the present one, or never will be again. */
+  /** An epoch that was read or announced is the present one, or never will be again. Of whom the scan has passed it is looked at in the next epoch at the soonest: it is over then. */
   rebaseEpochs(words: Int32Array, actors: number, stage2: Stage2): void {
-    for (let i = 0; i < cursorAt(actors); i += 1) if (words[i] !== 0) words[i] = words[i] === stage2.gracePeriod + 1 ? 1 : OVER;
+    const cursor = words[cursorAt(actors)]!;
+    for (let i = 0; i < cursorAt(actors); i += 1) {
+      const isPresent = words[i] === stage2.gracePeriod + 1 && i % actors >= cursor;
+      if (words[i] !== 0) words[i] = isPresent ? 1 : OVER;
+    }
     stage2.rebaseGracePeriods(1 - EPOCHS_TO_PASS);
+  },
+
+  forgetReaders(words: Int32Array, actors: number): void {
+    for (let actor = 0; actor < actors; actor += 1) {
+      words[announcedAt(actor)] = 0;
+      const read = readAt(actors, actor);
+      if (words[read] !== 0) words[read] = OVER;
+    }
   },
 
   guardsWalks: true,

@@ -31,6 +31,9 @@ export const hazard: ReclaimPolicy = {
     for (let i = 0; i < actors * LEVELS; i += 1) if (words[i] !== 0) words[i] = rename(words[i]! - 1) + 1;
     if (words[awaited] !== 0) words[awaited] = rename(words[awaited]! - 1) + 1;
   },
+  forgetReaders(words: Int32Array, actors: number): void {
+    words.fill(0, 0, actors * LEVELS);
+  },
   guardsWalks: false,
   enter: () => HOOK.done,
   exit: () => HOOK.done,
