@@ -46,7 +46,7 @@ const COMPARED: readonly (readonly [scenario: string, policies: readonly string[
   ['collapse-split', ['rcu', 'rwlock', 'hyp-lock'], { ...SMALL, walkers: 0 }],
   ['destroy-fault', ['rcu', 'rwlock', 'refs', 'v6.1'], { ...SMALL, walkers: 0 }],
   ['collapse-young', ['rwlock', 'refs', 'eager'], { ...SMALL, walkers: 0 }],
-  ['collapse-protect', ['hyp-lock', 'rwlock'], { ...GUESTS, walkers: 0 }],
+  ['collapse-protect', ['hyp-lock', 'rwlock', 'rcu', 'hazard', 'epoch'], { ...GUESTS, walkers: 0 }],
   ['collapse-split', ['v6.1'], { ...GUESTS, walkers: 0 }],
   ['unmap-fault', ['refs', 'v6.1'], { ...GUESTS, walkers: 0 }],
   ['two-collapses', ['rcu', 'rwlock', 'refs-naive', 'refs', 'eager', 'v6.1'], TWINS],
