@@ -141,6 +141,26 @@ test('a check under most preemptions says how many it has seen, and never that a
   assert.deepEqual([bounded.report().verdict, bounded.report().bounds.preemptions], ['safe', 1]);
 });
 
+test('where the search for the fewest choices meets a limit, what was found first is shown without what it can do without', () => {
+  const policy = policyByName('eager');
+  for (const order of ['dfs', 'preemptions'] satisfies FullOrder[]) {
+    const found = searched('collapse-split', policy, SMALL, { order }).counterexample()!;
+    const options = { scenario: 'collapse-split', policy, bounds: SMALL, order, reduce: true, except: [], liveness: false } as const;
+    const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: 40, firstStates: 5000, maxPreemptions: Infinity });
+    while (check.advance(1000));
+    const { verdict, shortest, counterexample, counterexampleSteps } = check.report();
+    assert.deepEqual([verdict, shortest, counterexample!.invariant], ['violated', false, found.invariant]);
+    assert.ok(
+      counterexample!.schedule.length < found.schedule.length,
+      `${counterexample!.schedule.length} of ${found.schedule.length} choices`,
+    );
+    assert.ok(counterexampleSteps! < found.steps);
+    const verifier = new Verifier();
+    verifier.fold(check.log()!);
+    assert.deepEqual(Object.keys(verifier.finish().counts), [found.invariant]);
+  }
+});
+
 test('what a search says it has seen is judged: within few preemptions, and where a limit ends it', () => {
   for (const name of ['refs-naive', 'eager']) {
     const policy = policyByName(name);

@@ -3,6 +3,7 @@ import type { Frame } from '@s2lab/events';
 import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import { BitStateSearch } from './bit-state-search.ts';
+import { Exploration } from './exploration.ts';
 import type { FullBounds } from './full-bounds.ts';
 import type { FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
@@ -84,8 +85,8 @@ export class FullCheck {
   private search: FullSearch;
   /** A search that comes before it and keeps bits for states. */
   private bits: BitStateSearch | undefined;
-  /** A violation that may not be the shortest, met before the present search. */
-  private first: FullSearch | BitStateSearch | undefined;
+  /** A counterexample that may not be the shortest, met before the present search. */
+  private first: FullCounterexample | undefined;
   private livelocks: Livelocks | undefined;
 
   /** @throws CheckError when there is no such scenario, or the bounds or the policy are not for it */
@@ -101,8 +102,7 @@ export class FullCheck {
     if (this.bits !== undefined && this.first === undefined) {
       if (this.bits.advance(states)) return true;
       if (this.bits.ended !== 'counterexample') return false;
-      this.first = this.bits;
-      this.search = this.start('bfs');
+      this.goOnFrom(this.bits.counterexample()!);
       return true;
     }
     if (this.livelocks !== undefined) return this.advanceLivelocks(this.livelocks, states);
@@ -116,10 +116,14 @@ export class FullCheck {
       return true;
     }
     if (this.search.ended !== 'counterexample' || this.first !== undefined || this.options.order === 'bfs') return false;
-    // The way that was found first is seldom the shortest.
-    this.first = this.search;
-    this.search = this.start('bfs');
+    this.goOnFrom(this.search.counterexample()!);
     return true;
+  }
+
+  /** The way that was found first is seldom the shortest. */
+  private goOnFrom(found: FullCounterexample): void {
+    this.first = shortened(found, this.options);
+    this.search = this.start('bfs');
   }
 
   private advanceLivelocks(livelocks: Livelocks, states: number): boolean {
@@ -193,7 +197,7 @@ export class FullCheck {
   }
 
   private counterexample(): FullCounterexample | undefined {
-    return this.search.counterexample() ?? this.first?.counterexample();
+    return this.search.counterexample() ?? this.first;
   }
 
   private start(order: FullOrder, maxStates = this.options.maxStates): FullSearch {
@@ -248,6 +252,12 @@ export function fullReport(options: FullCheckOptions, outcome: CheckOutcome): Fu
           },
     unfinishedBecause: verdict === 'unfinished' ? whyUnfinished(ended, options) : null,
   };
+}
+
+/** A counterexample of a check without what it can do without, in case no search for the fewest choices comes to an end. */
+export function shortened(found: FullCounterexample, options: FullCheckOptions): FullCounterexample {
+  const setting = settingOf(fullScenario(options.scenario), options.bounds);
+  return new Exploration(setting, options.policy, reductionsOf(options), options.except).judge(options.scenario).shortened(found);
 }
 
 /** What a check is of: a saved one may be gone on with where this is the same. */

@@ -7,6 +7,7 @@ import type { Violation } from '@s2lab/invariants';
 import { RULES, Verifier } from '@s2lab/invariants';
 import type { FullCounterexample } from './full-counterexample.ts';
 import { deadlockWords } from './full-counterexample.ts';
+import { shrink } from './shrink.ts';
 import type { Subject } from './subject.ts';
 
 /** Every leaf of the stage-2s, from the roots on. */
@@ -151,6 +152,27 @@ export class Judge {
     return this.broken(violation, schedule.slice(0, breaks));
   }
 
+  /** A counterexample by fewer choices, of which not a single one can be left out: a violation of the same rule. One that shows at the end alone stays as it is. */
+  shortened(found: FullCounterexample): FullCounterexample {
+    const { start } = this;
+    const fails = (schedule: readonly number[]): boolean => {
+      this.attempt(schedule);
+      return this.violation(start)?.invariant === found.invariant;
+    };
+    if (found.kind !== 'violation' || !fails(found.schedule)) return found;
+    return this.soonest(this.attempt(shrink(found.schedule, fails)));
+  }
+
+  /** Plays a schedule from the start as far as it can be: who cannot step is passed over. Returns the choices that were made. */
+  private attempt(schedule: readonly number[]): readonly number[] {
+    this.play([]);
+    return schedule.filter((choice) => {
+      if (!this.subject.isReady(choice)) return false;
+      this.choose(choice);
+      return true;
+    });
+  }
+
   private broken({ invariant, because }: Violation, schedule: readonly number[]): FullCounterexample {
     return { kind: 'violation', invariant, because, schedule, ...this.played() };
   }
@@ -184,10 +206,12 @@ export class Judge {
     this.snapshots.restore(from.machine);
     subject.steps = from.steps;
     subject.machine.columns.length = from.events;
-    for (let i = from.schedule.length; i < schedule.length; i += 1) {
-      subject.moved = 0;
-      this.advance(schedule[i]!);
-    }
+    for (let i = from.schedule.length; i < schedule.length; i += 1) this.choose(schedule[i]!);
+  }
+
+  private choose(choice: number): void {
+    this.subject.moved = 0;
+    this.advance(choice);
   }
 
   private compare(schedule: readonly number[], reached: Machine, who: readonly number[]): void {

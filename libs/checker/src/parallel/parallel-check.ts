@@ -1,6 +1,15 @@
 import type { Frame } from '@s2lab/events';
 import type { FullCheckOptions, FullReport } from '../full/full-check.ts';
-import { cannotGoOn, checkedScenario, fullReport, identityOf, reductionsOf, refusingSizes, settingOf } from '../full/full-check.ts';
+import {
+  cannotGoOn,
+  checkedScenario,
+  fullReport,
+  identityOf,
+  reductionsOf,
+  refusingSizes,
+  settingOf,
+  shortened,
+} from '../full/full-check.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import { FullSearch } from '../full/full-search.ts';
 import { Livelocks } from '../full/livelocks.ts';
@@ -54,7 +63,7 @@ export class ParallelCheck {
     const isShortest = order === 'bfs' && !this.options.reduce;
     if (search.ended !== 'counterexample' || this.first !== undefined || isShortest) return false;
     // The way that was found first is seldom the shortest.
-    this.first = search.counterexample();
+    this.first = shortened(search.counterexample()!, this.options);
     this.search = await this.begin('bfs', true);
     return true;
   }
