@@ -105,11 +105,7 @@ export class Verifier {
     if (snapshot.rules.join() !== rules) throw new RangeError(`a snapshot of the rules ${snapshot.rules.join()}; asked for are ${rules}`);
     const state = decodeGraph(snapshot.records, SNAPSHOT_CLASSES) as VerifierState;
     verifier.guard.restore(state.positions);
-    for (const [key, machine] of state.machines) {
-      const fold = new MachineFold(machine.origin, verifier.rules, verifier.ledger);
-      fold.resume(machine);
-      verifier.machines.set(key, fold);
-    }
+    for (const [key, machine] of state.machines) verifier.resumeMachine(key, machine);
     verifier.ledger.violations.push(...state.violations);
     for (const [id, count] of state.counts) verifier.ledger.counts.set(id, count);
     verifier.gaps.push(...state.gaps);
@@ -121,17 +117,22 @@ export class Verifier {
 
   /** Notes where the fold is. What this returns takes the verifier back there, as often as it is called. */
   bookmark(): () => void {
-    const machines = new Map(this.machines);
-    const states = [...machines.values()].map((machine) => machine.state());
+    const states = [...this.machines].map(([key, machine]) => [key, machine, machine.state()] as const);
     const positions = [...this.guard.positions()];
-    const kept = new Bookmark([states.map(({ world }) => world), states.map((state) => state.kept), this.ledger, this.gaps, this.damage]);
+    const kept = new Bookmark([states.map(([, , { world, kept: ofRules }]) => [world, ofRules]), this.ledger, this.gaps, this.damage]);
     const { cut, duplicates } = this;
     return () => {
       kept.putBack();
       this.guard.restore(positions);
-      for (const key of this.machines.keys()) if (!machines.has(key)) this.machines.delete(key);
-      let n = 0;
-      for (const machine of machines.values()) machine.rewind(states[n++]!);
+      this.machines.clear();
+      for (const [key, machine, state] of states) {
+        // One that had not begun has no rules attached, and they cannot be detached.
+        if (state.world === undefined) this.resumeMachine(key, { ...state, kept: {} });
+        else {
+          machine.rewind(state);
+          this.machines.set(key, machine);
+        }
+      }
       this.cut = cut;
       this.duplicates = duplicates;
     };
@@ -204,6 +205,12 @@ export class Verifier {
         liveTables: machine.world?.tables.live ?? 0,
       })),
     };
+  }
+
+  private resumeMachine(key: string, state: MachineState): void {
+    const fold = new MachineFold(state.origin, this.rules, this.ledger);
+    fold.resume(state);
+    this.machines.set(key, fold);
   }
 
   private place(id: string): number {

@@ -28,7 +28,7 @@ export class Bookmark {
     for (const object of known) this.note(object, see);
   }
 
-  /** Makes all objects what they were. */
+  /** Makes all objects what they were; fields that an object got since stay. */
   putBack(): void {
     const { views, arrays, maps, sets, owners, fields, values } = this;
     for (let i = 0; i < views.length; i++) views[i]!.set(this.numbers[i]!);

@@ -150,6 +150,19 @@ describe('a verifier taken back to a bookmark', () => {
     assert.deepEqual(verifier.finish(), expected);
   });
 
+  test('begins a machine anew of which nothing had been folded', () => {
+    for (const { name, log } of logs) {
+      const verifier = new Verifier();
+      verifier.fold({ ...log[0]!, rows: sliceRows(log[0]!.rows, 0, 0) });
+      const goBack = verifier.bookmark();
+      for (let n = 0; n < 2; n++) {
+        for (const frame of log) verifier.fold(frame);
+        assert.deepEqual(verifier.finish(), uninterrupted(log), name);
+        goBack();
+      }
+    }
+  });
+
   test('goes back to any of several bookmarks, in any order', () => {
     for (const { name, log } of logs) {
       const events = log.reduce((sum, { rows }) => sum + rows.length, 0);
