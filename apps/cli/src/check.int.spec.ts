@@ -53,6 +53,8 @@ test('on the full engine the counterexample is a log that verify, show and repla
     const again = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs-naive', ...small], folder);
     assert.equal(again.status, 2);
     assert.match(again.stderr, /race\.arrow: exists already/);
+    const holds = await s2lab(['check', '--scenario', 'two-collapses', '--policy', 'refs', ...small], folder);
+    assert.deepEqual([holds.status, holds.stdout], [2, ''], 'before anything is searched, whatever would be found');
   } finally {
     rmSync(folder, { recursive: true });
   }

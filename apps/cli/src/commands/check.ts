@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
@@ -162,6 +163,9 @@ async function checkOnEngine(options: Options, scenario: string, name: string): 
   const threads = threadsOf(options);
   const bounds = { walkers, collapsers, entries, slots, hardware, memory };
   const { json, log, force, save, resume } = options;
+  // At once, and not after a search of minutes.
+  if (log !== undefined && force !== true && existsSync(log))
+    throw new UsageError(`log ${log}: exists already; choose another name, or have it replaced (--force)`);
   const output = { json: json === true, log, force: force === true, save, resume };
   if (strategy === 'random' || strategy === 'pct') {
     const { checkSampled } = await import('./check-full.ts');
