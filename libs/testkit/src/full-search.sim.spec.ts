@@ -161,6 +161,31 @@ test('where the search for the fewest choices meets a limit, what was found firs
   }
 });
 
+test('where another rule is broken by fewer choices than the one that was found first, and comes up, that one is shown, and no rule is broken by fewer', () => {
+  for (const name of ['refs-naive', 'eager']) {
+    const policy = policyByName(name);
+    const options = {
+      scenario: 'collapse-split',
+      policy,
+      bounds: GUESTS,
+      order: 'preemptions',
+      reduce: true,
+      except: [],
+      liveness: false,
+    } as const;
+    assert.equal(searched('collapse-split', policy, GUESTS, { order: 'preemptions' }).counterexample()!.invariant, 'I12');
+    const { invariant, schedule } = searched('collapse-split', policy, GUESTS).counterexample()!;
+    assert.notEqual(invariant, 'I12');
+    for (const allRulesStates of [undefined, 0]) {
+      const limits = { maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: Infinity };
+      const check = new FullCheck({ ...options, ...limits, ...(allRulesStates === undefined ? {} : { allRulesStates }) });
+      while (check.advance(1000));
+      const { shortest, counterexample } = check.report();
+      assert.deepEqual([shortest, counterexample!.invariant, counterexample!.schedule.length], [true, invariant, schedule.length]);
+    }
+  }
+});
+
 test('what a search says it has seen is judged: within few preemptions, and where a limit ends it', () => {
   for (const name of ['refs-naive', 'eager']) {
     const policy = policyByName(name);

@@ -134,6 +134,25 @@ test('a step that cannot be made, since a rule was broken before, is told by the
   await assert.rejects(inShares(optionsOf('two-collapses', defect, SMALL), 2), /^Error: table \d is gone$/);
 });
 
+test('fewer choices are looked for in shares as in one thread, of one rule as well', async () => {
+  for (const [scenario, name] of [
+    ['collapse-split', 'eager'],
+    ['collapse-split', 'hyp-lock'],
+  ] as const) {
+    for (const allRulesStates of [0, 1000]) {
+      const options = {
+        ...optionsOf(scenario, policyByName(name), { ...SMALL, hardware: true }),
+        order: 'preemptions',
+        allRulesStates,
+      } as const;
+      const [shared, one] = [(await inShares(options, 2)).report(), inOneThread(options).report()];
+      assert.deepEqual([shared.shortest, one.shortest], [true, true]);
+      assert.equal(shared.counterexample!.invariant, name === 'eager' ? 'I1' : 'I12');
+      assert.deepEqual(shared.counterexample, one.counterexample);
+    }
+  }
+});
+
 test('a limit of states ends a search in shares where it ends one of one thread', async () => {
   for (const maxStates of [1, 60, 300, 5000]) {
     const options = { ...optionsOf('two-collapses', policyByName('refs'), { ...SMALL, walkers: 2 }), maxStates };

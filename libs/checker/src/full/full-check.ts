@@ -4,6 +4,8 @@ import { RULES } from '@s2lab/invariants';
 import { CheckError } from '@s2lab/small-models';
 import { BitStateSearch } from './bit-state-search.ts';
 import { Exploration } from './exploration.ts';
+import type { KnownCounterexample } from './fewer-choices.ts';
+import { isFewest, knownBy } from './fewer-choices.ts';
 import type { FullBounds } from './full-bounds.ts';
 import type { FullScenario } from './full-scenarios.ts';
 import { FULL_SCENARIOS } from './full-scenarios.ts';
@@ -30,6 +32,8 @@ export interface FullCheckOptions {
   readonly maxStates: number;
   /** Most states to store until something is found, which is then searched again for its fewest choices; absent = maxStates. */
   readonly firstStates?: number;
+  /** States up to which a search for fewer choices heeds every rule, not only the one that was broken first; absent = `ALL_RULES_STATES`. */
+  readonly allRulesStates?: number;
   /** Ids of rules that are not judged, such as `I12`. */
   readonly except: readonly string[];
   /** Whether to look for executions that never end, once all states have been seen. */
@@ -60,7 +64,7 @@ export interface FullReport {
   /** Paths that the verifier's rules judged. */
   readonly judgedPaths: number;
   readonly counterexampleSteps: number | null;
-  /** Whether no counterexample has fewer choices: accesses to what actors share. */
+  /** Whether no counterexample that breaks the same rule has fewer choices: accesses to what actors share. */
   readonly shortest: boolean;
   readonly counterexample: {
     readonly kind: FullCounterexample['kind'];
@@ -87,6 +91,8 @@ export class FullCheck {
   private bits: BitStateSearch | undefined;
   /** A counterexample that may not be the shortest, met before the present search. */
   private first: FullCounterexample | undefined;
+  /** What the present search knows of it. */
+  private known: KnownCounterexample | undefined;
   private livelocks: Livelocks | undefined;
 
   /** @throws CheckError when there is no such scenario, or the bounds or the policy are not for it */
@@ -111,19 +117,26 @@ export class FullCheck {
       if (order !== 'preemptions' || this.first !== undefined) return true;
       return this.search.preemptionsSeen < maxPreemptions;
     }
-    if (this.search.ended === 'complete' && this.options.liveness) {
+    if (this.search.ended === 'complete' && this.first === undefined && this.options.liveness) {
       this.livelocks = new Livelocks(this.search.graph());
       return true;
     }
-    if (this.search.ended !== 'counterexample' || this.first !== undefined || this.options.order === 'bfs') return false;
-    this.goOnFrom(this.search.counterexample()!);
+    const found = this.search.counterexample();
+    if (found === undefined || this.isAnswer(found)) return false;
+    this.goOnFrom(found);
     return true;
+  }
+
+  /** Whether what the present search has found need not be searched again. */
+  private isAnswer(found: FullCounterexample): boolean {
+    return this.known === undefined ? this.options.order === 'bfs' : isFewest(found, this.known, this.search.storedStates);
   }
 
   /** The way that was found first is seldom the shortest. */
   private goOnFrom(found: FullCounterexample): void {
     this.first = shortened(found, this.options);
-    this.search = this.start('bfs');
+    this.known = knownBy(this.first, this.options.allRulesStates);
+    this.search = this.start('bfs', this.options.maxStates);
   }
 
   private advanceLivelocks(livelocks: Livelocks, states: number): boolean {
@@ -201,8 +214,9 @@ export class FullCheck {
   }
 
   private start(order: FullOrder, maxStates = this.options.maxStates): FullSearch {
+    const { known } = this;
     const { policy, bounds, maxBytes, except } = this.options;
-    const options = { order, reduce: reductionsOf(this.options), maxBytes, maxStates, except };
+    const options = { order, reduce: reductionsOf(this.options), maxBytes, maxStates, except, known };
     return refusingSizes(() => new FullSearch(settingOf(this.scenario, bounds), policy, this.scenario.name, options));
   }
 }

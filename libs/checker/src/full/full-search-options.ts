@@ -1,3 +1,4 @@
+import type { KnownCounterexample } from './fewer-choices.ts';
 import type { FullReduction } from './reductions.ts';
 
 /**
@@ -20,4 +21,6 @@ export interface FullSearchOptions {
   readonly find?: number;
   /** Most states to store; absent = no limit but memory. */
   readonly maxStates?: number;
+  /** Order `bfs`: only what breaks the same rule by no more choices is looked for. */
+  readonly known?: KnownCounterexample | undefined;
 }

@@ -5,6 +5,7 @@ import type { StateStore } from '@s2lab/small-models';
 import { InternedWords } from './interned-words.ts';
 import { actorName } from './actor-names.ts';
 import type { FullCounterexample } from './full-counterexample.ts';
+import { isSoonEnough } from './fewer-choices.ts';
 import { CanonicalForm } from './canonical-form.ts';
 import { advance, chosen } from './choices.ts';
 import { Exploration } from './exploration.ts';
@@ -277,6 +278,8 @@ export class FullSearch {
       this.end(id);
       return;
     }
+    const { known } = this.options;
+    if (known !== undefined && !isSoonEnough(subject, known, id, this.tree.statesTo(id).length)) return;
     const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
     const taken = this.sleep?.begin(id, ready) ?? ready;
     for (let actor = 0; actor < choices; actor += 1) {

@@ -1,4 +1,5 @@
 import { COMMAND, GROUP, PC } from '@s2lab/engine';
+import { OP } from '@s2lab/events';
 import type { Subject } from './subject.ts';
 
 /*
@@ -55,4 +56,45 @@ export function mayHostWrite({ machine, script }: Subject): boolean {
   // A destruction lets go of it before it walks; others once their last chunk is done.
   if (DESTROYS.has(command) || pc === PC.hostEnd) return false;
   return pc >> 5 !== GROUP.flush || flushReturn !== PC.hostEnd;
+}
+
+/** Groups of steps in which the VMM thread write-protects what is mapped. */
+const PROTECTS = new Set<number>([GROUP.walk, GROUP.attributes, GROUP.v61]);
+
+/**
+ * The fewest choices with which logging is switched on from here: steps of the VMM thread that others may come before or after, whatever it finds in the tables, and one of
+ * each actor that holds the lock which it has yet to take. 0 = it neither switches logging on nor is about to.
+ * @source host-steps.ts, host-split-steps.ts: the lock, write-protection, a flush; the lock again, which is let go of once to fetch table pages
+ */
+export function choicesToLog({ machine, script }: Subject): number {
+  const { config, world } = machine;
+  const { pc, command, op, lockReturn, flushReturn, memcache, vmid, lock, isFinished, actor } = machine.walkers[machine.vmmActor]!;
+  if (config.initiallyAllSet || isFinished) return 0;
+  if ((pc === PC.idle ? script.upcoming(actor)?.kind : command) !== COMMAND.dirtyLogOn) return 0;
+  const released = 1;
+  const splitNext = (memcache === 0 ? 3 : 1) + released;
+  const splitBegin = 1 + (config.eagerSplitBytes > 0 ? splitNext : released);
+  const flushLast = 1 + splitBegin;
+  const flushed = config.tlbRange ? 1 + flushLast : flushLast;
+  const protects = 1 + flushed;
+  const { readers, writer } = world.lockOf(vmid, lock);
+  const holders = readers + (writer >= 0 && writer !== actor ? 1 : 0);
+  switch (pc) {
+    case PC.idle:
+      return 2 + holders + protects;
+    case PC.lockAcquire:
+      if (lockReturn === PC.hostLocked || lockReturn === PC.hostChunk) return 1 + holders + protects;
+      return holders + (lockReturn === PC.splitLocked ? splitBegin : 1 + released);
+    case PC.lockRelease:
+      if (lockReturn === PC.hostUnlocked) return protects;
+      return lockReturn === PC.splitYield ? 2 + released : released;
+    case PC.flushSync:
+    case PC.flushLast:
+      if (flushReturn !== PC.splitBegin) return released;
+      return holders + (pc === PC.flushSync ? flushed : flushLast);
+    case PC.splitNext:
+      return splitNext;
+    default:
+      return op === OP.wrprotect && PROTECTS.has(pc >> 5) ? protects : released;
+  }
 }

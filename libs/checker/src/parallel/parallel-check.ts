@@ -10,6 +10,8 @@ import {
   settingOf,
   shortened,
 } from '../full/full-check.ts';
+import type { KnownCounterexample } from '../full/fewer-choices.ts';
+import { isFewest, knownBy } from '../full/fewer-choices.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import { FullSearch } from '../full/full-search.ts';
 import { Livelocks } from '../full/livelocks.ts';
@@ -30,6 +32,8 @@ export class ParallelCheck {
   private search: ParallelSearch | undefined;
   /** A violation that may not be the shortest, met before the present search. */
   private first: FullCounterexample | undefined;
+  /** What the present search knows of it. */
+  private known: KnownCounterexample | undefined;
   /** The whole search in one place, in which loops are looked for. */
   private whole: FullSearch | undefined;
   private livelocks: Livelocks | undefined;
@@ -56,16 +60,27 @@ export class ParallelCheck {
     const search = (this.search ??= await this.begin(this.options.order, !this.options.reduce));
     const { order, maxPreemptions } = this.options;
     if (await search.advance()) return this.first !== undefined || order === 'bfs' || search.preemptionsSeen < maxPreemptions;
-    if (search.ended === 'complete' && this.options.liveness) {
+    const { first } = this;
+    if (search.ended === 'complete' && first === undefined && this.options.liveness) {
       this.livelocks = await this.loops(search);
       return true;
     }
-    const isShortest = order === 'bfs' && !this.options.reduce;
-    if (search.ended !== 'counterexample' || this.first !== undefined || isShortest) return false;
+    const found = search.counterexample();
+    if (found === undefined || this.isAnswer(found)) return false;
     // The way that was found first is seldom the shortest.
-    this.first = shortened(search.counterexample()!, this.options);
+    this.first = shortened(found, this.options);
+    const known = knownBy(this.first, this.options.allRulesStates);
+    // Breadth-first, what is shown is the first of all, whatever it breaks.
+    this.known = order === 'bfs' ? { ...known, invariant: null } : known;
     this.search = await this.begin('bfs', true);
     return true;
+  }
+
+  /** Whether what the present search has found is the answer, and need not be searched again. */
+  private isAnswer(found: FullCounterexample): boolean {
+    const { order, reduce } = this.options;
+    if (this.known === undefined) return order === 'bfs' && !reduce;
+    return order === 'bfs' || isFewest(found, this.known, this.search!.storedStates);
   }
 
   /** How far the search is. */
@@ -116,13 +131,13 @@ export class ParallelCheck {
 
   private async begin(order: 'bfs' | 'preemptions', judgesAtOnce: boolean): Promise<ParallelSearch> {
     const { scenario, bounds, policy, maxBytes, maxStates, except } = this.options;
-    const { hosts, setting } = this;
+    const { hosts, setting, known } = this;
     const reduce = reductionsOf(this.options);
     const each = Math.floor(maxBytes / hosts.count);
     const search = refusingSizes(
       () => new ParallelSearch(setting, policy, { order, reduce, except, maxBytes, maxStates, judgesAtOnce }, hosts.count),
     );
-    search.meet(await hosts.begin({ scenario, bounds, turns: order === 'preemptions', reduce, maxBytes: each, except }));
+    search.meet(await hosts.begin({ scenario, bounds, turns: order === 'preemptions', reduce, maxBytes: each, except, known }));
     return search;
   }
 

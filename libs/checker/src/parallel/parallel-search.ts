@@ -197,13 +197,20 @@ export class ParallelSearch {
     const { tree, links } = this;
     const locals: number[][] = links.map(() => []);
     const turns: number[][] = links.map(() => []);
+    const globals: number[][] = links.map(() => []);
+    const choices: number[][] = links.map(() => []);
     for (const [turn, id] of ids.entries()) {
       tree.setExpanded(id, true);
       locals[tree.owner(id)]!.push(tree.local(id));
       turns[tree.owner(id)]!.push(turn);
+      globals[tree.owner(id)]!.push(id);
+      choices[tree.owner(id)]!.push(tree.statesTo(id).length);
     }
-    const turnsOf = turns.map((list) => Int32Array.from(list));
-    const expansions = await Promise.all(links.map((link, n) => link.expand(Int32Array.from(locals[n]!), turnsOf[n]!.slice())));
+    const list = (lists: readonly (readonly number[])[], share: number): Int32Array => Int32Array.from(lists[share]!);
+    const turnsOf = turns.map((each) => Int32Array.from(each));
+    const expansions = await Promise.all(
+      links.map((link, n) => link.expand(list(locals, n), turnsOf[n]!.slice(), list(globals, n), list(choices, n))),
+    );
     this.learnOrders(expansions);
     const threw = expansions.find((each) => each.threw !== null)?.threw;
     if (typeof threw === 'string') {

@@ -4,6 +4,8 @@ import { StateStore } from '@s2lab/small-models';
 import type { CanonicalForm } from '../full/canonical-form.ts';
 import { advance } from '../full/choices.ts';
 import { Exploration } from '../full/exploration.ts';
+import type { KnownCounterexample } from '../full/fewer-choices.ts';
+import { isSoonEnough } from '../full/fewer-choices.ts';
 import type { FullCounterexample } from '../full/full-counterexample.ts';
 import type { FullReduction } from '../full/reductions.ts';
 import { InternedWords } from '../full/interned-words.ts';
@@ -27,13 +29,15 @@ export interface ShareOptions {
   /** Bytes that the stored states of one share may take. */
   readonly maxBytes: number;
   readonly except: readonly string[];
+  /** Only what breaks the same rule by no more choices is looked for. */
+  readonly known?: KnownCounterexample | undefined;
 }
 
 /** Steps from states of a share. */
 export interface Expansion {
   /** What each share is told: states that these steps lead to, keys of steps. */
   readonly told: readonly Int32Array[];
-  /** Of each state: how many steps lead on; 0 where all are done, STUCK where nobody can step but not all are. */
+  /** Of each state: how many steps lead on; 0 where all are done, STUCK where nobody can step but not all are, LATE where no step is made since too many choices led there. */
   readonly ready: Uint8Array;
   /** Orders of actors that were not known before, one behind the other. */
   readonly orders: Int32Array;
@@ -61,6 +65,8 @@ export interface Judgement {
 
 /** In `Expansion.ready`. */
 export const STUCK = 255;
+/** In the same place. */
+const LATE = 254;
 /** Choices that steps of one state are numbered in. */
 export const CHOICES = 32;
 /** Words of a state in `Settlement.states`. */
@@ -86,6 +92,7 @@ const UNKNOWN = 0xffff_ffff;
 export class SearchShare {
   private readonly place: SharePlace;
   private readonly turns: boolean;
+  private readonly known: KnownCounterexample | undefined;
   private readonly machine: Exploration;
   private readonly form: CanonicalForm;
   private readonly states: MachineStates;
@@ -110,6 +117,7 @@ export class SearchShare {
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: ShareOptions, place: SharePlace) {
     this.place = place;
     this.turns = options.turns;
+    this.known = options.known;
     this.judgesOnce = options.reduce.includes('judge-once');
     this.machine = new Exploration(setting, policy, options.reduce, options.except);
     this.states = this.machine.states;
@@ -137,14 +145,16 @@ export class SearchShare {
    * Makes all steps from states of this share.
    * @param ids the states, in the order of their turns
    * @param turns of each, its turn among those of all shares: step `a` of it has number turn × CHOICES + a
+   * @param globals of each, its number among the states of all shares
+   * @param choices that lead to each
    */
-  expand(ids: Int32Array, turns: Int32Array): Expansion {
+  expand(ids: Int32Array, turns: Int32Array, globals: Int32Array, choices: Int32Array): Expansion {
     for (const words of this.outgoing) words.clear();
     for (const words of this.outgoing) words.put(0);
     const ready = new Uint8Array(ids.length);
     let threw: string | null = null;
     try {
-      for (let n = 0; n < ids.length; n += 1) ready[n] = this.expandOne(ids[n]!, turns[n]! * CHOICES);
+      for (let n = 0; n < ids.length; n += 1) ready[n] = this.expandOne(ids[n]!, turns[n]! * CHOICES, globals[n]!, choices[n]!);
     } catch (error) {
       threw = (error as Error).message;
       // The machine stands in the middle of a step.
@@ -157,8 +167,8 @@ export class SearchShare {
     return { told, ready, orders: fresh, threw };
   }
 
-  /** Makes all steps from one state. Returns how many there are, or STUCK. */
-  private expandOne(id: number, firstStep: number): number {
+  /** Makes all steps from one state. Returns how many there are, STUCK or LATE. */
+  private expandOne(id: number, firstStep: number, global: number, choices: number): number {
     const { states, store } = this;
     const { subject, stale, reduces } = this.machine;
     const { machine } = subject;
@@ -168,6 +178,7 @@ export class SearchShare {
     let ready = 0;
     for (let actor = 0; actor < subject.choices; actor += 1) if (subject.isReady(actor)) ready |= 1 << actor;
     if (ready === 0) return machine.done ? 0 : STUCK;
+    if (this.known !== undefined && !isSoonEnough(subject, this.known, global, choices)) return LATE;
     const goesOn = last !== NOBODY && (ready & (1 << (last - 1))) !== 0;
     let count = 0;
     for (let actor = 0; actor < subject.choices; actor += 1) {
