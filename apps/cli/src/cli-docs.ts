@@ -59,7 +59,7 @@ With --policy, on the full engine:
   strategy: 'bfs' | 'dfs' | 'preemptions', reductions: ('local-steps' | 'judge-once' | 'tables' | 'walkers' | 'sleep-sets')[], liveness: boolean,
   reachedStates: null, executions: null, storedStates: number, transitions: number, judgedPaths: number,
   counterexampleSteps: number | null,                   // steps of the machine
-  shortest: boolean,                                    // no counterexample has fewer choices
+  shortest: boolean,                                    // none that breaks the same rule has fewer choices
   counterexample: { kind: 'violation' | 'deadlock' | 'livelock' | 'found', invariant: string | null, because: string,
     schedule: number[],                                 // who has the turn, choice by choice
     loop: number | null } | null,                       // how many of the last choices come again and again

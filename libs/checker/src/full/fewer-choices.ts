@@ -12,7 +12,7 @@ export interface KnownCounterexample {
 }
 
 /** `KnownCounterexample.allRulesStates`, unless the check says otherwise. */
-export const ALL_RULES_STATES = 250_000;
+const ALL_RULES_STATES = 250_000;
 
 /** What a search for fewer choices knows of a counterexample. */
 export function knownBy({ schedule, invariant }: FullCounterexample, allRulesStates = ALL_RULES_STATES): KnownCounterexample {

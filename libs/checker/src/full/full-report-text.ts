@@ -30,10 +30,8 @@ export function formatFullReport(report: FullReport): string {
   if (counterexample !== null) {
     const { kind, invariant, because, schedule } = counterexample;
     const choices = plural(schedule.length, 'choice');
-    lines.push(
-      '',
-      `${plural(report.counterexampleSteps!, 'step')} by ${choices}, ${report.shortest ? 'the fewest that there can be' : 'maybe not the fewest'}`,
-    );
+    const fewest = invariant === null ? 'the fewest that there can be' : `the fewest that break ${invariant}`;
+    lines.push('', `${plural(report.counterexampleSteps!, 'step')} by ${choices}, ${report.shortest ? fewest : 'maybe not the fewest'}`);
     lines.push(`${kind === 'violation' ? invariant : kind}: ${because}`);
     if (counterexample.loop !== null) lines.push(`the last ${plural(counterexample.loop, 'choice')} come again and again`);
   }
