@@ -63,14 +63,15 @@ const PROTECTS = new Set<number>([GROUP.walk, GROUP.attributes, GROUP.v61]);
 
 /**
  * The fewest choices with which logging is switched on from here: steps of the VMM thread that others may come before or after, whatever it finds in the tables, and one of
- * each actor that holds the lock which it has yet to take. 0 = it neither switches logging on nor is about to.
+ * each actor that holds the lock which it has yet to take. 0 = it neither switches logging on nor is about to, or another memslot is logged already.
  * @source host-steps.ts, host-split-steps.ts: the lock, write-protection, a flush; the lock again, which is let go of once to fetch table pages
  */
 export function choicesToLog({ machine, script }: Subject): number {
   const { config, world } = machine;
-  const { pc, command, op, lockReturn, flushReturn, memcache, vmid, lock, isFinished, actor } = machine.walkers[machine.vmmActor]!;
+  const { pc, command, op, lockReturn, flushReturn, memcache, vmid, lock, isFinished, actor, memslot } = machine.walkers[machine.vmmActor]!;
   if (config.initiallyAllSet || isFinished) return 0;
   if ((pc === PC.idle ? script.upcoming(actor)?.kind : command) !== COMMAND.dirtyLogOn) return 0;
+  if (world.stage2(vmid).memslots.some(({ id, logsWrites }) => logsWrites && (pc === PC.idle || id !== memslot))) return 0;
   const released = 1;
   const splitNext = (memcache === 0 ? 3 : 1) + released;
   const splitBegin = 1 + (config.eagerSplitBytes > 0 ? splitNext : released);

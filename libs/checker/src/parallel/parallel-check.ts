@@ -60,8 +60,7 @@ export class ParallelCheck {
     const search = (this.search ??= await this.begin(this.options.order, !this.options.reduce));
     const { order, maxPreemptions } = this.options;
     if (await search.advance()) return this.first !== undefined || order === 'bfs' || search.preemptionsSeen < maxPreemptions;
-    const { first } = this;
-    if (search.ended === 'complete' && first === undefined && this.options.liveness) {
+    if (search.ended === 'complete' && this.first === undefined && this.options.liveness) {
       this.livelocks = await this.loops(search);
       return true;
     }
