@@ -104,6 +104,18 @@ export class Judge {
     return this.broken(violation, schedule);
   }
 
+  /** Takes the machine to the start, for somebody else to play. */
+  restart(): void {
+    this.play([]);
+  }
+
+  /** What is wrong, if anything, with the `schedule` that somebody else has played since the start; if all are done, with the epilogue too. */
+  judgePlayed(schedule: readonly number[]): FullCounterexample | undefined {
+    if (this.subject.machine.done) this.subject.end();
+    const violation = this.violation(this.start);
+    return violation === undefined ? undefined : this.broken(violation, schedule);
+  }
+
   /** Where to play a schedule from. If it shares its greater part with the last one, that is kept. */
   private placeBefore(schedule: readonly number[]): Place {
     const { kept, start, last } = this;

@@ -1,12 +1,7 @@
-import type { MachineSnapshot, ReclaimPolicy } from '@s2lab/engine';
-import { MachineSnapshots, Prng } from '@s2lab/engine';
-import type { Frame } from '@s2lab/events';
-import { copyRows } from '@s2lab/events';
-import type { Violation } from '@s2lab/invariants';
-import { RULES, Verifier } from '@s2lab/invariants';
+import type { ReclaimPolicy } from '@s2lab/engine';
+import { Prng } from '@s2lab/engine';
 import type { FullCounterexample } from './full-counterexample.ts';
-import { deadlockWords } from './full-counterexample.ts';
-import { shrink } from './shrink.ts';
+import { Judge } from './judge.ts';
 import type { Setting } from './subject.ts';
 import { Subject } from './subject.ts';
 
@@ -46,14 +41,9 @@ export class Sampling {
   /** Executions after which the last new pair of steps was seen. */
   lastNewPair = 0;
   private readonly subject: Subject;
-  private readonly snapshots: MachineSnapshots;
-  private readonly start: MachineSnapshot;
-  private readonly startEvents: number;
-  private readonly startSteps: number;
+  private readonly judge: Judge;
   private readonly prng: Prng;
   private readonly options: SamplingOptions;
-  private readonly rules: readonly string[];
-  private readonly workload: string;
   private readonly seen = new Set<number>();
   private readonly priority: Int32Array;
   /** Length of the longest execution so far: moments of change are drawn below it. */
@@ -62,14 +52,9 @@ export class Sampling {
 
   constructor(setting: Setting, policy: ReclaimPolicy, workload: string, options: SamplingOptions) {
     this.options = options;
-    this.workload = workload;
-    this.rules = RULES.map(({ id }) => id).filter((id) => !options.except.includes(id));
-    this.subject = new Subject(setting, policy);
-    const { machine } = this.subject;
-    this.snapshots = new MachineSnapshots(machine);
-    this.start = this.snapshots.take();
-    this.startEvents = machine.columns.length;
-    this.startSteps = this.subject.steps;
+    const subject = new Subject(setting, policy);
+    this.subject = subject;
+    this.judge = new Judge(subject, workload, options.except, (choice) => subject.step(choice));
     this.prng = new Prng(options.seed);
     this.priority = new Int32Array(this.subject.choices);
   }
@@ -96,7 +81,7 @@ export class Sampling {
   private execute(): void {
     const { subject } = this;
     const { walkers } = subject.machine;
-    this.restart();
+    this.judge.restart();
     const changes = this.drawPriorities();
     const schedule: number[] = [];
     let last = -1;
@@ -118,7 +103,7 @@ export class Sampling {
     this.steps += schedule.length;
     this.longest = Math.max(this.longest, schedule.length);
     if (schedule.length === STEPS_MAX) this.unended += 1;
-    this.judge(schedule);
+    this.finish(schedule);
   }
 
   private note(pair: number): void {
@@ -172,62 +157,15 @@ export class Sampling {
     return best();
   }
 
-  private judge(schedule: readonly number[]): void {
-    const { machine } = this.subject;
-    const ready = machine.walkers.some(({ actor }) => this.subject.isReady(actor));
-    if (!ready && !machine.done) {
-      const because = deadlockWords(machine, (actor) => actor);
-      this.stop('deadlock', null, because, schedule, this.frame());
-      return;
-    }
-    if (!ready) this.finish();
-    const violation = this.verify();
-    if (violation === undefined) return;
-    const { invariant } = violation;
-    const fails = (shorter: readonly number[]): boolean => this.replay(shorter)?.invariant === invariant;
-    // What shows only at the end of the machine needs all of the schedule.
-    const least = fails(schedule) ? shrink(schedule, fails) : schedule;
-    const because = this.replay(least)?.because ?? violation.because;
-    if (least === schedule) this.finish();
-    this.stop('violation', invariant, because, least, this.frame());
-  }
-
-  /** Plays `schedule` as far as it can be: who cannot step is passed over. Returns what is wrong with it, if anything. */
-  private replay(schedule: readonly number[]): Violation | undefined {
-    this.restart();
-    for (const actor of schedule) if (this.subject.isReady(actor)) this.subject.step(actor);
-    return this.verify();
-  }
-
-  private restart(): void {
-    const { subject } = this;
-    this.snapshots.restore(this.start);
-    subject.steps = this.startSteps;
-    subject.machine.columns.length = this.startEvents;
-  }
-
-  private finish(): void {
-    if (this.subject.machine.done) this.subject.end();
-  }
-
-  private verify(): Violation | undefined {
-    const verifier = new Verifier({ maxViolations: 1, rules: this.rules });
-    verifier.fold({ ...this.frame(), rows: this.subject.machine.columns });
-    return verifier.finish().violations[0];
-  }
-
-  private frame(): Frame {
-    return { origin: this.subject.origin(this.workload), firstSeq: 0, rows: copyRows(this.subject.machine.columns) };
-  }
-
-  private stop(
-    kind: FullCounterexample['kind'],
-    invariant: string | null,
-    because: string,
-    schedule: readonly number[],
-    frame: Frame,
-  ): void {
-    this.found = { kind, invariant, because, schedule, steps: schedule.length, frame };
+  /** Judges the execution that was just run; one that fails is shortened. */
+  private finish(schedule: readonly number[]): void {
+    const { subject, judge } = this;
+    const { machine } = subject;
+    const isStuck = !machine.done && !machine.walkers.some(({ actor }) => subject.isReady(actor));
+    const actors = machine.walkers.map(({ actor }) => actor);
+    const found = isStuck ? judge.deadlock(schedule, machine, actors) : judge.judgePlayed(schedule);
+    if (found === undefined) return;
+    this.found = judge.shortened(found);
     this.ended = 'counterexample';
   }
 }
