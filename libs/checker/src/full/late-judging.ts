@@ -14,8 +14,6 @@ import type { Way, Ways } from './ways.ts';
  */
 const UNJUDGED_LEAST = 500;
 const UNJUDGED_SHIFT = { bfs: 2, dfs: 1, preemptions: 1 } as const;
-/** Steps that one path judges at most. */
-const PATH_MAX = 400;
 
 /** Has the steps of a search judged, some time after they were made: by paths through the states that it has stored, each of which judges many steps. */
 export class LateJudging {
@@ -84,18 +82,11 @@ export class LateJudging {
     }
     const { unjudged, ways } = this;
     while (unjudged.count > 0) {
-      let id = unjudged.deepest;
-      const { schedule, who: first } = this.way(id);
-      let who = first;
-      const most = schedule.length + PATH_MAX;
-      while (schedule.length < most) {
-        const step = unjudged.take(id);
-        if (step === undefined) break;
-        schedule.push(chosen(who, step.actor));
-        who = ways.stands(who, step.order);
-        id = step.to;
-      }
-      const found = this.judgePath(id, schedule, who, false);
+      const id = unjudged.deepest;
+      const way = this.way(id);
+      const steps = unjudged.takePath(id);
+      const { schedule, who } = ways.goingOn(way, steps);
+      const found = this.judgePath(steps.at(-1)?.to ?? id, schedule, who, false);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -167,26 +158,17 @@ export class LateJudging {
   /** Judges one path through the earliest state from which steps wait, and on by others that wait. */
   private judgeFrom(earliest: number): void {
     const { unjudged, ways, tree } = this;
-    const path: (Made & Partial<Step>)[] = tree.statesTo(earliest).map((at) => ({ id: tree.store.parent(at), actor: tree.choice(at) }));
-    const { schedule, who: first } = this.way(earliest);
-    const known = path.length;
-    let who = first;
-    let id = earliest;
-    while (schedule.length < known + PATH_MAX) {
-      const step = unjudged.take(id);
-      if (step === undefined) break;
-      path.push({ id, ...step });
-      schedule.push(chosen(who, step.actor));
-      who = ways.stands(who, step.order);
-      id = step.to;
-    }
-    const found = this.judgePath(id, schedule, who, false);
+    const known: readonly Made[] = tree.statesTo(earliest).map((at) => ({ id: tree.store.parent(at), actor: tree.choice(at) }));
+    const way = this.way(earliest);
+    const steps = unjudged.takePath(earliest);
+    const { schedule, who } = ways.goingOn(way, steps);
+    const found = this.judgePath(steps.at(-1)?.to ?? earliest, schedule, who, false);
     if (found === undefined) return;
-    const broken = path[found.schedule.length - 1]!;
-    if (this.firstBroken === undefined || isBefore(broken, this.firstBroken)) this.firstBroken = { ...broken, found };
+    const { id, actor } = [...known, ...steps][found.schedule.length - 1]!;
+    const broken = { id, actor, found };
+    if (this.firstBroken === undefined || isBefore(broken, this.firstBroken)) this.firstBroken = broken;
     // What comes after it on the path has not been judged.
-    for (const { id: from, actor, to, order } of path.slice(Math.max(known, found.schedule.length)))
-      unjudged.add(from, actor, { to: to!, order: order! });
+    for (const step of steps.slice(Math.max(0, found.schedule.length - known.length))) unjudged.add(step.id, step.actor, step);
   }
 
   /** Judges a path to a stored state. */

@@ -10,6 +10,12 @@ export interface Made {
   readonly actor: number;
 }
 
+/** A step that was made: whose it is, and where it led. */
+export interface MadeStep extends Made, Step {}
+
+/** Most steps that one path judges. */
+const PATH_MAX = 400;
+
 /** Whether `a` is made before `b` where states are expanded in the order of their numbers. */
 export function isBefore(a: Made, b: Made): boolean {
   return a.id < b.id || (a.id === b.id && a.actor < b.actor);
@@ -66,14 +72,18 @@ export class UnjudgedSteps {
     return this.first;
   }
 
-  /** Takes one from state `id`: whose it is; undefined when there is none. */
-  take(id: number): (Step & { readonly actor: number }) | undefined {
-    const bits = this.left[id] ?? 0;
-    if (bits === 0) return undefined;
-    const actor = 31 - Math.clz32(bits);
-    this.remove(id, actor);
-    const at = id * this.actors + actor;
-    return { actor, to: this.to[at]!, order: this.orders[at]! };
+  /** Takes steps from state `id` on, each from where the one before it led, as long as there are any. */
+  takePath(id: number): readonly MadeStep[] {
+    const path: MadeStep[] = [];
+    for (let from = id; path.length < PATH_MAX; from = path.at(-1)!.to) {
+      const bits = this.left[from] ?? 0;
+      if (bits === 0) break;
+      const actor = 31 - Math.clz32(bits);
+      this.remove(from, actor);
+      const at = from * this.actors + actor;
+      path.push({ id: from, actor, to: this.to[at]!, order: this.orders[at]! });
+    }
+    return path;
   }
 
   private grow(states: number): void {

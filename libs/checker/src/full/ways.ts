@@ -66,6 +66,17 @@ export class Ways {
     return this.orders[order]!.map((before) => who[before]!);
   }
 
+  /** A way that goes on by these steps. */
+  goingOn({ schedule, who }: Way, steps: readonly { readonly actor: number; readonly order: number }[]): Way {
+    const further = [...schedule];
+    let stands = who;
+    for (const { actor, order } of steps) {
+      further.push(chosen(stands, actor));
+      stands = this.stands(stands, order);
+    }
+    return { schedule: further, who: stands };
+  }
+
   /** The way of these steps, from the beginning on. */
   along(vias: readonly number[]): Way {
     let who = this.orders[this.firstOrder]!;

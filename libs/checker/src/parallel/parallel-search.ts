@@ -44,8 +44,6 @@ interface Path {
 const ROUND = { later: 4096, atOnce: 512 } as const;
 /** Paths judged at a time. */
 const PATHS = 256;
-/** Choices on a path beyond the way to where it begins. */
-const PATH_MAX = 400;
 /**
  * Steps that may wait for a path that judges them: so many, and so many for each state. The longer they wait, the more of them one path comes by, and
  * the later a violation is met.
@@ -320,18 +318,12 @@ export class ParallelSearch {
   /** A way to the first step that is not judged, and on by others that are not. */
   private pathThroughUnjudged(): Path {
     const { unjudged, tree, ways } = this;
-    let id = unjudged.earliest;
-    const { schedule, who: first } = tree.way(id);
+    const id = unjudged.earliest;
+    const way = tree.way(id);
     for (const at of tree.statesTo(id)) unjudged.remove(tree.parent(at), choiceOf(tree.via(at)));
-    let who = first;
-    for (const most = schedule.length + PATH_MAX; schedule.length < most;) {
-      const step = unjudged.take(id);
-      if (step === undefined) break;
-      schedule.push(chosen(who, step.actor));
-      who = ways.stands(who, step.order);
-      id = step.to;
-    }
-    return { kind: PATH.step, owner: tree.owner(id), local: tree.local(id), schedule, who };
+    const steps = unjudged.takePath(id);
+    const to = steps.at(-1)?.to ?? id;
+    return { kind: PATH.step, owner: tree.owner(to), local: tree.local(to), ...ways.goingOn(way, steps) };
   }
 
   /** Judges paths, each in the share that has the state it leads to. Returns the number of the first that is broken, with which the search ends; -1 = none. */
