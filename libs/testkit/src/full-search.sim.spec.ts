@@ -23,6 +23,16 @@ const SMALL: FullBounds = { walkers: 1, collapsers: 1, entries: 1, slots: 2, har
 /** Two actors with the same to do. */
 const TWINS: FullBounds = { ...SMALL, walkers: 0, collapsers: 2 };
 const GUESTS: FullBounds = { ...SMALL, hardware: true };
+/** A check without limits. */
+const BY_PREEMPTIONS = {
+  order: 'preemptions',
+  reduce: true,
+  maxBytes: 2 ** 29,
+  maxStates: Infinity,
+  maxPreemptions: Infinity,
+  except: [],
+  liveness: false,
+} as const;
 
 function searched(scenario: string, policy: ReclaimPolicy, bounds: FullBounds, options: Partial<FullSearchOptions> = {}): FullSearch {
   const { build } = FULL_SCENARIOS.find(({ name }) => name === scenario)!;
@@ -130,13 +140,13 @@ test('eager lets a walker touch a page that was freed; with walkers in read-side
 });
 
 test('a check under most preemptions says how many it has seen, and never that all is safe', () => {
-  const options = { scenario: 'two-collapses', policy: policyByName('rcu'), bounds: SMALL, order: 'preemptions', reduce: true } as const;
-  const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: 500, maxPreemptions: Infinity, except: [], liveness: false });
+  const options = { ...BY_PREEMPTIONS, scenario: 'two-collapses', policy: policyByName('rcu'), bounds: SMALL };
+  const check = new FullCheck({ ...options, maxStates: 500 });
   while (check.advance(100));
   const report = check.report();
   assert.equal(report.verdict, 'unfinished');
   assert.ok(report.bounds.preemptions! >= 0);
-  const bounded = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: 1, except: [], liveness: false });
+  const bounded = new FullCheck({ ...options, maxPreemptions: 1 });
   while (bounded.advance(10));
   assert.deepEqual([bounded.report().verdict, bounded.report().bounds.preemptions], ['safe', 1]);
 });
@@ -164,21 +174,12 @@ test('where the search for the fewest choices meets a limit, what was found firs
 test('where another rule is broken by fewer choices than the one that was found first, and comes up, that one is shown, and no rule is broken by fewer', () => {
   for (const name of ['refs-naive', 'eager']) {
     const policy = policyByName(name);
-    const options = {
-      scenario: 'collapse-split',
-      policy,
-      bounds: GUESTS,
-      order: 'preemptions',
-      reduce: true,
-      except: [],
-      liveness: false,
-    } as const;
+    const options = { ...BY_PREEMPTIONS, scenario: 'collapse-split', policy, bounds: GUESTS };
     assert.equal(searched('collapse-split', policy, GUESTS, { order: 'preemptions' }).counterexample()!.invariant, 'I12');
     const { invariant, schedule } = searched('collapse-split', policy, GUESTS).counterexample()!;
     assert.notEqual(invariant, 'I12');
-    for (const allRulesStates of [undefined, 0]) {
-      const limits = { maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: Infinity };
-      const check = new FullCheck({ ...options, ...limits, ...(allRulesStates === undefined ? {} : { allRulesStates }) });
+    for (const heeds of [{}, { allRulesStates: 0 }]) {
+      const check = new FullCheck({ ...options, ...heeds });
       while (check.advance(1000));
       const { shortest, counterexample } = check.report();
       assert.deepEqual([shortest, counterexample!.invariant, counterexample!.schedule.length], [true, invariant, schedule.length]);
@@ -189,19 +190,11 @@ test('where another rule is broken by fewer choices than the one that was found 
 test('what a search says it has seen is judged: within few preemptions, and where a limit ends it', () => {
   for (const name of ['refs-naive', 'eager']) {
     const policy = policyByName(name);
-    const options = {
-      scenario: 'two-collapses',
-      policy,
-      bounds: SMALL,
-      order: 'preemptions',
-      reduce: true,
-      except: [],
-      liveness: false,
-    } as const;
+    const options = { ...BY_PREEMPTIONS, scenario: 'two-collapses', policy, bounds: SMALL };
     for (const maxPreemptions of [0, 1]) {
-      const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions });
+      const check = new FullCheck({ ...options, maxPreemptions });
       while (check.advance(1));
-      const plain = new FullCheck({ ...options, reduce: false, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions });
+      const plain = new FullCheck({ ...options, reduce: false, maxPreemptions });
       while (plain.advance(1));
       assert.equal(check.report().verdict, plain.report().verdict, `${name}, at most ${maxPreemptions} preemptions`);
     }
