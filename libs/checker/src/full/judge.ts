@@ -164,15 +164,20 @@ export class Judge {
     return this.broken(violation, schedule.slice(0, breaks));
   }
 
-  /** A counterexample by fewer choices, of which not a single one can be left out: a violation of the same rule. One that shows at the end alone stays as it is. */
+  /**
+   * A counterexample by fewer choices, of which not a single one can be left out: a violation of the same rule, or a deadlock without one. A violation that shows at the end alone
+   * stays as it is, and so does a loop.
+   */
   shortened(found: FullCounterexample): FullCounterexample {
-    const { start } = this;
+    const { start, subject } = this;
+    const isDeadlock = found.kind === 'deadlock';
     const fails = (schedule: readonly number[]): boolean => {
       this.attempt(schedule);
-      return this.violation(start)?.invariant === found.invariant;
+      return (!isDeadlock || subject.isStuck) && this.violation(start)?.invariant === (found.invariant ?? undefined);
     };
-    if (found.kind !== 'violation' || !fails(found.schedule)) return found;
-    return this.soonest(this.attempt(shrink(found.schedule, fails)));
+    if ((found.kind !== 'violation' && !isDeadlock) || !fails(found.schedule)) return found;
+    const least = this.attempt(shrink(found.schedule, fails));
+    return isDeadlock ? this.deadlock(least, subject.machine) : this.soonest(least);
   }
 
   /** Plays a schedule from the start as far as it can be: who cannot step is passed over. Returns the choices that were made. */
@@ -192,10 +197,10 @@ export class Judge {
   /**
    * What is wrong with a `schedule` that leads where nobody can step and not all are done.
    * @param reached the machine of the search, there
-   * @param who each of its actors is in the schedule
+   * @param who each of its actors is in the schedule; absent = itself
    */
-  deadlock(schedule: readonly number[], reached: Machine, who: readonly number[]): FullCounterexample {
-    const because = deadlockWords(reached, (actor) => who[actor]!);
+  deadlock(schedule: readonly number[], reached: Machine, who?: readonly number[]): FullCounterexample {
+    const because = deadlockWords(reached, (actor) => who?.[actor] ?? actor);
     return { kind: 'deadlock', invariant: null, because, schedule, ...this.log(schedule) };
   }
 

@@ -160,10 +160,7 @@ export class Sampling {
   /** Judges the execution that was just run; one that fails is shortened. */
   private finish(schedule: readonly number[]): void {
     const { subject, judge } = this;
-    const { machine } = subject;
-    const isStuck = !machine.done && !machine.walkers.some(({ actor }) => subject.isReady(actor));
-    const actors = machine.walkers.map(({ actor }) => actor);
-    const found = isStuck ? judge.deadlock(schedule, machine, actors) : judge.judgePlayed(schedule);
+    const found = subject.isStuck ? judge.deadlock(schedule, subject.machine) : judge.judgePlayed(schedule);
     if (found === undefined) return;
     this.found = judge.shortened(found);
     this.ended = 'counterexample';

@@ -81,6 +81,12 @@ export class Subject {
     return walker.blocked === 0 && !walker.isFinished;
   }
 
+  /** Whether nothing can happen any more though not everybody is done. */
+  get isStuck(): boolean {
+    for (let choice = 0; choice < this.choices; choice += 1) if (this.isReady(choice)) return false;
+    return !this.machine.done;
+  }
+
   private laneOf(choice: number): number {
     return (choice - this.machine.world.actors) % this.lanes;
   }
