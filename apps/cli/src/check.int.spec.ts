@@ -192,6 +192,8 @@ test('the deadlock of two collapsers is shown with who waits for what', async ()
 test('one execution of each class is run, and counted', async () => {
   const { report } = await check('--scenario', 'S2', '--strategy', 'dpor');
   assert.deepEqual([report.verdict, report.executions, report.storedStates], ['safe', 245, 0]);
+  const { report: symmetric } = await check('--scenario', 'S2', '--strategy', 'dpor', '--reduce', 'symmetry');
+  assert.deepEqual([symmetric.verdict, symmetric.executions, symmetric.reductions], ['safe', 124, ['symmetry', 'partial-order']]);
 });
 
 test('a search that may not take more memory ends without a verdict, status 3', async () => {

@@ -68,6 +68,40 @@ function collide(a: Access, b: Access): boolean {
   return (a.writes & (b.reads | b.writes)) !== 0 || (a.reads & b.writes) !== 0;
 }
 
+/** Names the class of an execution: classes that differ only in which of identical processes is which have one name. */
+export function orderlessClass(
+  steps: readonly (Access & { readonly process: number })[],
+  identical: readonly (readonly number[])[],
+): string {
+  const renamings = identical.reduce<Map<number, number>[]>(
+    (before, group) =>
+      before.flatMap((names) =>
+        permutations(group).map((order) => new Map([...names, ...group.map((p, n): [number, number] => [p, order[n]!])])),
+      ),
+    [new Map()],
+  );
+  return renamings.map((names) => leastOrder(steps, (p) => names.get(p) ?? p)).toSorted()[0]!;
+}
+
+/** Of the orders of steps that are one class, the least by the names of the processes. */
+function leastOrder(steps: readonly (Access & { readonly process: number })[], name: (process: number) => number): string {
+  const left = [...steps];
+  const order: number[] = [];
+  while (left.length > 0) {
+    const isFree = (n: number): boolean =>
+      left.slice(0, n).every((before) => before.process !== left[n]!.process && !collide(before, left[n]!));
+    const free = [...left.keys()].filter(isFree);
+    const next = free.toSorted((a, b) => name(left[a]!.process) - name(left[b]!.process))[0]!;
+    order.push(name(left.splice(next, 1)[0]!.process));
+  }
+  return order.join();
+}
+
+function permutations(list: readonly number[]): number[][] {
+  if (list.length === 0) return [[]];
+  return list.flatMap((each) => permutations(list.filter((other) => other !== each)).map((rest) => [each, ...rest]));
+}
+
 /** Names a state such that two that differ only in the order of identical processes have one name. */
 export function orderlessKey(model: Model): (state: Uint8Array) => string {
   const { shared, processes } = model.fields;

@@ -125,14 +125,13 @@ export class Check {
     const found = this.search.counterexample() ?? this.first?.counterexample();
     const { ended } = this.search;
     const verdict = found !== undefined ? 'violated' : ended === 'complete' ? 'safe' : 'unfinished';
-    const stored = strategy !== 'dpor';
-    const partialOrder = reductions.partialOrder && this.first === undefined;
+    const partialOrder = strategy === 'dpor' || (reductions.partialOrder && this.first === undefined);
     return {
       verdict,
       scenario: this.names[0]!,
       bounds: this.bounds,
       strategy,
-      reductions: stored ? [...(reductions.symmetry ? ['symmetry'] : []), ...(partialOrder ? ['partial-order'] : [])] : ['partial-order'],
+      reductions: [...(reductions.symmetry ? ['symmetry'] : []), ...(partialOrder ? ['partial-order'] : [])],
       ...this.counts,
       counterexampleSteps: found?.schedule.length ?? null,
       shortest: strategy === 'bfs' && this.search.ended === 'counterexample' && !partialOrder,
@@ -147,7 +146,7 @@ export class Check {
 
   private start(partialOrder: boolean): StateSearch | DporSearch {
     const { strategy, reductions, maxBytes } = this.options;
-    if (strategy === 'dpor') return new DporSearch(this.build());
+    if (strategy === 'dpor') return new DporSearch(this.build(), reductions.symmetry);
     return new StateSearch(this.build(), { order: strategy, symmetry: reductions.symmetry, partialOrder, maxBytes });
   }
 }

@@ -1,4 +1,4 @@
-import { conflict, Executor, HappensBefore, isWeakInitial } from './execution.ts';
+import { conflict, Executor, HappensBefore, isSymmetric, isWeakInitial } from './execution.ts';
 import type { Step } from './execution.ts';
 import type { Model } from './model.ts';
 import type { Counterexample } from './state-search.ts';
@@ -18,6 +18,8 @@ interface Frame {
   readonly wakeups: WakeupTree[];
   /** The step that led from here to the next frame. */
   taken: Step | undefined;
+  /** By process: the first of those that could change places with it all the way to here; absent = not looked at yet. */
+  first?: readonly number[];
 }
 
 /** Steps after which an execution is given up: a process may spin for ever. */
@@ -29,6 +31,9 @@ const DEPTH_MAX = 10_000;
  *
  * Optimal dynamic partial-order reduction with wakeup trees. Races are looked for in whole executions. Where a process awaits something, a race
  * is any earlier conflicting step without which it could have gone on, not only the last one: what let it go on may follow from what kept it waiting.
+ *
+ * With symmetry, one of the classes that differ only in which of some identical processes is which. Two of them can change places where the way so far is the same class with them exchanged:
+ * all that begins there with the one is then all that begins with the other, with the two exchanged from the start, and is explored for the first of them alone.
  * @source Abdulla, Aronsson, Jonsson, Sagonas: Source Sets: A Foundation for Optimal Dynamic Partial Order Reduction, J. ACM 64 (2017), algorithm 2
  */
 export class DporSearch {
@@ -37,14 +42,16 @@ export class DporSearch {
   /** Executions given up because all that could step need not: an optimal search has none. */
   blocked = 0;
   ended: 'complete' | 'counterexample' | 'depth' | undefined;
-  /** Called with the state at the end of every execution. */
-  onEnd: (state: Uint8Array) => void = () => {};
+  /** Called with the state at the end of every execution, and its steps. */
+  onEnd: (state: Uint8Array, steps: readonly Step[]) => void = () => {};
   private readonly executor: Executor;
+  private readonly identical: Model['identical'];
   private readonly path: Frame[] = [];
   private found: Counterexample | undefined;
 
-  constructor(model: Model) {
+  constructor(model: Model, symmetry = false) {
     this.executor = new Executor(model);
+    this.identical = symmetry ? model.identical : [];
     this.push(0, []);
   }
 
@@ -73,8 +80,8 @@ export class DporSearch {
       return;
     }
     if (frame.taken !== undefined) {
-      // Back from the first wakeup: whatever starts with its process has been explored.
-      frame.sleep |= 1 << frame.taken.process;
+      // Back from the first wakeup: whatever starts with its process, or with one that is like it, has been explored.
+      frame.sleep |= this.like(frame, this.path.length - 1, frame.taken.process);
       frame.wakeups.shift();
       frame.taken = undefined;
       if (frame.wakeups.length === 0) this.path.pop();
@@ -88,9 +95,19 @@ export class DporSearch {
         this.path.pop();
         return;
       }
-      frame.wakeups.push({ process: lowest(awake), children: [] });
+      frame.wakeups.push({ process: this.next(awake), children: [] });
     }
     this.take(frame, frame.wakeups[0]!);
+  }
+
+  /** Whose turn it is of those in a mask. With symmetry, who has made the fewest steps: so it is seen soonest where identical processes can change places. */
+  private next(awake: number): number {
+    if (this.identical.length === 0) return lowest(awake);
+    const made = new Int32Array(this.executor.count);
+    for (const { taken } of this.path) if (taken !== undefined) made[taken.process]! += 1;
+    let next = lowest(awake);
+    for (let left = awake; left !== 0; left &= left - 1) if (made[lowest(left)]! < made[next]!) next = lowest(left);
+    return next;
   }
 
   private take(frame: Frame, { process, children }: WakeupTree): void {
@@ -111,7 +128,24 @@ export class DporSearch {
 
   private push(sleep: number, wakeups: WakeupTree[]): void {
     const { executor } = this;
-    this.path.push({ state: executor.state.slice(), enabled: executor.enabled(), sleep, wakeups, taken: undefined });
+    const frame: Frame = { state: executor.state.slice(), enabled: executor.enabled(), sleep, wakeups, taken: undefined };
+    for (let left = sleep; left !== 0; left &= left - 1) frame.sleep |= this.like(frame, this.path.length, lowest(left));
+    if (this.identical.length > 0) wakeups.splice(0, Infinity, ...this.ofTheFirst(frame));
+    this.path.push(frame);
+  }
+
+  /** The wakeups of a frame that comes next, each for the first of those that are like the process that it begins with; those of one process as one. */
+  private ofTheFirst(frame: Frame): WakeupTree[] {
+    const trees: WakeupTree[] = [];
+    for (const tree of frame.wakeups) {
+      const process = this.firstLike(frame, this.path.length, tree.process);
+      if ((frame.sleep & (1 << process)) !== 0) continue;
+      const { children } = process === tree.process ? tree : renamed(tree, process, tree.process);
+      const known = trees.find((each) => each.process === process);
+      if (known === undefined) trees.push({ process, children });
+      else known.children.push(...children);
+    }
+    return trees;
   }
 
   private stop(kind: Counterexample['kind']): void {
@@ -122,12 +156,13 @@ export class DporSearch {
   private endExecution(frame: Frame): void {
     const { executor } = this;
     this.executions += 1;
-    this.onEnd(frame.state);
+    const steps = this.path.slice(0, -1).map(({ taken }) => taken!);
+    this.onEnd(frame.state, steps);
     executor.state.set(frame.state);
     const waiting: Step[] = [];
     for (let p = 0; p < executor.count; p += 1) if (!executor.done(p)) waiting.push(executor.awaits(p));
     if (waiting.length > 0) return this.stop('deadlock');
-    this.reverseRaces(this.path.slice(0, -1).map(({ taken }) => taken!));
+    this.reverseRaces(steps);
     this.path.pop();
   }
 
@@ -157,12 +192,67 @@ export class DporSearch {
     const reversed = executor.step(process);
     if (reversed === undefined) return; // it awaits what step `i` brought about
     sequence.push(reversed);
-    executor.state.set(frame.state);
-    for (let left = frame.sleep; left !== 0; left &= left - 1) {
-      const sleeper = lowest(left);
-      if (isWeakInitial(sleeper, () => executor.peek(sleeper), sequence)) return;
+    this.plan(i, sequence);
+  }
+
+  /**
+   * Has `sequence` explored from frame number `from` on. Where it may begin with the process that is being explored from there, or, that one exchanged, with one that is like it, it
+   * is planned from the next frame on.
+   */
+  private plan(from: number, sequence: Step[]): void {
+    for (let i = from, left = sequence; left.length > 0; i += 1) {
+      const frame = this.path[i]!;
+      if (frame.taken === undefined) return;
+      const { process } = frame.taken;
+      this.executor.state.set(frame.state);
+      if (this.beginner(frame.sleep, left) >= 0) return;
+      const beginner = this.identical.length === 0 ? -1 : this.beginner(this.like(frame, i, process), left);
+      if (beginner < 0) return this.insert(frame.wakeups, this.ofFirst(frame, i, left));
+      left = exchange(left, process, beginner);
+      const first = left.findIndex((step) => step.process === process);
+      if (first >= 0) left.splice(first, 1);
     }
-    this.insert(frame.wakeups, sequence);
+  }
+
+  /** A process of those in a mask that may make its next step, from the executor's state, before all of `sequence`; -1 = none. */
+  private beginner(mask: number, sequence: readonly Step[]): number {
+    for (let left = mask; left !== 0; left &= left - 1) if (this.mayBegin(lowest(left), sequence)) return lowest(left);
+    return -1;
+  }
+
+  private mayBegin(process: number, sequence: readonly Step[]): boolean {
+    return isWeakInitial(process, () => this.executor.peek(process), sequence);
+  }
+
+  /** `sequence`, from frame number `i` on, so that it begins with the first of those that are like a process that it may begin with. */
+  private ofFirst(frame: Frame, i: number, sequence: Step[]): Step[] {
+    for (const { process } of sequence) {
+      const first = this.firstLike(frame, i, process);
+      if (first === process || !this.mayBegin(process, sequence)) continue;
+      const at = sequence.findIndex((step) => step.process === first);
+      const begins = at >= 0 && this.mayBegin(first, sequence);
+      return begins ? [sequence[at]!, ...sequence.toSpliced(at, 1)] : exchange(sequence, first, process);
+    }
+    return sequence;
+  }
+
+  /** The processes that can change places with `process` all the way to frame number `i`, itself included, as a mask. */
+  private like(frame: Frame, i: number, process: number): number {
+    const first = this.firstLike(frame, i, process);
+    const group = this.identical.find((each) => each.includes(process)) ?? [process];
+    return group.filter((other) => this.firstLike(frame, i, other) === first).reduce((mask, other) => mask | (1 << other), 1 << process);
+  }
+
+  private firstLike(frame: Frame, i: number, process: number): number {
+    return (frame.first ??= this.firstOfLike(this.path.slice(0, i).map(({ taken }) => taken!)))[process]!;
+  }
+
+  private firstOfLike(steps: readonly Step[]): readonly number[] {
+    const first = Array.from({ length: this.executor.count }, (_, process) => process);
+    for (const group of this.identical)
+      for (const process of group)
+        first[process] = group.find((other) => other === process || (first[other] === other && isSymmetric(steps, other, process)))!;
+    return first;
   }
 
   /** Adds `sequence` to the tree, whose root is the executor's state, unless a branch leads into its class already. */
@@ -170,7 +260,7 @@ export class DporSearch {
     const { executor } = this;
     let children = root;
     for (;;) {
-      const child = children.find(({ process }) => isWeakInitial(process, () => executor.peek(process), sequence));
+      const child = children.find(({ process }) => this.mayBegin(process, sequence));
       if (child === undefined) break;
       if (child.children.length === 0) return;
       const first = sequence.findIndex(({ process }) => process === child.process);
@@ -184,6 +274,16 @@ export class DporSearch {
       children = next.children;
     }
   }
+}
+
+/** The tree with two processes exchanged. */
+function renamed({ process, children }: WakeupTree, a: number, b: number): WakeupTree {
+  return { process: process === a ? b : process === b ? a : process, children: children.map((child) => renamed(child, a, b)) };
+}
+
+/** The sequence with two processes exchanged. */
+function exchange(sequence: readonly Step[], a: number, b: number): Step[] {
+  return sequence.map((step) => (step.process === a ? { ...step, process: b } : step.process === b ? { ...step, process: a } : step));
 }
 
 /** Number of the lowest bit that is set. */

@@ -120,3 +120,26 @@ export class HappensBefore {
     return true;
   }
 }
+
+/**
+ * Whether an execution stays what it is, but for the order of steps that do not conflict, when two identical processes change places: both have made the same steps, and every two
+ * conflicting steps come in the order of those that take their places.
+ */
+export function isSymmetric(steps: readonly Step[], a: number, b: number): boolean {
+  const of = (process: number): number[] => [...steps.keys()].filter((k) => steps[k]!.process === process);
+  const [own, other] = [of(a), of(b)];
+  if (own.length !== other.length) return false;
+  const image = Int32Array.from(steps.keys());
+  for (const [n, k] of own.entries()) {
+    const l = other[n]!;
+    if (steps[k]!.reads !== steps[l]!.reads || steps[k]!.writes !== steps[l]!.writes) return false;
+    image[k] = l;
+    image[l] = k;
+  }
+  for (const k of [...own, ...other]) {
+    for (let l = 0; l < steps.length; l += 1) {
+      if (l !== k && k < l !== image[k]! < image[l]! && conflict(steps[k]!, steps[l]!)) return false;
+    }
+  }
+  return true;
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { everySchedule, orderlessKey } from './brute-force.ts';
+import { everySchedule, orderlessClass, orderlessKey } from './brute-force.ts';
 import { DporSearch, smallScenario, SMALL_SCENARIOS, StateSearch } from './index.ts';
 import type { Model } from './index.ts';
 
@@ -148,6 +148,29 @@ test('the partial-order reduction runs exactly as many executions as there are i
     const dpor = new DporSearch(build(name, size));
     while (dpor.advance(1000));
     assert.deepEqual([dpor.ended, dpor.executions, dpor.blocked], ['complete', executions, 0], `${name} (${size.join()})`);
+  }
+});
+
+test('with symmetry the partial-order reduction runs every class, but for which walker or collapser is which, and none of them twice', () => {
+  const known: readonly (readonly [string, Size, number])[] = [
+    ['S2', [2, 1, 1], 124],
+    ['S2', [2, 2, 1], 496],
+    ['S4', [2, 1, 1], 7],
+    ['S4', [3, 1, 1], 36],
+  ];
+  for (const [name, size, executions] of known) {
+    const run = (symmetry: boolean): { search: DporSearch; met: Set<string> } => {
+      const model = build(name, size);
+      const search = new DporSearch(model, symmetry);
+      const met = new Set<string>();
+      search.onEnd = (_, steps) => void met.add(orderlessClass(steps, model.identical));
+      while (search.advance(1000));
+      return { search, met };
+    };
+    const { search, met } = run(true);
+    const what = `${name} (${size.join()})`;
+    assert.deepEqual([search.ended, search.executions, search.blocked, met.size], ['complete', executions, 0, executions], what);
+    assert.deepEqual(met, run(false).met, what);
   }
 });
 

@@ -29,7 +29,7 @@ interface Options {
   readonly preemptions: number;
   readonly except: readonly string[];
   readonly plain?: boolean;
-  readonly reduce: 'all' | 'symmetry' | 'partial-order';
+  readonly reduce?: 'all' | 'symmetry' | 'partial-order';
   readonly maxMemory: number;
   readonly bitState?: number;
   readonly maxStates: number;
@@ -49,6 +49,8 @@ interface Options {
 const SMALL = 'S1, S2, S3, S3A, S4, S5, S5R, S5T, or a mutant: S2N, S2Z, S3G, S4L';
 const FULL =
   'collapse-fault, two-collapses, collapse-split, collapse-protect, collapse-young, unmap-fault, destroy-fault, reclaim-fault, reclaim-fault-lazy (docs/CHECKER.md)';
+
+const REDUCE = 'small models: what may be left out (default: all; of dpor, symmetry only where it is named)';
 
 /** `check`: every schedule of a scenario, on the full engine under a policy or in a small model, or the shortest counterexample. */
 export function addCheck(program: Command): void {
@@ -74,11 +76,7 @@ export function addCheck(program: Command): void {
     .option('--depth <n>', 'pct: steps whose order a defect may need', countArgument, 3)
     .option('--preemptions <n>', 'full engine: see schedules with at most so many preemptions', countArgument, Infinity)
     .addOption(new Option('--except <rules...>', 'full engine: rules that are not judged, such as I12').default([], 'none'))
-    .addOption(
-      new Option('--reduce <what>', 'small models: what bfs and dfs may leave out')
-        .choices(['all', 'symmetry', 'partial-order'])
-        .default('all'),
-    )
+    .addOption(new Option('--reduce <what>', REDUCE).choices(['all', 'symmetry', 'partial-order']))
     .option('--liveness', 'full engine: look for executions that never end, too')
     .option('--plain', 'leave nothing out')
     .option('--max-memory <size>', 'memory that stored states may take', bytesArgument, 2 ** 31)
@@ -218,11 +216,12 @@ async function checkSmall(options: Options, scenario: string): Promise<void> {
   if (options.memory !== 'sc')
     throw new UsageError('--memory is for the full engine: say --policy; in small models memory is sequentially consistent');
   if (plain && strategy === 'dpor') throw new UsageError('--plain leaves nothing out, and dpor is a way of leaving out: use bfs or dfs');
+  const bySymmetry = strategy === 'dpor' ? reduce === 'all' || reduce === 'symmetry' : reduce !== 'partial-order';
   const checking = new Check({
     scenario,
     bounds: { walkers, collapsers, entries, mappers },
     strategy,
-    reductions: { symmetry: !plain && reduce !== 'partial-order', partialOrder: !plain && reduce !== 'symmetry' },
+    reductions: { symmetry: !plain && bySymmetry, partialOrder: !plain && reduce !== 'symmetry' },
     maxBytes: maxMemory,
   });
   const progress = new Progress(options.json === true);
