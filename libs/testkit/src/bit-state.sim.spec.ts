@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { FullReport } from '@s2lab/checker';
 import { FullCheck } from '@s2lab/checker';
 import { policyByName } from '@s2lab/policies';
+import { UNLIMITED } from './full-checks.ts';
 
 function checked(policy: string, bitStateBytes?: number): FullReport {
   const check = new FullCheck({
@@ -10,12 +11,7 @@ function checked(policy: string, bitStateBytes?: number): FullReport {
     policy: policyByName(policy),
     bounds: { walkers: 1, collapsers: 1, entries: 1, slots: 2, hardware: false },
     order: 'dfs',
-    reduce: true,
-    maxBytes: 2 ** 29,
-    maxStates: Infinity,
-    maxPreemptions: Infinity,
-    except: [],
-    liveness: false,
+    ...UNLIMITED,
     ...(bitStateBytes === undefined ? {} : { bitStateBytes }),
   });
   while (check.advance(1000));

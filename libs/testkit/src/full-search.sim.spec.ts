@@ -18,21 +18,13 @@ import { K, kindName, UNLINK_CAUSE } from '@s2lab/events';
 import { Verifier } from '@s2lab/invariants';
 import { policyByName } from '@s2lab/policies';
 import { MachineView } from '@s2lab/timeline';
+import { UNLIMITED, whereRefused } from './full-checks.ts';
 
 const SMALL: FullBounds = { walkers: 1, collapsers: 1, entries: 1, slots: 2, hardware: false };
 /** Two actors with the same to do. */
 const TWINS: FullBounds = { ...SMALL, walkers: 0, collapsers: 2 };
 const GUESTS: FullBounds = { ...SMALL, hardware: true };
-/** A check without limits. */
-const BY_PREEMPTIONS = {
-  order: 'preemptions',
-  reduce: true,
-  maxBytes: 2 ** 29,
-  maxStates: Infinity,
-  maxPreemptions: Infinity,
-  except: [],
-  liveness: false,
-} as const;
+const BY_PREEMPTIONS = { ...UNLIMITED, order: 'preemptions' } as const;
 
 function searched(scenario: string, policy: ReclaimPolicy, bounds: FullBounds, options: Partial<FullSearchOptions> = {}): FullSearch {
   const { build } = FULL_SCENARIOS.find(({ name }) => name === scenario)!;
@@ -266,18 +258,7 @@ test('shrinking leaves out all that a failure does not need', () => {
 });
 
 function checkedForLife(scenario: string, policy: ReclaimPolicy, bounds: FullBounds, order: FullOrder): FullReport {
-  const check = new FullCheck({
-    scenario,
-    policy,
-    bounds,
-    order,
-    reduce: true,
-    maxBytes: 2 ** 29,
-    maxStates: Infinity,
-    maxPreemptions: Infinity,
-    except: [],
-    liveness: true,
-  });
+  const check = new FullCheck({ ...UNLIMITED, scenario, policy, bounds, order, liveness: true });
   while (check.advance(1000));
   return check.report();
 }
@@ -285,14 +266,7 @@ function checkedForLife(scenario: string, policy: ReclaimPolicy, bounds: FullBou
 test('a walker that spins for ever is a livelock, shown with the choices that come again and again', () => {
   const refs = policyByName('refs');
   // Refused a reference, the walker asks again for the same table, which will never have one.
-  const spins: ReclaimPolicy = {
-    ...refs,
-    descend(machine, walker, table) {
-      const refused = machine.world.pages.holders[table] === 0;
-      const outcome = refs.descend(machine, walker, table);
-      return refused && outcome === HOOK.restart ? HOOK.again : outcome;
-    },
-  };
+  const spins = whereRefused(HOOK.again);
   for (const order of ['bfs', 'preemptions'] satisfies FullOrder[]) {
     const report = checkedForLife('two-collapses', spins, SMALL, order);
     assert.deepEqual([report.verdict, report.counterexample!.kind, report.counterexample!.loop], ['violated', 'livelock', 1]);

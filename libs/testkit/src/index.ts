@@ -15,3 +15,4 @@ export * from './mutant.ts';
 export * from './mutants.ts';
 export * from './synthetic-rows.ts';
 export * from './lab-processes.ts';
+export * from './full-checks.ts';

@@ -5,6 +5,7 @@ import { FULL_REDUCTIONS, FULL_SCENARIOS, FullCheck, FullSearch, ParallelCheck }
 import type { ReclaimPolicy } from '@s2lab/engine';
 import { FRAME, HOOK } from '@s2lab/engine';
 import { policyByName } from '@s2lab/policies';
+import { UNLIMITED, whereRefused } from './full-checks.ts';
 import { LocalShares } from './local-shares.ts';
 
 const SMALL: FullBounds = { walkers: 1, collapsers: 1, entries: 1, slots: 2, hardware: false };
@@ -13,18 +14,7 @@ const TWINS: FullBounds = { ...SMALL, walkers: 0, collapsers: 2 };
 const ALONE: FullBounds = { ...SMALL, walkers: 0 };
 
 function optionsOf(scenario: string, policy: ReclaimPolicy, bounds: FullBounds): ParallelCheckOptions {
-  return {
-    scenario,
-    policy,
-    bounds,
-    order: 'bfs',
-    reduce: true,
-    maxBytes: 2 ** 29,
-    maxStates: Infinity,
-    maxPreemptions: Infinity,
-    except: [],
-    liveness: false,
-  };
+  return { ...UNLIMITED, scenario, policy, bounds, order: 'bfs' };
 }
 
 function inOneThread(options: ParallelCheckOptions): FullCheck {
@@ -218,19 +208,11 @@ test('a saved search of another machine is refused', async () => {
 });
 
 test('loops are found in the states that shares have seen', async () => {
-  const refs = policyByName('refs');
   // Refused a reference, the walker asks again for the same table, which will never have one.
-  const spins: ReclaimPolicy = {
-    ...refs,
-    descend(machine, walker, table) {
-      const refused = machine.world.pages.holders[table] === 0;
-      const outcome = refs.descend(machine, walker, table);
-      return refused && outcome === HOOK.restart ? HOOK.again : outcome;
-    },
-  };
+  const spins = whereRefused(HOOK.again);
   for (const [policy, verdict] of [
     [spins, 'violated'],
-    [refs, 'safe'],
+    [policyByName('refs'), 'safe'],
   ] as const) {
     for (const order of ['bfs', 'preemptions'] as const) {
       const options = { ...optionsOf('two-collapses', policy, SMALL), order, liveness: true };

@@ -1,9 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { ReclaimPolicy } from '@s2lab/engine';
 import { HOOK } from '@s2lab/engine';
 import { Verifier } from '@s2lab/invariants';
-import { policyByName } from '@s2lab/policies';
+import { UNLIMITED, whereRefused } from '@s2lab/testkit';
 import type { FullBounds } from './full-bounds.ts';
 import type { FullCheckOptions, FullReport } from './full-check.ts';
 import { FullCheck, fullScenario, sampling, settingOf } from './full-check.ts';
@@ -13,20 +12,11 @@ import { Subject } from './subject.ts';
 const SMALL: FullBounds = { walkers: 1, collapsers: 1, entries: 1, slots: 2, hardware: false };
 const SCENARIO = 'two-collapses';
 
-const refs = policyByName('refs');
 /** Refused a reference, the walker waits for somebody to wake it, which nobody does. */
-const waits: ReclaimPolicy = {
-  ...refs,
-  descend(machine, walker, table) {
-    const isRefused = machine.world.pages.holders[table] === 0;
-    const outcome = refs.descend(machine, walker, table);
-    return isRefused && outcome === HOOK.restart ? HOOK.wait : outcome;
-  },
-};
+const waits = whereRefused(HOOK.wait);
 
 function checked(order: FullOrder, limits: Partial<FullCheckOptions> = {}): { report: FullReport; violations: object } {
-  const options = { scenario: SCENARIO, policy: waits, bounds: SMALL, order, reduce: true, except: [], liveness: false };
-  const check = new FullCheck({ ...options, maxBytes: 2 ** 29, maxStates: Infinity, maxPreemptions: Infinity, ...limits });
+  const check = new FullCheck({ ...UNLIMITED, scenario: SCENARIO, policy: waits, bounds: SMALL, order, ...limits });
   while (check.advance(100));
   const verifier = new Verifier();
   verifier.fold(check.log()!);
